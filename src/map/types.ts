@@ -1,0 +1,71 @@
+/**
+ * The values everything else turns on. All of them are plain data: `dhcpv6/`, `provision/` make them, `map/plan.ts`
+ * and the renderers read them.
+ */
+
+import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
+
+/** How IPv4 crosses the IPv6 network: translated (RFC 7599), encapsulated (RFC 7597), or lw4o6 (RFC 7596). */
+export type Transport = "map-t" | "map-e" | "lw4o6";
+
+/** Port parameters (RFC 7598 s4.5): a = offset 0..15, k = psidLength 0..16, psid 0..2^k - 1, right-aligned. */
+export interface PortParams {
+  readonly offset: number;
+  readonly psidLength: number;
+  readonly psid: number;
+}
+
+/** One mapping rule (RFC 7597 s5). `eaLength` in bits, 0..48. `forward`: the F flag, rule usable as an FMR. */
+export interface MapRule {
+  readonly ipv6Prefix: Ipv6Prefix;
+  readonly ipv4Prefix: Ipv4Prefix;
+  readonly eaLength: number;
+  readonly forward: boolean;
+  /** PSID offset a, 0..15, of the rule (its own port parameters, else the default of its source). */
+  readonly psidOffset: number;
+  /** Explicit PSID, when port parameters carried one (k > 0). It wins over EA bits. */
+  readonly explicitPsid?: { readonly psidLength: number; readonly psid: number };
+}
+
+/** A MAP domain: one container of rules and where everything else goes. */
+export interface MapDomain {
+  readonly transport: Transport;
+  readonly rules: readonly MapRule[];
+  /** MAP-T: the DMR prefix (RFC 6052 length). MAP-E and lw4o6: absent. */
+  readonly dmr?: Ipv6Prefix;
+  /** MAP-E and lw4o6: border relay addresses, first is used. MAP-T: empty. */
+  readonly borderRelays: readonly bigint[];
+  /** Legacy interface identifier (draft, "MAP0") instead of RFC 7597 s6. */
+  readonly legacyInterfaceId: boolean;
+}
+
+/** Something the input got wrong that we could still read (spec: the tolerances), or that a person should know. */
+export interface Remark {
+  /** Stable code, e.g. "padded-prefix", "right-aligned-psid", "psid-conflict", "nonzero-subnet-bits". */
+  readonly code: string;
+  /** Path into the input, e.g. "S46_CONT_MAPT/S46_RULE[0]/psid". */
+  readonly path: string;
+  /** Octet offset in the input, when there is one. */
+  readonly offset?: number;
+  /** One sentence for a person. */
+  readonly text: string;
+}
+
+/** The port set (RFC 7597 s5.1): a, k, PSID; m = 16 - a - k. */
+export interface PortSet {
+  readonly offset: number;
+  readonly psidLength: number;
+  readonly psid: number;
+}
+
+/** What one CE is, once its BMR met its end-user prefix (RFC 7597 s5.2, s6). */
+export interface CustomerEdge {
+  readonly bmr: MapRule;
+  readonly endUserPrefix: Ipv6Prefix;
+  /** The CE's IPv4 address (/32) or prefix (shorter). */
+  readonly ipv4: Ipv4Prefix;
+  /** a, k, PSID. k = 0: no port restriction. */
+  readonly portSet: PortSet;
+  /** The MAP IPv6 address, 128 bits. */
+  readonly mapAddress: bigint;
+}
