@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# netifd's protocol handler `map`: MAP-T, MAP-E and lw4o6 (RFC 7599, 7597, 7596).
+#
+# netifd runs every handler with `dump` once, one after another, while the router boots: that answer is static text, so
+# that no Node starts. All else is the bundle's, which takes this process's place and so gets netifd's signals itself.
+set -eu
+
+node="${MAPMIN_NODE:-node}"
+bundle="${MAPMIN_BUNDLE:-/usr/lib/mapmin/mapmin.mjs}"
+
+# One line: netifd reads line by line. Types: 3 string, 5 int32, 7 bool, 1 array. A failed setup must not be tried again
+# without end, hence no-proto-task.
+dump='{"name":"map","config":[["maptype",3],["type",3],["rule",3],["ipaddr",3],["ip4prefixlen",5],["ip6prefix",3],
+["ip6prefixlen",5],["peeraddr",3],["ealen",5],["psidlen",5],["psid",5],["offset",5],["legacymap",7],["tunlink",3],
+["mtu",5],["ttl",5],["zone",3],["encaplimit",3],["reserved_ports",3]],
+"no-device":true,"no-device-config":false,"no-proto-task":true,"available":true,"renew-handler":true,"lasterror":true,
+"teardown-on-l3-link-down":false}'
+
+case "${2-}" in
+dump)
+	# Joined without a program: a fork costs more than the answer.
+	IFS='
+'
+	# shellcheck disable=SC2086
+	set -- $dump
+	IFS=
+	printf '%s\n' "$*"
+	;;
+setup | teardown | renew)
+	exec "$node" "$bundle" proto "$@"
+	;;
+*)
+	echo "usage: map.sh '' dump | map.sh map setup|teardown|renew INTERFACE JSON [DEVICE]" >&2
+	exit 2
+	;;
+esac

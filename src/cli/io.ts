@@ -1,0 +1,9 @@
+/** Where a program's text goes, and where it comes from. */
+export interface Io {
+  stdout(text: string): void;
+  stderr(text: string): void;
+  readonly stdin: AsyncIterable<string | Buffer>;
+}
+
+/** Exit codes of every program in the bundle. */
+export const Exit = { ok: 0, badInput: 1, usage: 2 } as const;

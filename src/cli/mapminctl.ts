@@ -1,0 +1,53 @@
+import { Exit, type Io } from "./io.ts";
+
+const help = `usage: mapminctl COMMAND [ARGUMENT ...]
+
+  explain HEX     what a provider sent, field by field, and the CE that follows
+  calc            a CE's address and ports from a rule
+  plan            what setting an interface up would do
+  status          what is up, and how many ports are in use
+  -s, -r, -q      the options of the original: prints the commands that set a CE up
+  --version
+
+mapminctl COMMAND --help tells more.
+`;
+
+type Command = (argv: readonly string[], io: Io) => number | Promise<number>;
+
+/** Loaded when asked for: start-up counts on a router. */
+const commands: { readonly [name: string]: () => Promise<Command> } = {
+  explain: async () => (await import("./explain.ts")).runExplain,
+  calc: async () => (await import("./calc.ts")).runCalc,
+  plan: async () => (await import("./plan.ts")).runPlan,
+  status: async () => (await import("./status.ts")).runStatus,
+};
+
+/** parseArgs throws errors of its own for options it does not know. */
+function isUsageError(error: unknown): error is Error {
+  return error instanceof Error && String((error as { code?: unknown }).code).startsWith("ERR_PARSE_ARGS");
+}
+
+export async function runMapminctl(argv: readonly string[], io: Io): Promise<number> {
+  const [first, ...rest] = argv;
+  if (first === undefined) {
+    io.stderr(help);
+    return Exit.usage;
+  }
+  if (first === "--help" || first === "-h") {
+    io.stdout(help);
+    return Exit.ok;
+  }
+  if (first.startsWith("-")) return (await import("./legacy.ts")).runLegacy(argv, io);
+  const load = Object.hasOwn(commands, first) ? commands[first] : undefined;
+  if (load === undefined) {
+    io.stderr(`unknown command "${first}"\n\n${help}`);
+    return Exit.usage;
+  }
+  try {
+    return await (await load())(rest, io);
+  } catch (error) {
+    if (!isUsageError(error)) throw error;
+    io.stderr(`${error.message}\n(mapminctl ${first} --help tells what it takes)\n`);
+    return Exit.usage;
+  }
+}

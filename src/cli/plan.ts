@@ -1,0 +1,105 @@
+import { parseArgs } from "node:util";
+import { renderNft } from "../firewall/nft.ts";
+import { parseIpv6Prefix } from "../ip/text.ts";
+import { setupLines } from "../mapmint/control.ts";
+import { provision } from "../netifd/provisioning.ts";
+import { decodeConfig } from "../netifd/request.ts";
+import { shellCommands } from "../netifd/shell.ts";
+import { addressRequest, updateRequest } from "../netifd/update.ts";
+import { InputError } from "../wire/errors.ts";
+import { Exit, type Io } from "./io.ts";
+
+export const planHelp = `usage: mapminctl plan [--json | --nft | --shell] --pd PREFIX [--pd PREFIX ...]
+                      (--option HEX | --rule TEXT | --config JSON) [--iface NAME] [--tunlink NAME]
+                      [--device NAME] [--link-mtu OCTETS]
+
+Prints what setup would do, and does nothing.
+  --option HEX    the value of DHCPv6 option 48879
+  --rule TEXT     a rule in words, as odhcp6c gives it: type=map-t,ipv6prefix=...
+  --config JSON   the options of the interface, as netifd hands them over
+  --pd PREFIX     a prefix delegated to this CE
+  --json          everything, as one JSON object
+  --nft           the NAT, as an nft script
+  --shell         commands for a person (the default)
+`;
+
+const options = {
+  json: { type: "boolean" },
+  nft: { type: "boolean" },
+  shell: { type: "boolean" },
+  pd: { type: "string", multiple: true },
+  option: { type: "string" },
+  rule: { type: "string" },
+  config: { type: "string" },
+  iface: { type: "string", default: "wan6_4" },
+  tunlink: { type: "string", default: "wan6" },
+  device: { type: "string", default: "" },
+  "link-mtu": { type: "string", default: "1500" },
+  help: { type: "boolean" },
+} as const;
+
+/** The value of option 48879 as netifd keeps it: code, length, value. */
+function asPassthru(hex: string): string {
+  return `beef${(hex.length / 2).toString(16).padStart(4, "0")}${hex}`;
+}
+
+function name(option: string, value: string): string {
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(value)) {
+    throw new InputError(`--${option}`, "expected a name of letters, digits, '_', '-' or '.'");
+  }
+  return value;
+}
+
+/** Prints the plan of what is given on the command line. */
+export function runPlan(argv: readonly string[], io: Io): number {
+  const { values } = parseArgs({ args: [...argv], options, strict: true });
+  if (values.help === true) {
+    io.stdout(planHelp);
+    return Exit.ok;
+  }
+  const given = [values.option, values.rule, values.config].filter((value) => value !== undefined);
+  if (given.length !== 1) {
+    io.stderr(`give one of --option, --rule and --config\n\n${planHelp}`);
+    return Exit.usage;
+  }
+  const linkMtu = Number(values["link-mtu"]);
+  if (!Number.isInteger(linkMtu) || linkMtu < 1280 || linkMtu > 65_535) {
+    throw new InputError("--link-mtu", "expected 1280 to 65535 octets");
+  }
+  const device = values.device === "" ? "" : name("device", values.device);
+  const config = decodeConfig(
+    values.config ?? JSON.stringify(values.rule === undefined ? {} : { rule: values.rule }),
+  );
+  const { plan, remarks, source } = provision(
+    name("iface", values.iface),
+    config,
+    config.tunlink ?? name("tunlink", values.tunlink),
+    {
+      up: true,
+      device,
+      prefixes: (values.pd ?? []).map((text) => parseIpv6Prefix(text)),
+      ...(values.option === undefined ? {} : { passthru: asPassthru(values.option) }),
+    },
+    linkMtu,
+  );
+  if (values.json === true) {
+    const text = JSON.stringify(
+      {
+        source,
+        remarks,
+        control: plan.translator === undefined ? [] : setupLines(plan.device, plan.translator),
+        addDynamic: addressRequest(plan) ?? null,
+        notifyProto: updateRequest(plan),
+        nft: plan.nat === undefined ? null : renderNft(plan.nat),
+      },
+      null,
+      2,
+    );
+    io.stdout(`${text}\n`);
+    return Exit.ok;
+  }
+  for (const remark of remarks) io.stderr(`note: ${remark.path}: ${remark.text}\n`);
+  if (values.nft === true) io.stdout(plan.nat === undefined ? "" : renderNft(plan.nat));
+  else io.stdout(`${shellCommands(plan).join("\n")}\n`);
+  return Exit.ok;
+}

@@ -1,0 +1,178 @@
+import { parseArgs } from "node:util";
+import { portCount, portRanges } from "../map/portset.ts";
+import type { PortSet } from "../map/types.ts";
+import { decodeState, type SavedState, STATE_DIRECTORY, statePath } from "../netifd/state.ts";
+import { run } from "../system/exec.ts";
+import { namesIn, readText } from "../system/files.ts";
+import { LOG_PATH } from "../system/log.ts";
+import { InputError } from "../wire/errors.ts";
+import { countPorts, type PortUse } from "./conntrack.ts";
+import { Exit, type Io } from "./io.ts";
+
+export const statusHelp = `usage: mapminctl status [INTERFACE] [--json]
+
+Shows each MAP interface: whether it is up, where its rule came from, its address, PSID and ports, how many of them are
+in use, and the last error. Exits 0 if all of them are up.
+`;
+
+const CONNTRACK_FILE = "/proc/net/nf_conntrack";
+const SUFFIX = ".state";
+
+/** The table of flows, or undefined where neither the kernel's file nor the program is to be had. */
+async function flowTable(): Promise<string | undefined> {
+  const file = readText(CONNTRACK_FILE);
+  if (file !== undefined) return file;
+  try {
+    return await run("conntrack", ["-L"]);
+  } catch {
+    return undefined;
+  }
+}
+
+function portSet(state: SavedState): PortSet | undefined {
+  const set = {
+    offset: Number(state.offset),
+    psidLength: Number(state.psid_length),
+    psid: Number(state.psid),
+  };
+  return Object.values(set).every((value) => Number.isInteger(value)) ? set : undefined;
+}
+
+interface Report {
+  readonly interface: string;
+  readonly up: boolean;
+  readonly state: string;
+  readonly since: string;
+  readonly transport?: string;
+  readonly tunlink?: string;
+  readonly device?: string;
+  readonly source?: string;
+  readonly ipv4?: string;
+  readonly mapIpv6Address?: string;
+  readonly psid?: number;
+  readonly psidLength?: number;
+  readonly psidOffset?: number;
+  readonly ports?: number;
+  readonly ranges?: readonly (readonly [number, number])[];
+  readonly reservedPorts?: string;
+  readonly mtu?: number;
+  readonly inUse?: PortUse | null;
+  readonly remarks?: string;
+  readonly error: string | null;
+}
+
+function report(state: SavedState, deviceThere: boolean, flows: string | undefined): Report {
+  const set = portSet(state);
+  const up = state.state === "up" && deviceThere;
+  const error =
+    state.error ?? (state.state === "up" && !deviceThere ? `the device ${state.device} is missing` : null);
+  return {
+    interface: state.interface,
+    up,
+    state: state.state,
+    since: state.since,
+    ...(state.transport === undefined ? {} : { transport: state.transport }),
+    ...(state.tunlink === undefined ? {} : { tunlink: state.tunlink }),
+    ...(state.device === undefined ? {} : { device: state.device }),
+    ...(state.source === undefined ? {} : { source: state.source }),
+    ...(state.ipv4 === undefined ? {} : { ipv4: state.ipv4 }),
+    ...(state.map_address === undefined ? {} : { mapIpv6Address: state.map_address }),
+    ...(set === undefined
+      ? {}
+      : {
+          psid: set.psid,
+          psidLength: set.psidLength,
+          psidOffset: set.offset,
+          ports: set.psidLength === 0 ? 65_535 : portCount(set),
+          ranges: portRanges(set),
+        }),
+    ...(state.reserved_ports ? { reservedPorts: state.reserved_ports } : {}),
+    ...(state.mtu === undefined ? {} : { mtu: Number(state.mtu) }),
+    ...(state.ipv4 === undefined
+      ? {}
+      : { inUse: flows === undefined ? null : countPorts(flows, state.ipv4.split("/")[0] ?? "") }),
+    ...(state.remarks ? { remarks: state.remarks } : {}),
+    error,
+  };
+}
+
+function describe(entry: Report): string {
+  const lines = [`${entry.interface}: ${entry.up ? "up" : entry.state === "starting" ? "starting" : "down"}`];
+  const row = (label: string, value: string | number | undefined): void => {
+    if (value !== undefined) lines.push(`  ${label.padEnd(16)}${value}`);
+  };
+  row("since", entry.since);
+  row("transport", entry.transport);
+  row("over", entry.tunlink);
+  row("device", entry.device === undefined ? undefined : `${entry.device}, IPv4 MTU ${entry.mtu ?? "?"}`);
+  row("rule from", entry.source);
+  row("IPv4", entry.ipv4);
+  row("MAP address", entry.mapIpv6Address);
+  if (entry.psidLength !== undefined && entry.psidLength > 0) {
+    row(
+      "PSID",
+      `${entry.psid} (0x${entry.psid?.toString(16)}), ${entry.psidLength} bits, offset ${entry.psidOffset}`,
+    );
+    const ranges = entry.ranges ?? [];
+    const shown = ranges.slice(0, 4).map(([low, high]) => `${low}-${high}`);
+    row(
+      "ports",
+      `${entry.ports} in ${ranges.length} ranges: ${shown.join(", ")}${ranges.length > 4 ? ", ..." : ""}`,
+    );
+  } else if (entry.psidLength === 0) row("ports", "all");
+  row("reserved ports", entry.reservedPorts);
+  if (entry.inUse === null) row("in use", "not known: neither /proc/net/nf_conntrack nor conntrack is here");
+  else if (entry.inUse !== undefined) {
+    const { used, flows } = entry.inUse;
+    row(
+      "in use",
+      `TCP ${used.tcp}, UDP ${used.udp}, ICMP ${used.icmp} of ${entry.ports ?? "all"} ports; ${flows} flows`,
+    );
+  }
+  row("remarks", entry.remarks);
+  row("last error", entry.error ?? "none");
+  return `${lines.join("\n")}\n`;
+}
+
+/** Prints what is known of one interface, or of all. */
+export async function runStatus(argv: readonly string[], io: Io): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    options: { json: { type: "boolean" }, help: { type: "boolean" } },
+    allowPositionals: true,
+    strict: true,
+  });
+  if (values.help === true) {
+    io.stdout(statusHelp);
+    return Exit.ok;
+  }
+  if (positionals.length > 1) {
+    io.stderr(statusHelp);
+    return Exit.usage;
+  }
+  const [wanted] = positionals;
+  if (wanted !== undefined && !/^[A-Za-z0-9_.-]{1,64}$/.test(wanted)) {
+    throw new InputError("INTERFACE", "expected a name of letters, digits, '_', '-' or '.'");
+  }
+  const known = namesIn(STATE_DIRECTORY)
+    .filter((file) => file.endsWith(SUFFIX))
+    .map((file) => file.slice(0, -SUFFIX.length))
+    .filter((name) => wanted === undefined || name === wanted);
+  const flows = known.length === 0 ? undefined : await flowTable();
+  const reports = known.flatMap((name) => {
+    const state = decodeState(readText(statePath(name)) ?? "");
+    if (state === undefined) return [];
+    const deviceThere =
+      state.device !== undefined && readText(`/sys/class/net/${state.device}/mtu`) !== undefined;
+    return [report(state, deviceThere, flows)];
+  });
+  if (values.json === true) io.stdout(`${JSON.stringify(reports, null, 2)}\n`);
+  else for (const entry of reports) io.stdout(describe(entry));
+  if (reports.length === 0) {
+    io.stderr(
+      `${wanted === undefined ? "no MAP interface" : `${wanted}`} has been set up; see ${LOG_PATH}\n`,
+    );
+    return Exit.badInput;
+  }
+  return reports.every((entry) => entry.up) ? Exit.ok : Exit.badInput;
+}

@@ -1,0 +1,156 @@
+/** The plan: everything that setting one MAP interface up will do, as a value. Pure; renderers and effects come after it. */
+
+import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
+import type { NatPlan } from "./plan-types.ts";
+import type { CustomerEdge, MapDomain, MapRule, Transport } from "./types.ts";
+
+/** Octets that translation adds: IPv6 header 40 less IPv4 header 20 (RFC 7915 s1.4). */
+const TRANSLATION_OVERHEAD = 20;
+/** Octets that encapsulation adds: one IPv6 header (RFC 2473 s7). */
+const ENCAPSULATION_OVERHEAD = 40;
+/** IFNAMSIZ - 1. */
+const DEVICE_NAME_LIMIT = 15;
+/** The B4's own address where a border relay is all there is (RFC 6333 s5.7). */
+const B4_ADDRESS: Ipv4Prefix = { address: 0xc0000002, length: 32 };
+
+/** What a person or netifd may set beside the rule. */
+export interface PlanOptions {
+  /** IPv4 MTU, octets; without it the link's less the overhead of the transport. */
+  readonly mtu?: number;
+  /** Hop limit of tunnel packets, 1..255; 64 without it. */
+  readonly ttl?: number;
+  /** Firewall zone to join. */
+  readonly zone?: string;
+  /** Tunnel encapsulation limit: `ignore` or 0..255. */
+  readonly encaplimit?: string;
+  /** Ports of the set that NAT leaves alone. */
+  readonly reservedPorts?: readonly number[];
+}
+
+/** The link the IPv6 packets leave by. */
+export interface Link {
+  /** netifd's interface, e.g. `wan6`. */
+  readonly iface: string;
+  /** Its device, e.g. `eth1`; empty when not known. */
+  readonly device: string;
+  /** Its MTU, octets. */
+  readonly mtu: number;
+  /** An IPv6 address of its own, for a B4. */
+  readonly address?: bigint;
+}
+
+/** MAP-T: what the kernel's translator is told. */
+export interface TranslatorPlan {
+  readonly legacyInterfaceId: boolean;
+  readonly dmr: Ipv6Prefix;
+  readonly ce: CustomerEdge;
+  readonly fmrs: readonly MapRule[];
+}
+
+/** MAP-E and lw4o6: what netifd's tunnel is told. */
+export interface TunnelPlan {
+  readonly local: bigint;
+  readonly remote: bigint;
+  readonly ttl: number;
+  readonly encaplimit: string;
+  readonly fmrs: readonly MapRule[];
+}
+
+export interface Plan {
+  readonly iface: string;
+  readonly transport: Transport;
+  readonly link: Link;
+  /** The MAP device: translator or tunnel. */
+  readonly device: string;
+  /** IPv4 MTU of the path, octets. */
+  readonly mtu: number;
+  readonly ipv4: Ipv4Prefix;
+  readonly ce?: CustomerEdge;
+  readonly translator?: TranslatorPlan;
+  readonly tunnel?: TunnelPlan;
+  /** Absent where the provider does the NAT (no rule at all). */
+  readonly nat?: NatPlan;
+  readonly zone?: string;
+}
+
+/** The name of the MAP device of an interface: OpenWrt's `map-IFACE`, cut to what the kernel takes. */
+export function deviceName(iface: string): string {
+  return `map-${iface}`.slice(0, DEVICE_NAME_LIMIT);
+}
+
+/** The name of the nftables table that is an interface's alone. Injective: `_` doubles, the rest becomes `_xx`. */
+export function tableName(iface: string): string {
+  return `mapmin_${iface.replace(/[^A-Za-z0-9]/g, (c) => (c === "_" ? "__" : `_${c.charCodeAt(0).toString(16)}`))}`;
+}
+
+/** Rules to forward by (RFC 7597 s5: F set), the BMR with F included, longest IPv4 prefix first. */
+function forwardingRules(domain: MapDomain): readonly MapRule[] {
+  return domain.rules
+    .filter((rule) => rule.forward)
+    .sort((a, b) => b.ipv4Prefix.length - a.ipv4Prefix.length);
+}
+
+/**
+ * Makes the plan of one interface. `ce` is absent only for a domain without rules.
+ *
+ * @throws RangeError when the domain has neither a DMR nor a border relay: decoding refuses such a domain first.
+ */
+export function makePlan(
+  iface: string,
+  domain: MapDomain,
+  ce: CustomerEdge | undefined,
+  link: Link,
+  options: PlanOptions = {},
+): Plan {
+  const translated = domain.transport === "map-t";
+  const overhead = translated ? TRANSLATION_OVERHEAD : ENCAPSULATION_OVERHEAD;
+  const mtu = options.mtu ?? link.mtu - overhead;
+  const device = deviceName(iface);
+  const ipv4 = ce?.ipv4 ?? B4_ADDRESS;
+  const fmrs = forwardingRules(domain);
+  const common = {
+    iface,
+    transport: domain.transport,
+    link,
+    device,
+    mtu,
+    ipv4,
+    ...(options.zone === undefined ? {} : { zone: options.zone }),
+    ...(ce === undefined
+      ? {}
+      : {
+          ce,
+          nat: {
+            table: tableName(iface),
+            device,
+            ipv4,
+            portSet: ce.portSet,
+            reservedPorts: options.reservedPorts ?? [],
+            mtu,
+          },
+        }),
+  };
+  if (translated) {
+    if (domain.dmr === undefined || ce === undefined) {
+      throw new RangeError("MAP-T needs a DMR and a rule that matches");
+    }
+    return {
+      ...common,
+      translator: { legacyInterfaceId: domain.legacyInterfaceId, dmr: domain.dmr, ce, fmrs },
+    };
+  }
+  const remote = domain.borderRelays[0];
+  const local = ce?.mapAddress ?? link.address;
+  if (remote === undefined) throw new RangeError("MAP-E and lw4o6 need the address of a border relay");
+  if (local === undefined) throw new RangeError("a tunnel needs an IPv6 address of our own on the link");
+  return {
+    ...common,
+    tunnel: {
+      local,
+      remote,
+      ttl: options.ttl ?? 64,
+      encaplimit: options.encaplimit ?? "ignore",
+      fmrs,
+    },
+  };
+}

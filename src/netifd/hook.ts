@@ -1,0 +1,99 @@
+/**
+ * The DHCPv6 side: a lease with option 48879 offers the interface `<iface>_4`, as OpenWrt names it, unless the
+ * configuration has a MAP interface for that link.
+ */
+
+import { InputError } from "../wire/errors.ts";
+import { type Ports, UbusStatus, ubusStatus } from "./ports.ts";
+
+/** A hexadecimal option value: at most what one DHCPv6 message carries. */
+const OPTION_HEX = /^(?:[0-9a-fA-F]{2}){1,65535}$/;
+const INTERFACE_NAME = /^[A-Za-z0-9_.-]{1,60}$/;
+
+/** What odhcp6c's script knows. */
+export interface Lease {
+  /** netifd's interface of the link. */
+  readonly link: string;
+  /** Option 48879 as hex; absent when the lease has none (any more). */
+  readonly option?: string;
+  /** Its PREFIXES as given: a change of them is a change of the CE. */
+  readonly prefixes: string;
+}
+
+/** @throws InputError naming the variable. */
+export function decodeLease(link: string | undefined, environment: NodeJS.ProcessEnv): Lease {
+  if (link === undefined || !INTERFACE_NAME.test(link)) {
+    throw new InputError("INTERFACE", "expected a name of letters, digits, '_', '-' or '.'");
+  }
+  const option = environment["OPTION_48879"] ?? "";
+  if (option !== "" && !OPTION_HEX.test(option)) {
+    throw new InputError("OPTION_48879", "expected whole octets in hexadecimal");
+  }
+  return {
+    link,
+    prefixes: environment["PREFIXES"] ?? "",
+    ...(option === "" ? {} : { option: option.toLowerCase() }),
+  };
+}
+
+/** The interface that is offered for a link. */
+export function offeredInterface(link: string): string {
+  return `${link}_4`;
+}
+
+/** Names and links of `proto 'map'` sections in the output of `uci -q show network`. */
+export function configuredMapInterfaces(uciShow: string): readonly { name: string; tunlink?: string }[] {
+  const sections = new Map<string, Map<string, string>>();
+  for (const line of uciShow.split("\n")) {
+    const match = /^network\.([A-Za-z0-9_@[\]-]+)\.([a-z0-9_]+)='([^']*)'$/.exec(line);
+    if (match === null) continue;
+    const [, section = "", option = "", value = ""] = match;
+    const options = sections.get(section) ?? new Map<string, string>();
+    options.set(option, value);
+    sections.set(section, options);
+  }
+  return [...sections].flatMap(([name, options]) => {
+    if (options.get("proto") !== "map") return [];
+    const tunlink = options.get("tunlink");
+    return [{ name, ...(tunlink === undefined ? {} : { tunlink }) }];
+  });
+}
+
+async function remove(ports: Ports, iface: string): Promise<void> {
+  try {
+    await ports.call("network.interface", "remove", { interface: iface });
+    ports.log("withdraw the interface", "ok", iface);
+  } catch (error) {
+    if (ubusStatus(error) !== UbusStatus.notFound) throw error;
+  }
+}
+
+/** Offers, replaces or withdraws the interface of a lease. `uciShow` is the configuration as `uci show network` prints it. */
+export async function applyLease(
+  lease: Lease,
+  uciShow: string,
+  zone: string | undefined,
+  ports: Ports,
+): Promise<void> {
+  const iface = offeredInterface(lease.link);
+  const configured = configuredMapInterfaces(uciShow).find(
+    // Without tunlink the handler takes wan6, as stock does.
+    ({ name, tunlink }) => name === iface || (tunlink ?? "wan6") === lease.link,
+  );
+  if (configured !== undefined) {
+    ports.log("lease", "note", `${configured.name} is configured for ${lease.link}: nothing offered`);
+    return;
+  }
+  // add_dynamic does nothing for an object that differs in undeclared keys only: take the old one away first.
+  await remove(ports, iface);
+  if (lease.option === undefined) return;
+  const offer = {
+    name: iface,
+    ifname: `@${lease.link}`,
+    proto: "map",
+    tunlink: lease.link,
+    ...(zone === undefined ? {} : { zone }),
+  };
+  await ports.call("network", "add_dynamic", offer);
+  ports.log("offer the interface", "ok", `ubus call network add_dynamic ${JSON.stringify(offer)}`);
+}

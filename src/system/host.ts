@@ -1,0 +1,56 @@
+/** The real world behind `netifd/ports.ts`. */
+
+import { UbusClient } from "ubus-client-ts";
+import { CONTROL_PATH } from "../mapmint/control.ts";
+import type { Ports } from "../netifd/ports.ts";
+import { statePath } from "../netifd/state.ts";
+import { run } from "./exec.ts";
+import { readText, removeFile, replaceFile, writeOnce } from "./files.ts";
+import { openLog } from "./log.ts";
+
+/** Longest wait for one ubus answer, ms: netifd kills a teardown after 5 s, and a target that dies never answers. */
+const CALL_TIMEOUT_MS = 3_000;
+
+/** A connection to ubus with what a session needs beside it. Close it, or the process never ends. */
+export interface Host extends Ports {
+  close(): void;
+}
+
+/** @throws UbusError when ubusd does not answer. */
+export async function openHost(iface: string): Promise<Host> {
+  const path = process.env["UBUS_SOCKET"];
+  const ubus = await UbusClient.connect(path === undefined ? {} : { path });
+  return {
+    async call(object, method, args) {
+      const [first] = await ubus.call(object, method, args as Record<string, never>, {
+        timeoutMs: CALL_TIMEOUT_MS,
+      });
+      return first ?? {};
+    },
+    log: openLog(iface),
+    async loadFirewall(script) {
+      await run("nft", ["-f", "-"], script);
+    },
+    async flushFlows(ipv4) {
+      const [address = ipv4] = ipv4.split("/");
+      try {
+        await run("conntrack", ["-D", "-q", address]);
+      } catch (error) {
+        // conntrack exits 1 when there was no such flow.
+        if (!String(error).includes("0 flow entries")) throw error;
+      }
+    },
+    readControl: () => readText(CONTROL_PATH),
+    writeControl: (lines) => writeOnce(CONTROL_PATH, `${lines.join("\n")}\n`),
+    deviceMtu(device) {
+      const mtu = Number(readText(`/sys/class/net/${device}/mtu`));
+      return Number.isInteger(mtu) && mtu > 0 ? mtu : undefined;
+    },
+    setDeviceMtu: (device, mtu) => writeOnce(`/sys/class/net/${device}/mtu`, `${mtu}\n`),
+    readState: (name) => readText(statePath(name)),
+    writeState: (name, text) => replaceFile(statePath(name), text),
+    removeState: (name) => removeFile(statePath(name)),
+    now: () => new Date(),
+    close: () => ubus.close(),
+  };
+}

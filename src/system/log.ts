@@ -1,0 +1,41 @@
+import { appendBounded } from "./files.ts";
+
+/** Where people read what happened. */
+export const LOG_PATH = "/tmp/map.log";
+/** Most the log takes, octets, beside one older file of the same size. */
+export const LOG_LIMIT = 64 * 1024;
+/** Most one record takes, octets: input that is quoted must not push everything else out. */
+const RECORD_LIMIT = 2_000;
+
+/** What a step of setup or teardown came to. */
+export type Outcome = "ok" | "failed" | "note";
+
+/** Writes one record: time, interface, what was done, with which command, and what came of it. */
+export type Log = (what: string, outcome: Outcome, detail?: string) => void;
+
+/** One record as text: a line of its own, whatever the input it quotes. */
+export function formatRecord(
+  time: Date,
+  iface: string,
+  what: string,
+  outcome: Outcome,
+  detail?: string,
+): string {
+  const stamp = time.toISOString().replace(/\.\d+Z$/, "Z");
+  const tail = detail === undefined || detail === "" ? "" : ` | ${detail}`;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not get into the log.
+  const line = `${stamp} ${iface} ${outcome} ${what}${tail}`.replace(/[\u0000-\u001f\u007f]+/g, " ");
+  return `${line.length > RECORD_LIMIT ? `${line.slice(0, RECORD_LIMIT - 3)}...` : line}\n`;
+}
+
+/** A log for one interface. A log that cannot be written never stops the work: the record goes to standard error. */
+export function openLog(iface: string, path = LOG_PATH, now: () => Date = () => new Date()): Log {
+  return (what, outcome, detail) => {
+    const record = formatRecord(now(), iface, what, outcome, detail);
+    try {
+      appendBounded(path, record, LOG_LIMIT);
+    } catch {
+      process.stderr.write(record);
+    }
+  };
+}
