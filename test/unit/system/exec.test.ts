@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { run } from "../../../src/system/exec.ts";
+
+test("gives standard output, passes input, and no shell sees the arguments", async () => {
+  expect(await run("cat", [], "text")).toBe("text");
+  expect(await run("printf", ["%s", "$(id); a b"])).toBe("$(id); a b");
+});
+
+test("failures name the command and hold its own words", async () => {
+  await expect(run("ls", ["/nowhere"])).rejects.toThrow(/^ls \/nowhere: .*No such file/);
+  await expect(run("mapmin-no-such-program", [])).rejects.toThrow("not installed");
+});
+
+test("a program that does not read its input is no error", async () => {
+  expect(await run("true", [], "x".repeat(1 << 20))).toBe("");
+});
