@@ -1,0 +1,445 @@
+/**
+ * A stand-in for netifd that keeps its contract with protocol handlers, where no OpenWrt is: discovery by `dump`, argv,
+ * file descriptors, actions, host dependencies, no back-off, add_dynamic. Addresses, routes and tunnels are set by `ip`.
+ */
+
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+
+type Json = { readonly [key: string]: unknown };
+
+/** ubus status codes that netifd answers with. */
+export const Status = { ok: 0, invalidArgument: 2, notFound: 4, permissionDenied: 6 } as const;
+
+/** Thrown by a method; the ubus side turns it into a status. */
+export class MethodRefused extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(`status ${status}`);
+    this.status = status;
+  }
+}
+
+/** What the lab says of a link that netifd itself would have configured. */
+export interface LinkState {
+  readonly up: boolean;
+  readonly device: string;
+  readonly addresses: readonly { readonly address: string; readonly mask: number }[];
+  readonly prefixes: readonly { readonly address: string; readonly mask: number }[];
+  /** DHCPv6 options as hex TLVs. */
+  readonly passthru: string;
+}
+
+interface Dump {
+  readonly name: string;
+  readonly config: readonly (readonly [string, number])[];
+  readonly "no-proto-task"?: boolean;
+  readonly "renew-handler"?: boolean;
+}
+
+type Phase = "down" | "setup" | "up" | "teardown";
+
+interface Interface {
+  readonly name: string;
+  config: Json;
+  readonly dynamic: boolean;
+  phase: Phase;
+  available: boolean;
+  autostart: boolean;
+  errors: Json[];
+  device: string;
+  data: Json;
+  addresses: Json[];
+  routes: Json[];
+  /** Commands that take away what was set, last first. */
+  undo: string[][];
+  dependsOn?: string;
+  child?: ChildProcess;
+  /** Setups so far: a handler that loops is seen here. */
+  setups: number;
+  link?: LinkState;
+}
+
+export interface NetifdOptions {
+  readonly protoDirectory: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly log: (line: string) => void;
+}
+
+const TERM_GRACE_MS = 1_000;
+const TEARDOWN_LIMIT_MS = 5_000;
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function list(value: unknown): Json[] {
+  return Array.isArray(value) ? (value as Json[]) : [];
+}
+
+export class Netifd {
+  readonly #interfaces = new Map<string, Interface>();
+  readonly #dump: Dump;
+  readonly #options: NetifdOptions;
+
+  constructor(options: NetifdOptions) {
+    this.#options = options;
+    const answer = execFileSync("sh", ["-c", "./map.sh '' dump"], {
+      cwd: options.protoDirectory,
+      encoding: "utf8",
+      env: options.environment,
+    });
+    // Line by line: an object spread over lines is lost.
+    const found = answer.split("\n").flatMap((line) => {
+      try {
+        return [JSON.parse(line) as Dump];
+      } catch {
+        return [];
+      }
+    });
+    const [dump] = found;
+    if (dump?.name !== "map") throw new Error(`map.sh dump gave no handler: ${answer}`);
+    this.#dump = dump;
+  }
+
+  /** A link of another protocol, whose state the lab sets. */
+  setLink(name: string, state: LinkState): void {
+    const known = this.#interfaces.get(name) ?? this.#add(name, { proto: "dhcpv6" }, false);
+    const was = known.phase === "up";
+    known.link = state;
+    known.device = state.device;
+    known.phase = state.up ? "up" : "down";
+    for (const dependent of [...this.#interfaces.values()]) {
+      if (dependent.dependsOn !== name) continue;
+      if (was && !state.up && dependent.phase !== "down") {
+        this.#options.log(`Interface '${dependent.name}' has lost the connection`);
+        void this.#teardown(dependent).then(() => this.#setup(dependent));
+      } else if (!was && state.up && dependent.autostart && dependent.phase === "down") {
+        dependent.available = true;
+        void this.#setup(dependent);
+      }
+    }
+  }
+
+  /** An interface of /etc/config/network; the JSON holds declared options only. */
+  async configure(name: string, config: Json): Promise<void> {
+    const old = this.#interfaces.get(name);
+    if (old !== undefined) {
+      await this.#teardown(old);
+      this.#interfaces.delete(name);
+    }
+    await this.#setup(this.#add(name, config, false));
+  }
+
+  /** Times setup has been called for an interface. */
+  setupsOf(name: string): number {
+    return this.#interfaces.get(name)?.setups ?? 0;
+  }
+
+  /** Interfaces known, links included. */
+  names(): readonly string[] {
+    return [...this.#interfaces.keys()];
+  }
+
+  /** Resolves when no handler is running, or rejects after `limitMs`. */
+  async settled(limitMs: number): Promise<void> {
+    const end = Date.now() + limitMs;
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (
+        [...this.#interfaces.values()].every(
+          (entry) => entry.child === undefined && entry.phase !== "teardown",
+        )
+      )
+        return;
+      if (Date.now() > end) throw new Error(`a handler is still running after ${limitMs} ms`);
+    }
+  }
+
+  /** Methods of the ubus object `network`. */
+  async network(method: string, args: Json): Promise<Json> {
+    if (method === "add_dynamic") return this.#addDynamic(args);
+    throw new MethodRefused(3);
+  }
+
+  /** Methods of `network.interface`; `interface` names which. */
+  async networkInterface(method: string, args: Json): Promise<Json> {
+    if (method === "dump")
+      return { interface: this.names().map((name) => ({ interface: name, ...this.status(name) })) };
+    const entry = this.#interfaces.get(text(args["interface"]));
+    if (entry === undefined) throw new MethodRefused(Status.notFound);
+    switch (method) {
+      case "status":
+        return this.status(entry.name);
+      case "notify_proto":
+        return this.#notify(entry, args);
+      case "up":
+        entry.autostart = true;
+        if (entry.phase === "down") void this.#setup(entry);
+        return {};
+      case "down":
+        entry.autostart = false;
+        await this.#takeDown(entry);
+        return {};
+      case "remove":
+        if (!entry.dynamic) throw new MethodRefused(Status.permissionDenied);
+        await this.#takeDown(entry);
+        return {};
+      case "renew":
+        if (entry.phase === "up" && this.#dump["renew-handler"] === true) this.#spawn(entry, "renew");
+        return {};
+      default:
+        throw new MethodRefused(3);
+    }
+  }
+
+  status(name: string): Json {
+    const entry = this.#interfaces.get(name);
+    if (entry === undefined) throw new MethodRefused(Status.notFound);
+    const { link } = entry;
+    return {
+      up: entry.phase === "up",
+      pending: entry.phase === "setup",
+      available: entry.available,
+      autostart: entry.autostart,
+      dynamic: entry.dynamic,
+      proto: text(entry.config["proto"]),
+      ...(entry.device === "" ? {} : { l3_device: entry.device }),
+      "ipv4-address": entry.addresses,
+      "ipv6-address": link?.up === true ? link.addresses : [],
+      "ipv6-prefix": link?.up === true ? link.prefixes : [],
+      route: entry.routes,
+      data: link?.up === true ? { passthru: link.passthru } : entry.data,
+      ...(entry.errors.length === 0 ? {} : { errors: entry.errors }),
+    };
+  }
+
+  #add(name: string, config: Json, dynamic: boolean): Interface {
+    const entry: Interface = {
+      name,
+      config,
+      dynamic,
+      phase: "down",
+      available: true,
+      autostart: true,
+      errors: [],
+      device: "",
+      data: {},
+      addresses: [],
+      routes: [],
+      undo: [],
+      setups: 0,
+    };
+    this.#interfaces.set(name, entry);
+    return entry;
+  }
+
+  #ip(entry: Interface, argv: string[], undo?: string[]): void {
+    execFileSync("ip", argv, { stdio: ["ignore", "ignore", "pipe"] });
+    if (undo !== undefined) entry.undo.unshift(undo);
+  }
+
+  async #takeDown(entry: Interface): Promise<void> {
+    await this.#teardown(entry);
+    if (entry.dynamic) this.#interfaces.delete(entry.name);
+  }
+
+  async #addDynamic(args: Json): Promise<Json> {
+    const name = text(args["name"]);
+    const proto = text(args["proto"]);
+    if (name === "" || proto === "") throw new MethodRefused(Status.invalidArgument);
+    const known = this.#interfaces.get(name);
+    if (known !== undefined) {
+      // Only declared keys count; the interface is removed, not set up again.
+      const declared = new Set([
+        "proto",
+        "ifname",
+        ...this.#dump.config.map(([option]) => option),
+        "ip6addr",
+      ]);
+      const differs = [...declared].some(
+        (key) => JSON.stringify(known.config[key]) !== JSON.stringify(args[key]),
+      );
+      if (differs) await this.#takeDown(known);
+      return {};
+    }
+    const entry = this.#add(name, args, true);
+    if (proto === "static") this.#setupStatic(entry);
+    else void this.#setup(entry);
+    return {};
+  }
+
+  #setupStatic(entry: Interface): void {
+    const device = this.#interfaces.get(text(entry.config["ifname"]).replace(/^@/, ""))?.device ?? "";
+    for (const address of list(entry.config["ip6addr"])) {
+      const words = [`${address}/128`, "dev", device];
+      this.#ip(entry, ["-6", "address", "add", ...words, "nodad"], ["-6", "address", "del", ...words]);
+    }
+    entry.device = device;
+    entry.phase = "up";
+  }
+
+  async #setup(entry: Interface): Promise<void> {
+    if (entry.phase !== "down" || !this.#interfaces.has(entry.name)) return;
+    entry.phase = "setup";
+    entry.errors = [];
+    entry.setups++;
+    const child = this.#spawn(entry, "setup");
+    await new Promise((resolve) => child.once("close", resolve));
+    // Without an accepted update and with no-proto-task it stays pending; without, netifd would begin again at once.
+    if (entry.phase === "setup" && this.#dump["no-proto-task"] !== true) {
+      await this.#teardown(entry);
+      await this.#setup(entry);
+    }
+    if (entry.phase === "setup" && !entry.available) entry.phase = "down";
+  }
+
+  #spawn(
+    entry: Interface,
+    action: "setup" | "teardown" | "renew",
+    extra: NodeJS.ProcessEnv = {},
+  ): ChildProcess {
+    // Descriptors 0, 1 and 2 are one and the same pipe; exec keeps the pid that gets our signals.
+    const child = spawn(
+      "sh",
+      [
+        "-c",
+        'exec "$@" 0>&1 2>&1',
+        "sh",
+        "./map.sh",
+        "map",
+        action,
+        entry.name,
+        JSON.stringify(entry.config),
+      ],
+      {
+        cwd: this.#options.protoDirectory,
+        env: { ...this.#options.environment, ...extra },
+        stdio: ["ignore", "pipe", "ignore"],
+      },
+    );
+    entry.child = child;
+    let rest = "";
+    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) this.#options.log(`${entry.name} (${child.pid}): ${line}`);
+    });
+    child.once("close", () => {
+      if (entry.child === child) delete entry.child;
+    });
+    return child;
+  }
+
+  async #kill(child: ChildProcess): Promise<void> {
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGTERM");
+    const timer = setTimeout(() => child.kill("SIGKILL"), TERM_GRACE_MS);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  async #teardown(entry: Interface): Promise<void> {
+    if (entry.phase === "teardown") return;
+    if (entry.child !== undefined) await this.#kill(entry.child);
+    if (entry.phase === "down" && entry.undo.length === 0) return;
+    entry.phase = "teardown";
+    if (text(entry.config["proto"]) === "map") {
+      const child = this.#spawn(entry, "teardown");
+      const timer = setTimeout(() => child.kill("SIGKILL"), TEARDOWN_LIMIT_MS);
+      await new Promise((resolve) => child.once("close", resolve));
+      clearTimeout(timer);
+    }
+    this.#clear(entry);
+    entry.phase = "down";
+  }
+
+  #clear(entry: Interface): void {
+    for (const argv of entry.undo) {
+      try {
+        execFileSync("ip", argv, { stdio: "ignore" });
+      } catch {
+        // The device may have gone with its handler, and its addresses and routes with it.
+      }
+    }
+    entry.undo = [];
+    entry.device = "";
+    entry.data = {};
+    entry.addresses = [];
+    entry.routes = [];
+    delete entry.dependsOn;
+  }
+
+  #notify(entry: Interface, args: Json): Json {
+    const action = Number(args["action"]);
+    if (entry.phase === "teardown" && [0, 1, 6, 7].includes(action))
+      throw new MethodRefused(Status.permissionDenied);
+    switch (action) {
+      case 0:
+        if (args["link-up"] === undefined) throw new MethodRefused(Status.invalidArgument);
+        this.#update(entry, args);
+        return {};
+      case 3: {
+        const [code = "", ...data] = list(args["error"]).map(String);
+        entry.errors.push({ subsystem: "map", code, data });
+        return {};
+      }
+      case 4:
+        entry.autostart = false;
+        return {};
+      case 5:
+        entry.available = args["available"] === true;
+        return {};
+      case 6: {
+        const on = text(args["ifname"]);
+        entry.dependsOn = on;
+        const up = this.#interfaces.get(on)?.phase === "up";
+        entry.available = up;
+        if (!up) throw new MethodRefused(Status.notFound);
+        return {};
+      }
+      default:
+        throw new MethodRefused(Status.invalidArgument);
+    }
+  }
+
+  #update(entry: Interface, args: Json): void {
+    const depends = entry.dependsOn;
+    this.#clear(entry);
+    if (depends !== undefined) entry.dependsOn = depends;
+    const device = text(args["ifname"]);
+    const tunnel = args["tunnel"] as Json | undefined;
+    if (tunnel !== undefined) this.#tunnel(entry, device, tunnel);
+    else this.#ip(entry, ["link", "set", device, "up"]);
+    for (const { ipaddr, mask } of list(args["ipaddr"])) {
+      const words = ["address", "add", `${ipaddr}/${text(mask) || "32"}`, "dev", device];
+      this.#ip(entry, words, ["address", "del", ...words.slice(2)]);
+      entry.addresses.push({ address: ipaddr, mask: Number(text(mask) || "32") });
+    }
+    this.#routes(entry, device, "-4", list(args["routes"]));
+    this.#routes(entry, device, "-6", list(args["routes6"]));
+    entry.device = device;
+    entry.data = (args["data"] as Json | undefined) ?? {};
+    entry.phase = "up";
+  }
+
+  #tunnel(entry: Interface, device: string, tunnel: Json): void {
+    const link = this.#interfaces.get(text(tunnel["link"]))?.device ?? "";
+    const limit = text((tunnel["data"] as Json | undefined)?.["encaplimit"]);
+    const words = ["-6", "tunnel", "add", device, "mode", "ipip6", "local", text(tunnel["local"])];
+    words.push("remote", text(tunnel["remote"]), "dev", link, "ttl", String(tunnel["ttl"] ?? 64));
+    words.push("encaplimit", limit === "ignore" || limit === "" ? "none" : limit);
+    this.#ip(entry, words, ["link", "del", device]);
+    this.#ip(entry, ["link", "set", device, "mtu", String(tunnel["mtu"] ?? 1280), "up"]);
+  }
+
+  #routes(entry: Interface, device: string, family: "-4" | "-6", routes: readonly Json[]): void {
+    for (const { target, netmask, mtu, metric } of routes) {
+      const words = [family, "route", "add", `${target}/${text(netmask)}`, "dev", device];
+      if (typeof mtu === "number") words.push("mtu", String(mtu));
+      if (typeof metric === "number") words.push("metric", String(metric));
+      this.#ip(entry, words, [family, "route", "del", `${target}/${text(netmask)}`, "dev", device]);
+      entry.routes.push({ target, mask: Number(text(netmask)) });
+    }
+  }
+}
