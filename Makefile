@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The packages kmod-mapmint, map-mdpc and mapminctl of the feed; mapmin/Makefile includes this file.
+#
+# A package definition at a feed's root breaks the feed: the scanner cuts the wrong part of its path and then drops all
+# of it without an error. So this file must not match the scanner's pattern, which has one space after `call`: ours have
+# two. For the same reason no file named Makefile elsewhere in this repository may match it.
+
+# Before any include, which would change MAKEFILE_LIST. The build runs in mapmin/, so every path starts from here.
+MAPMIN_DIR:=$(abspath $(dir $(lastword $(MAKEFILE_LIST))))
+
+include $(TOPDIR)/rules.mk
+
+PKG_NAME:=mapmin
+PKG_VERSION:=0.1.0
+PKG_RELEASE:=1
+
+PKG_MAINTAINER:=The mapmin developers
+PKG_LICENSE:=GPL-2.0-only
+PKG_LICENSE_FILES:=LICENSE
+
+# The sources lie outside the package's own directory: without this a change of them would not build anything anew.
+PKG_FILE_DEPENDS:=$(MAPMIN_DIR)
+
+# kernel.mk first: it puts the build directory under the kernel's, which package.mk would else decide otherwise.
+include $(INCLUDE_DIR)/kernel.mk
+include $(INCLUDE_DIR)/package.mk
+
+define KernelPackage/mapmint
+  SUBMENU:=Network Support
+  TITLE:=MAP-T translation and NAT into the port set
+  DEPENDS:=@IPV6 +kmod-nf-conntrack +kmod-nf-nat
+  PROVIDES:=kmod-nat46
+  CONFLICTS:=kmod-nat46
+  FILES:=$(PKG_BUILD_DIR)/mapmint.ko
+  AUTOLOAD:=$(call AutoLoad,33,mapmint)
+endef
+
+define KernelPackage/mapmint/description
+ The data path of a MAP customer edge: translation between IPv4 and IPv6
+ (RFC 7599, RFC 7915) with the control file /proc/net/nat46/control.
+ Takes the place of kmod-nat46.
+endef
+
+define Package/map-mdpc
+  SECTION:=net
+  CATEGORY:=Network
+  TITLE:=MAP-T, MAP-E and lw4o6 provisioning and protocol handler
+  DEPENDS:=@IPV6 +node +kmod-ip6-tunnel
+  PROVIDES:=map-t
+  CONFLICTS:=map
+  PKGARCH:=all
+endef
+
+define Package/map-mdpc/description
+ Makes the router a MAP customer edge (RFC 7597, 7599, 7596): reads the rule
+ from DHCPv6 (option 48879, or RFC 7598's) or from /etc/config/network, and
+ serves the netifd protocol "map". Takes the place of the package map.
+endef
+
+define Package/mapminctl
+  SECTION:=net
+  CATEGORY:=Network
+  TITLE:=MAP customer edge: control, status, explanation
+  DEPENDS:=+map-mdpc +kmod-mapmint +kmod-nft-nat +nftables +conntrack
+  PKGARCH:=all
+endef
+
+define Package/mapminctl/description
+ Shows, explains and calculates MAP customer edges, and selects everything
+ that one needs: the protocol handler, the kernel module, nftables.
+endef
+
+# Nothing is downloaded: the bundle comes with the feed, because a build has no npm. `sh test/feed/bundle update` makes it.
+define Build/Prepare
+	mkdir -p $(PKG_BUILD_DIR)
+	$(CP) $(MAPMIN_DIR)/src/kmod/. $(PKG_BUILD_DIR)/
+	$(CP) $(MAPMIN_DIR)/LICENSE $(PKG_BUILD_DIR)/
+endef
+
+define Build/Configure
+endef
+
+# The module is not built for who selects the programs alone.
+define Build/Compile
+	$(if $(CONFIG_PACKAGE_kmod-mapmint),$(KERNEL_MAKE) M="$(PKG_BUILD_DIR)" modules)
+endef
+
+define Package/map-mdpc/install
+	$(INSTALL_DIR) $(1)/usr/lib/mapmin $(1)/lib/netifd/proto $(1)/usr/sbin
+	$(INSTALL_DIR) $(1)/etc/odhcp6c.user.d $(1)/etc/hotplug.d/iface
+	$(INSTALL_DATA) $(MAPMIN_DIR)/files/usr/lib/mapmin/mapmin.mjs $(1)/usr/lib/mapmin/
+	$(INSTALL_BIN) $(MAPMIN_DIR)/netifd-proto/map.sh $(1)/lib/netifd/proto/
+	$(INSTALL_BIN) $(MAPMIN_DIR)/files/usr/sbin/mdpc $(1)/usr/sbin/
+	$(INSTALL_DATA) $(MAPMIN_DIR)/files/etc/odhcp6c.user.d/mapmin $(1)/etc/odhcp6c.user.d/
+	$(INSTALL_DATA) $(MAPMIN_DIR)/files/etc/hotplug.d/iface/30-mapmin $(1)/etc/hotplug.d/iface/
+endef
+
+define Package/mapminctl/install
+	$(INSTALL_DIR) $(1)/usr/sbin
+	$(INSTALL_BIN) $(MAPMIN_DIR)/files/usr/sbin/mapminctl $(1)/usr/sbin/
+endef
+
+$(eval $(call  KernelPackage,mapmint))
+$(eval $(call  BuildPackage,map-mdpc))
+$(eval $(call  BuildPackage,mapminctl))
