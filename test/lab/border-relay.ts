@@ -1,0 +1,75 @@
+/**
+ * The border relay: programs we did not write, to whom the CE is one IPv4 address.
+ *
+ *   MAP-T   wan0 == 2001:db8:ffff::/64 ==> nat64 (tayga) == 192.0.2.18 ==> srv0
+ *   MAP-E   wan0 == 2001:db8:ffff::1 ==> mape (ip6_tunnel) == 192.0.2.18 ==> srv0
+ */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { type Daemon, run, start, until, within } from "./command.ts";
+import { borderRelay, ce, type Transport } from "./plan.ts";
+
+const TAYGA_CONF = "/run/lab/tayga.conf";
+
+async function startTranslator(): Promise<Daemon> {
+  mkdirSync("/run/lab/tayga", { recursive: true });
+  writeFileSync(
+    TAYGA_CONF,
+    [
+      "tun-device nat64",
+      "data-dir /run/lab/tayga",
+      `ipv4-addr ${borderRelay.translatorAddress}`,
+      // Its own IPv6 address may not lie in `prefix`.
+      "ipv6-addr 2001:db8:ffff:1::1",
+      `prefix ${borderRelay.dmr}`,
+      `map ${ce.ipv4} ${ce.mapAddress}`,
+      "",
+    ].join("\n"),
+  );
+  run(within("br", ["tayga", "--config", TAYGA_CONF, "--mktun"]));
+  for (const argv of [
+    ["link", "set", "nat64", "up"],
+    ["route", "add", `${ce.ipv4}/32`, "dev", "nat64"],
+    ["-6", "route", "add", borderRelay.dmr, "dev", "nat64"],
+    ["-6", "route", "add", "2001:db8:ffff:1::1/128", "dev", "nat64"],
+    ["route", "add", `${borderRelay.translatorAddress}/32`, "dev", "nat64"],
+  ]) {
+    run(["ip", "-n", "br", ...argv]);
+  }
+  return start(within("br", ["tayga", "--config", TAYGA_CONF, "--nodetach"]), "/run/lab/tayga.log");
+}
+
+function startTunnel(): void {
+  for (const argv of [
+    ["-6", "address", "add", `${borderRelay.tunnelAddress}/128`, "dev", "lo"],
+    [
+      ...["-6", "tunnel", "add", "mape", "mode", "ipip6", "encaplimit", "none"],
+      ...["local", borderRelay.tunnelAddress, "remote", ce.mapAddress],
+    ],
+    ["link", "set", "mape", "up"],
+    ["route", "add", `${ce.ipv4}/32`, "dev", "mape"],
+  ]) {
+    run(["ip", "-n", "br", ...argv]);
+  }
+}
+
+/** Starts it; what comes back takes it away again. */
+export async function startBorderRelay(transport: Transport): Promise<{ stop(): Promise<void> }> {
+  if (transport === "map-e") {
+    startTunnel();
+    return {
+      async stop() {
+        run(["ip", "-n", "br", "-6", "tunnel", "del", "mape"]);
+        run(["ip", "-n", "br", "-6", "address", "del", `${borderRelay.tunnelAddress}/128`, "dev", "lo"]);
+      },
+    };
+  }
+  const daemon = await startTranslator();
+  await until("tayga", 5_000, () => (daemon.child.exitCode === null ? true : undefined));
+  return {
+    async stop() {
+      await daemon.stop();
+      run(within("br", ["tayga", "--config", TAYGA_CONF, "--rmtun"]));
+    },
+  };
+}

@@ -1,0 +1,213 @@
+/**
+ * The traffic tool: runs in a namespace by `ip netns exec`, prints one JSON line.
+ *
+ *   traffic.mjs serve                          the server's side, until killed
+ *   traffic.mjs download HOST OCTETS           TCP, checksum of what arrived against what was sent
+ *   traffic.mjs upload HOST OCTETS
+ *   traffic.mjs udp HOST SIZE...               echo of datagrams, sizes in octets of payload
+ *   traffic.mjs flows HOST COUNT SECONDS       COUNT TCP connections to one port, all held open
+ */
+
+import { createHash } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { createConnection, createServer, type Socket } from "node:net";
+
+export const ports = { download: 5001, upload: 5002, echo: 5003, hold: 5004 } as const;
+
+export interface Transfer {
+  readonly octets: number;
+  readonly sent: string;
+  readonly received: string;
+}
+export interface Echo {
+  readonly size: number;
+  readonly ok: boolean;
+  readonly tries: number;
+}
+export interface Flows {
+  readonly succeeded: number;
+  /** How the others ended: error code -> count. */
+  readonly failures: Readonly<Record<string, number>>;
+  /** The ports the server saw. */
+  readonly ports: readonly number[];
+  readonly ms: number;
+}
+
+const CHUNK = 64 * 1024;
+
+/** Octets that no shifted, repeated or lost piece could imitate: each chunk holds its own number. */
+function* chunks(octets: number): Generator<Buffer> {
+  const pattern = createHash("sha512").update("mapmin lab").digest();
+  for (let sent = 0, number = 0; sent < octets; sent += CHUNK, number += 1) {
+    const chunk = Buffer.alloc(Math.min(CHUNK, octets - sent), pattern);
+    if (chunk.length >= 4) chunk.writeUInt32BE(number, 0);
+    yield chunk;
+  }
+}
+
+async function send(socket: Socket, octets: number): Promise<string> {
+  const hash = createHash("sha256");
+  for (const chunk of chunks(octets)) {
+    hash.update(chunk);
+    if (!socket.write(chunk)) await new Promise((resolve) => socket.once("drain", resolve));
+  }
+  return hash.digest("hex");
+}
+
+function expected(octets: number): string {
+  const hash = createHash("sha256");
+  for (const chunk of chunks(octets)) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+function print(value: object): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+function serve(): void {
+  const quiet = (socket: Socket) => socket.on("error", () => socket.destroy());
+  createServer((socket) => {
+    quiet(socket);
+    socket.once("data", (request) => {
+      void send(socket, Number(request.toString())).then(() => socket.end());
+    });
+  }).listen(ports.download);
+  createServer({ allowHalfOpen: true }, (socket) => {
+    quiet(socket);
+    const hash = createHash("sha256");
+    socket.on("data", (data) => hash.update(data));
+    socket.on("end", () => socket.end(hash.digest("hex")));
+  }).listen(ports.upload);
+  // The port as seen here is the greeting.
+  createServer((socket) => {
+    quiet(socket);
+    socket.write(`${socket.remotePort}\n`);
+  }).listen({ port: ports.hold, backlog: 1024 });
+  const echo = createSocket("udp4");
+  echo.on("message", (data, peer) => echo.send(data, peer.port, peer.address, () => undefined));
+  echo.on("error", () => undefined);
+  echo.bind(ports.echo, () => print({ ready: true }));
+}
+
+function download(host: string, octets: number): void {
+  const socket = createConnection(ports.download, host, () => socket.write(String(octets)));
+  const hash = createHash("sha256");
+  let count = 0;
+  socket.on("data", (data) => {
+    hash.update(data);
+    count += data.length;
+  });
+  socket.on("end", () => {
+    socket.end();
+    print({ octets: count, sent: expected(octets), received: hash.digest("hex") } satisfies Transfer);
+  });
+}
+
+function upload(host: string, octets: number): void {
+  const socket = createConnection({ port: ports.upload, host, allowHalfOpen: true }, async () => {
+    const sent = await send(socket, octets);
+    let answer = "";
+    socket.on("data", (data) => {
+      answer += data.toString();
+    });
+    socket.on("end", () => print({ octets, sent, received: answer } satisfies Transfer));
+    socket.end();
+  });
+}
+
+/**
+ * One size after the other. The first datagram above the path's MTU is answered with Fragmentation Needed, at either
+ * end, and lost: that is how path MTU discovery works, so each size is tried some times.
+ */
+async function udp(host: string, sizes: readonly number[]): Promise<void> {
+  const results: Echo[] = [];
+  for (const size of sizes) {
+    const socket = createSocket("udp4");
+    socket.on("error", () => undefined);
+    const data = Buffer.alloc(size, `${size}.`);
+    let tries = 0;
+    let ok = false;
+    while (!ok && tries < 5) {
+      tries += 1;
+      ok = await new Promise<boolean>((resolve) => {
+        const timer = setTimeout(() => resolve(false), 700);
+        socket.removeAllListeners("message");
+        socket.on("message", (answer) => {
+          clearTimeout(timer);
+          resolve(answer.equals(data));
+        });
+        socket.send(data, ports.echo, host, (error) => {
+          // EMSGSIZE: the kernel has learnt the path's MTU from the answer to the one before.
+          if (error) {
+            clearTimeout(timer);
+            setTimeout(() => resolve(false), 50);
+          }
+        });
+      });
+    }
+    socket.close();
+    results.push({ size, ok, tries });
+  }
+  print(results);
+}
+
+async function flows(host: string, count: number, seconds: number): Promise<void> {
+  const failures: Record<string, number> = {};
+  const seen: number[] = [];
+  const sockets: Socket[] = [];
+  const started = Date.now();
+  const settled = Array.from(
+    { length: count },
+    () =>
+      new Promise<void>((resolve) => {
+        const socket = createConnection({ host, port: ports.hold });
+        sockets.push(socket);
+        let done = false;
+        const finish = (failure?: string) => {
+          if (done) return;
+          done = true;
+          if (failure !== undefined) failures[failure] = (failures[failure] ?? 0) + 1;
+          resolve();
+        };
+        socket.once("data", (greeting) => {
+          seen.push(Number(greeting.toString()));
+          finish();
+        });
+        socket.once("error", (error: NodeJS.ErrnoException) => finish(error.code ?? "error"));
+        socket.once("close", () => finish("closed"));
+        setTimeout(() => finish("no answer"), seconds * 1000);
+      }),
+  );
+  await Promise.all(settled);
+  const ms = Date.now() - started;
+  // Held to the end: what was given up early would make room for another.
+  for (const socket of sockets) {
+    socket.on("error", () => undefined);
+    socket.resetAndDestroy();
+  }
+  print({ succeeded: seen.length, failures, ports: seen, ms } satisfies Flows);
+  setTimeout(() => process.exit(0), 200);
+}
+
+const [command, host = "", ...rest] = process.argv.slice(2);
+const numbers = rest.map(Number);
+switch (command) {
+  case "serve":
+    serve();
+    break;
+  case "download":
+    download(host, numbers[0] ?? 0);
+    break;
+  case "upload":
+    upload(host, numbers[0] ?? 0);
+    break;
+  case "udp":
+    await udp(host, numbers);
+    break;
+  case "flows":
+    await flows(host, numbers[0] ?? 0, numbers[1] ?? 10);
+    break;
+  default:
+    process.stderr.write("usage: traffic.mjs serve|download|upload|udp|flows ...\n");
+    process.exit(2);
+}
