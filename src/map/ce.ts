@@ -1,0 +1,123 @@
+/** From a BMR and an end-user prefix to what the CE is (RFC 7597 s5.2, s6). */
+
+import { bits6, contains6, type Ipv6Prefix, ones } from "../ip/prefix.ts";
+import { formatIpv6Prefix } from "../ip/text.ts";
+import { InputError } from "../wire/errors.ts";
+import { checkPortSet } from "./portset.ts";
+import type { CustomerEdge, MapRule, PortSet, Remark } from "./types.ts";
+
+export interface CeOptions {
+  /** The draft's interface identifier ("MAP0") instead of RFC 7597 s6. */
+  readonly legacyInterfaceId: boolean;
+}
+
+export interface CeResult {
+  readonly ce: CustomerEdge;
+  readonly remarks: readonly Remark[];
+}
+
+/** Where an interface identifier begins. */
+const INTERFACE_ID_BITS = 64;
+
+/** s6: 16 zero bits, IPv4 (32), PSID (16, right-aligned); the draft's puts one of the zero octets last. */
+function interfaceId(ipv4: number, psid: number, legacy: boolean): bigint {
+  const id = (BigInt(ipv4) << 16n) | BigInt(psid);
+  return legacy ? id << 8n : id;
+}
+
+/** The whole address: a prefix longer than 64 overwrites the top of the interface identifier. */
+function mapAddress(prefix: Ipv6Prefix, id: bigint): bigint {
+  const host = ones(128 - prefix.length);
+  return (prefix.address & ~host) | (id & ones(INTERFACE_ID_BITS) & host);
+}
+
+/** The rule with the longest prefix that holds one of the end-user prefixes (s5: not the first, not the last). */
+export function chooseBmr(
+  rules: readonly MapRule[],
+  endUserPrefixes: readonly Ipv6Prefix[],
+): { readonly rule: MapRule; readonly endUserPrefix: Ipv6Prefix } | undefined {
+  let best: { rule: MapRule; endUserPrefix: Ipv6Prefix } | undefined;
+  for (const endUserPrefix of endUserPrefixes) {
+    for (const rule of rules) {
+      const fits =
+        contains6(rule.ipv6Prefix, endUserPrefix) && endUserPrefix.length >= rule.ipv6Prefix.length + rule.eaLength;
+      if (fits && (best === undefined || rule.ipv6Prefix.length > best.rule.ipv6Prefix.length)) {
+        best = { rule, endUserPrefix };
+      }
+    }
+  }
+  return best;
+}
+
+/**
+ * Computes the CE of an end-user prefix.
+ *
+ * @throws InputError when the prefix lies outside the rule, is too short for its EA bits, or the port set is impossible.
+ */
+export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeOptions): CeResult {
+  const { ipv6Prefix, ipv4Prefix, eaLength, psidOffset, explicitPsid } = rule;
+  const remarks: Remark[] = [];
+  const remark = (code: string, text: string): void => {
+    remarks.push({ code, path: "end-user prefix", text });
+  };
+  if (!contains6(ipv6Prefix, endUserPrefix)) {
+    throw new InputError(
+      "end-user prefix",
+      `${formatIpv6Prefix(endUserPrefix)} is not within the rule's ${formatIpv6Prefix(ipv6Prefix)}`,
+    );
+  }
+  const needed = ipv6Prefix.length + eaLength;
+  if (endUserPrefix.length < needed) {
+    throw new InputError(
+      "end-user prefix",
+      `${formatIpv6Prefix(endUserPrefix)} is shorter than the /${needed} that the rule and its ${eaLength} EA bits need`,
+    );
+  }
+  const subnet = endUserPrefix.length - needed;
+  if (eaLength > 0 && subnet > 0 && bits6(endUserPrefix.address, needed, subnet) !== 0n) {
+    remark(
+      "nonzero-subnet-bits",
+      `the ${subnet} bits behind the EA bits are not zero; the border relay may compute zeros there`,
+    );
+  }
+  const ea = bits6(endUserPrefix.address, ipv6Prefix.length, eaLength);
+  const suffixBits = 32 - ipv4Prefix.length;
+  // s5.2: o + r < 32 gives an IPv4 prefix, = 32 one address, > 32 one address and q = o - p bits of PSID.
+  if (eaLength < suffixBits && !(eaLength === 0 && suffixBits === 0)) {
+    if (explicitPsid !== undefined) {
+      remark("psid-discarded", "a PSID was given for a CE that has a whole IPv4 prefix: it is not used");
+    }
+    const address = (ipv4Prefix.address | Number(ea << BigInt(suffixBits - eaLength))) >>> 0;
+    const portSet = checkPortSet({ offset: psidOffset, psidLength: 0, psid: 0 });
+    const id = interfaceId(address, 0, options.legacyInterfaceId);
+    const ipv4 = { address, length: ipv4Prefix.length + eaLength };
+    return { ce: { bmr: rule, endUserPrefix, ipv4, portSet, mapAddress: mapAddress(endUserPrefix, id) }, remarks };
+  }
+  const derivedLength = eaLength - suffixBits;
+  const derived = {
+    psidLength: derivedLength,
+    psid: Number(ea & ones(derivedLength)),
+  };
+  if (explicitPsid !== undefined && derivedLength > 0) {
+    const same = explicitPsid.psid === derived.psid && explicitPsid.psidLength === derived.psidLength;
+    if (!same) {
+      remark(
+        "psid-conflict",
+        `the PSID given, ${explicitPsid.psid} of ${explicitPsid.psidLength} bits, is used, not ${derived.psid} of ${derivedLength} bits from the EA bits`,
+      );
+    }
+  }
+  const portSet: PortSet = checkPortSet({ offset: psidOffset, ...(explicitPsid ?? derived) });
+  const address = (ipv4Prefix.address | Number(ea >> BigInt(derivedLength))) >>> 0;
+  const id = interfaceId(address, portSet.psid, options.legacyInterfaceId);
+  return {
+    ce: {
+      bmr: rule,
+      endUserPrefix,
+      ipv4: { address, length: 32 },
+      portSet,
+      mapAddress: mapAddress(endUserPrefix, id),
+    },
+    remarks,
+  };
+}
