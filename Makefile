@@ -26,12 +26,16 @@ PKG_FILE_DEPENDS:=$(MAPMIN_DIR)
 include $(INCLUDE_DIR)/kernel.mk
 include $(INCLUDE_DIR)/package.mk
 
+# For the package alone, not for the menu's metadata: 464xlat selects kmod-nat46 unless this provides it, which with a
+# conflict in the menu makes Kconfig report a recursive dependency.
+MAPMINT_CONFLICTS:=$(if $(DUMP),,kmod-nat46)
+
 define KernelPackage/mapmint
   SUBMENU:=Network Support
   TITLE:=MAP-T translation and NAT into the port set
   DEPENDS:=@IPV6 +kmod-nf-conntrack +kmod-nf-nat
   PROVIDES:=kmod-nat46
-  CONFLICTS:=kmod-nat46
+  CONFLICTS:=$(MAPMINT_CONFLICTS)
   FILES:=$(PKG_BUILD_DIR)/mapmint.ko
   AUTOLOAD:=$(call AutoLoad,33,mapmint)
 endef
