@@ -8,7 +8,10 @@ import { type Ipv4Prefix, type Ipv6Prefix, truncate4, truncate6 } from "./prefix
 const QUOTED = 60;
 
 function refuse(what: string, text: string): never {
-  throw new InputError(what, `"${text.slice(0, QUOTED)}" is not ${what === "prefix length" ? "a" : "an"} ${what}`);
+  throw new InputError(
+    what,
+    `"${text.slice(0, QUOTED)}" is not ${what === "prefix length" ? "a" : "an"} ${what}`,
+  );
 }
 
 /** Dotted decimal, four parts, no leading zeros. @throws InputError */
@@ -31,14 +34,20 @@ export function parseIpv6(text: string): bigint {
   const left = head === "" ? [] : head.split(":");
   const right = tail === undefined || tail === "" ? [] : tail.split(":");
   const zeros = tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => "0");
-  return [...left, ...zeros, ...right].reduce((address, group) => (address << 16n) | BigInt(`0x${group}`), 0n);
+  return [...left, ...zeros, ...right].reduce(
+    (address, group) => (address << 16n) | BigInt(`0x${group}`),
+    0n,
+  );
 }
 
 function splitPrefix(text: string, longest: number): readonly [string, number] {
   const slash = text.indexOf("/");
   const length = text.slice(slash + 1);
   if (slash < 0 || !/^(0|[1-9]\d{0,2})$/.test(length) || Number(length) > longest) {
-    throw new InputError("prefix", `"${text.slice(0, QUOTED)}" has no length of 0 to ${longest} after a slash`);
+    throw new InputError(
+      "prefix",
+      `"${text.slice(0, QUOTED)}" has no length of 0 to ${longest} after a slash`,
+    );
   }
   return [text.slice(0, slash), Number(length)];
 }

@@ -40,7 +40,8 @@ export function chooseBmr(
   for (const endUserPrefix of endUserPrefixes) {
     for (const rule of rules) {
       const fits =
-        contains6(rule.ipv6Prefix, endUserPrefix) && endUserPrefix.length >= rule.ipv6Prefix.length + rule.eaLength;
+        contains6(rule.ipv6Prefix, endUserPrefix) &&
+        endUserPrefix.length >= rule.ipv6Prefix.length + rule.eaLength;
       if (fits && (best === undefined || rule.ipv6Prefix.length > best.rule.ipv6Prefix.length)) {
         best = { rule, endUserPrefix };
       }
@@ -91,7 +92,10 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
     const portSet = checkPortSet({ offset: psidOffset, psidLength: 0, psid: 0 });
     const id = interfaceId(address, 0, options.legacyInterfaceId);
     const ipv4 = { address, length: ipv4Prefix.length + eaLength };
-    return { ce: { bmr: rule, endUserPrefix, ipv4, portSet, mapAddress: mapAddress(endUserPrefix, id) }, remarks };
+    return {
+      ce: { bmr: rule, endUserPrefix, ipv4, portSet, mapAddress: mapAddress(endUserPrefix, id) },
+      remarks,
+    };
   }
   const derivedLength = eaLength - suffixBits;
   const derived = {

@@ -17,8 +17,10 @@ const LISTED = 4;
 export function findCustomerEdge(domain: MapDomain, endUserPrefixes: readonly Ipv6Prefix[]): CeResult {
   const match = chooseBmr(domain.rules, endUserPrefixes);
   if (match === undefined) {
-    const list = (prefixes: readonly Ipv6Prefix[]) => prefixes.slice(0, LISTED).map(formatIpv6Prefix).join(", ");
-    const have = endUserPrefixes.length === 0 ? "no prefix has been delegated yet" : `have ${list(endUserPrefixes)}`;
+    const list = (prefixes: readonly Ipv6Prefix[]) =>
+      prefixes.slice(0, LISTED).map(formatIpv6Prefix).join(", ");
+    const have =
+      endUserPrefixes.length === 0 ? "no prefix has been delegated yet" : `have ${list(endUserPrefixes)}`;
     throw new InputError(
       "end-user prefix",
       `no rule matches: ${have}; rules are for ${list(domain.rules.map((rule) => rule.ipv6Prefix))}`,

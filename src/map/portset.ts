@@ -14,12 +14,16 @@ export type PortRange = readonly [low: number, high: number];
 /** @throws InputError naming `offset`, `psidlen` or `psid`, when a > 15, k > 16, a + k > 16 or the PSID exceeds k bits. */
 export function checkPortSet(set: PortSet): PortSet {
   const whole = (value: number, high: number) => Number.isInteger(value) && value >= 0 && value <= high;
-  if (!whole(set.offset, LIMITS.offset)) throw new InputError("offset", `PSID offset ${set.offset} is not 0 to 15`);
+  if (!whole(set.offset, LIMITS.offset))
+    throw new InputError("offset", `PSID offset ${set.offset} is not 0 to 15`);
   if (!whole(set.psidLength, LIMITS.psidLength)) {
     throw new InputError("psidlen", `PSID length ${set.psidLength} is not 0 to 16`);
   }
   if (set.offset + set.psidLength > LIMITS.sum) {
-    throw new InputError("psidlen", `PSID offset ${set.offset} and length ${set.psidLength} exceed 16 bits together`);
+    throw new InputError(
+      "psidlen",
+      `PSID offset ${set.offset} and length ${set.psidLength} exceed 16 bits together`,
+    );
   }
   if (!whole(set.psid, 2 ** set.psidLength - 1)) {
     throw new InputError("psid", `PSID ${set.psid} does not fit ${set.psidLength} bits`);

@@ -5,15 +5,11 @@
 
 import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
 
+export type { PortParams } from "../dhcpv6/node.ts";
+export type { Remark } from "../wire/remark.ts";
+
 /** How IPv4 crosses the IPv6 network: translated (RFC 7599), encapsulated (RFC 7597), or lw4o6 (RFC 7596). */
 export type Transport = "map-t" | "map-e" | "lw4o6";
-
-/** Port parameters (RFC 7598 s4.5): a = offset 0..15, k = psidLength 0..16, psid 0..2^k - 1, right-aligned. */
-export interface PortParams {
-  readonly offset: number;
-  readonly psidLength: number;
-  readonly psid: number;
-}
 
 /** One mapping rule (RFC 7597 s5). `eaLength` in bits, 0..48. `forward`: the F flag, rule usable as an FMR. */
 export interface MapRule {
@@ -37,18 +33,6 @@ export interface MapDomain {
   readonly borderRelays: readonly bigint[];
   /** Legacy interface identifier (draft, "MAP0") instead of RFC 7597 s6. */
   readonly legacyInterfaceId: boolean;
-}
-
-/** Something the input got wrong that we could still read (spec: the tolerances), or that a person should know. */
-export interface Remark {
-  /** Stable code, e.g. "padded-prefix", "right-aligned-psid", "psid-conflict", "nonzero-subnet-bits". */
-  readonly code: string;
-  /** Path into the input, e.g. "S46_CONT_MAPT/S46_RULE[0]/psid". */
-  readonly path: string;
-  /** Octet offset in the input, when there is one. */
-  readonly offset?: number;
-  /** One sentence for a person. */
-  readonly text: string;
 }
 
 /** The port set (RFC 7597 s5.1): a, k, PSID; m = 16 - a - k. */

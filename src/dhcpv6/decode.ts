@@ -1,0 +1,221 @@
+/** Octets to option trees, by the table. A bad option is reported and skipped; its neighbours are kept. */
+
+import { type Ipv6Prefix, truncate6 } from "../ip/prefix.ts";
+import { formatIpv4, formatIpv6, formatIpv6Prefix } from "../ip/text.ts";
+import { DecodeError } from "../wire/errors.ts";
+import type { Reader } from "../wire/reader.ts";
+import type { Remark } from "../wire/remark.ts";
+import type { FieldNode, FieldValue, OptionNode, PortParams, UnknownOption } from "./node.ts";
+import { type Field, findRow, type OptionRow, type Space } from "./options.ts";
+
+/** Code and length of an option, octets. */
+const HEADER = 4;
+
+/** What went wrong or was forgiven; decoding goes on. */
+export interface Findings {
+  readonly errors: DecodeError[];
+  readonly remarks: Remark[];
+}
+
+export interface DecodedOptions {
+  readonly options: readonly OptionNode[];
+  readonly unknown: readonly UnknownOption[];
+}
+
+function readIpv6Octets(octets: Uint8Array): bigint {
+  let address = 0n;
+  for (const octet of octets) address = (address << 8n) | BigInt(octet);
+  return address << BigInt(8 * (16 - octets.length));
+}
+
+function readPrefix(reader: Reader, field: Extract<Field, { kind: "prefix6" }>): Ipv6Prefix {
+  const start = reader.position;
+  const length = reader.uint(1, `${field.name}-len`);
+  if (length > 128) reader.fail(`${field.name}-len`, `${length} is not 0 to 128`, start);
+  if (field.lengths !== undefined && !field.lengths.includes(length)) {
+    reader.fail(
+      `${field.name}-len`,
+      `${length} is not one of ${field.lengths.join(", ")} (RFC 6052 s2.2)`,
+      start,
+    );
+  }
+  const address = readIpv6Octets(reader.bytes(Math.ceil(length / 8), field.name));
+  return truncate6({ address, length });
+}
+
+/** RFC 7598 s4.5: the PSID is left-aligned in 16 bits. */
+function readPortParams(reader: Reader, findings: Findings): PortParams {
+  const start = reader.position;
+  const offset = reader.uint(1, "offset");
+  if (offset > 15) reader.fail("offset", `PSID offset ${offset} is not 0 to 15`, start);
+  const psidLength = reader.uint(1, "psid-len");
+  if (psidLength > 16 || offset + psidLength > 16) {
+    reader.fail("psid-len", `PSID length ${psidLength} with offset ${offset} exceeds 16 bits`, start + 1);
+  }
+  const wire = reader.uint(2, "psid");
+  // k = 0: the PSID is ignored, the offset kept.
+  if (psidLength === 0) return { offset, psidLength, psid: 0 };
+  const spare = 16 - psidLength;
+  const misaligned = (wire & (2 ** spare - 1)) !== 0;
+  if (!misaligned) return { offset, psidLength, psid: wire >>> spare };
+  if (wire >= 2 ** psidLength) {
+    reader.fail(
+      "psid",
+      `0x${wire.toString(16)} is no PSID of ${psidLength} bits, left- or right-aligned`,
+      start + 2,
+    );
+  }
+  findings.remarks.push({
+    code: "right-aligned-psid",
+    path: `${reader.path}/psid`,
+    offset: start + 2,
+    text: `the PSID is right-aligned, not left-aligned as RFC 7598 s4.5 says: read as ${wire}`,
+  });
+  return { offset, psidLength, psid: wire };
+}
+
+function readField(reader: Reader, field: Field, findings: Findings): readonly [FieldValue, string] {
+  const start = reader.position;
+  switch (field.kind) {
+    case "uint8":
+    case "uint32": {
+      const value = reader.uint(field.kind === "uint8" ? 1 : 4, field.name);
+      if (value < field.low || value > field.high) {
+        reader.fail(field.name, `${value} is not ${field.low} to ${field.high}`, start);
+      }
+      return [value, String(value)];
+    }
+    case "flag": {
+      const set = ((reader.uint(1, field.name) >> field.bit) & 1) === 1;
+      return [set, set ? "set" : "clear"];
+    }
+    case "ipv4": {
+      const address = reader.uint(4, field.name);
+      return [address, formatIpv4(address)];
+    }
+    case "ipv6": {
+      const address = readIpv6Octets(reader.bytes(16, field.name));
+      return [address, formatIpv6(address)];
+    }
+    case "prefix6": {
+      const prefix = readPrefix(reader, field);
+      return [prefix, formatIpv6Prefix(prefix)];
+    }
+    case "port-params": {
+      const params = readPortParams(reader, findings);
+      const { offset, psidLength, psid } = params;
+      return [params, `offset ${offset}, PSID length ${psidLength}, PSID ${psid} (0x${psid.toString(16)})`];
+    }
+    case "uint16-list": {
+      const codes: number[] = [];
+      while (reader.remaining > 0) codes.push(reader.uint(2, field.name));
+      return [codes, codes.join(", ")];
+    }
+  }
+}
+
+/** True when a chain of options ends exactly where its container does. */
+function chainFits(reader: Reader): boolean {
+  const probe = reader.copy();
+  while (probe.remaining > 0) {
+    if (probe.remaining < HEADER) return false;
+    probe.uint(2, "");
+    const length = probe.uint(2, "");
+    if (length > probe.remaining) return false;
+    probe.bytes(length, "");
+  }
+  return true;
+}
+
+/**
+ * A prefix that is padded with zero octets, as an ISP sends it: they are skipped to the first place where the chain of
+ * options that follows ends where it should.
+ */
+function skipPadding(
+  reader: Reader,
+  node: OptionRow,
+  fields: readonly FieldNode[],
+  findings: Findings,
+): void {
+  const prefix = fields.at(-1);
+  if (node.fields.at(-1)?.kind !== "prefix6" || prefix === undefined || chainFits(reader)) return;
+  const most = 16 - (prefix.length - 1);
+  const probe = reader.copy();
+  for (let skipped = 1; skipped <= most && probe.remaining > 0; skipped++) {
+    if (probe.uint(1, "") !== 0) return;
+    if (!chainFits(probe)) continue;
+    findings.remarks.push({
+      code: "padded-prefix",
+      path: `${reader.path}/${prefix.name}`,
+      offset: reader.position,
+      text: `the prefix is followed by ${skipped} zero octets that should not be there: skipped`,
+    });
+    reader.bytes(skipped, "padding");
+    return;
+  }
+}
+
+/** The value of one option. @throws DecodeError when it cannot be what its row says. */
+export function decodeValue(reader: Reader, row: OptionRow, findings: Findings): OptionNode {
+  const offset = reader.position;
+  const length = reader.remaining;
+  const fields: FieldNode[] = [];
+  for (const field of row.fields) {
+    const start = reader.position;
+    const [value, text] = readField(reader, field, findings);
+    fields.push({
+      name: field.name,
+      value,
+      text,
+      meaning: field.meaning,
+      offset: start,
+      length: reader.position - start,
+    });
+  }
+  const node = { row, path: reader.path, offset, length, fields };
+  if (row.encapsulates === undefined) {
+    // S46_DMR has no options inside, yet is padded by the same servers.
+    if (reader.remaining > 0) skipPadding(reader, row, fields, findings);
+    if (reader.remaining > 0) reader.fail("", `${reader.remaining} octets are left over`);
+    return { ...node, options: [], unknown: [] };
+  }
+  skipPadding(reader, row, fields, findings);
+  return { ...node, ...decodeChain(reader, row.encapsulates, findings) };
+}
+
+/**
+ * A series of `code length value`, to the end of the reader. What cannot be decoded goes to `findings.errors`, and the
+ * next one is tried; a length that reaches beyond the end ends the series.
+ */
+export function decodeChain(reader: Reader, space: Space, findings: Findings): DecodedOptions {
+  const options: OptionNode[] = [];
+  const unknown: UnknownOption[] = [];
+  const seen = new Map<string, number>();
+  try {
+    while (reader.remaining > 0) {
+      const start = reader.position;
+      const code = reader.uint(2, "option-code");
+      const length = reader.uint(2, "option-len");
+      const row = findRow(space, code);
+      const name = row?.name ?? `option ${code}`;
+      const count = seen.get(name) ?? 0;
+      seen.set(name, count + 1);
+      const path = `${reader.path === "" ? "" : `${reader.path}/`}${name}[${count}]`;
+      const value = reader.slice(length, path, `${name}[${count}]/option-len`);
+      if (row === undefined) {
+        unknown.push({ code, offset: start, octets: value.bytes(length, "") });
+        continue;
+      }
+      try {
+        options.push(decodeValue(value, row, findings));
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+        findings.errors.push(error);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    findings.errors.push(error);
+  }
+  return { options, unknown };
+}

@@ -1,0 +1,224 @@
+/**
+ * THE option table: every MAP option of DHCPv6 is a row. Decoding, encoding, `explain` and the documents read it.
+ */
+
+/** Where an option may stand: at the top of a message, or inside another. */
+export type Space = "dhcpv6" | "option-48879" | "rule-48879" | "s46-container" | "s46-rule";
+
+/** A field, as it is laid out on the wire. */
+export type Field =
+  /** One octet, `low`..`high`. */
+  | {
+      readonly kind: "uint8";
+      readonly name: string;
+      readonly low: number;
+      readonly high: number;
+      readonly meaning: string;
+    }
+  /** Two octets each, to the end of the option. */
+  | { readonly kind: "uint16-list"; readonly name: string; readonly meaning: string }
+  /** Four octets, a number. */
+  | {
+      readonly kind: "uint32";
+      readonly name: string;
+      readonly low: number;
+      readonly high: number;
+      readonly meaning: string;
+    }
+  /** One octet of flags; undefined bits are ignored and written as 0. `bit` counts from the least significant. */
+  | { readonly kind: "flag"; readonly name: string; readonly bit: number; readonly meaning: string }
+  /** Four octets. */
+  | { readonly kind: "ipv4"; readonly name: string; readonly meaning: string }
+  /** Sixteen octets. */
+  | { readonly kind: "ipv6"; readonly name: string; readonly meaning: string }
+  /** A length octet and as many whole octets as it needs; `lengths` lists the legal ones where not all are. */
+  | {
+      readonly kind: "prefix6";
+      readonly name: string;
+      readonly lengths?: readonly number[];
+      readonly meaning: string;
+    }
+  /** Offset, PSID length, and the PSID in two octets, left-aligned. */
+  | { readonly kind: "port-params"; readonly name: string; readonly meaning: string };
+
+export interface OptionRow {
+  readonly code: number;
+  readonly name: string;
+  readonly space: readonly Space[];
+  readonly fields: readonly Field[];
+  /** The space of the options inside, when there are any. */
+  readonly encapsulates?: Space;
+  /** The clause that defines it. */
+  readonly clause: string;
+}
+
+/** Most EA bits (RFC 7598 s4.1). */
+export const EA_LENGTH_LIMIT = 48;
+
+/** The lengths of an RFC 6052 prefix (s2.2). */
+export const RFC6052_LENGTHS: readonly number[] = [32, 40, 48, 56, 64, 96];
+
+const eaLength: Field = {
+  kind: "uint8",
+  name: "ea-len",
+  low: 0,
+  high: EA_LENGTH_LIMIT,
+  meaning: "EA bits: how many bits of the end-user prefix carry IPv4 address and PSID",
+};
+const prefix4Length: Field = {
+  kind: "uint8",
+  name: "prefix4-len",
+  low: 0,
+  high: 32,
+  meaning: "length of the rule's IPv4 prefix",
+};
+const prefix4: Field = { kind: "ipv4", name: "ipv4-prefix", meaning: "the rule's IPv4 prefix" };
+const prefix6: Field = { kind: "prefix6", name: "ipv6-prefix", meaning: "the rule's IPv6 prefix" };
+const forward: Field = {
+  kind: "flag",
+  name: "F",
+  bit: 0,
+  meaning: "set: the rule is also a forwarding mapping rule (FMR)",
+};
+const portParams: Field = {
+  kind: "port-params",
+  name: "port-params",
+  meaning: "PSID offset a, PSID length k, and the PSID",
+};
+
+export const optionTable: readonly OptionRow[] = [
+  {
+    code: 48879,
+    name: "OPTION_48879",
+    space: ["dhcpv6"],
+    fields: [
+      { kind: "flag", name: "E", bit: 0, meaning: "set: encapsulation (MAP-E); clear: translation (MAP-T)" },
+    ],
+    encapsulates: "option-48879",
+    clause: "draft-ietf-softwire-map-dhcp-03 s4",
+  },
+  {
+    code: 0x4202,
+    name: "MAP_RULE",
+    space: ["option-48879"],
+    fields: [prefix4Length, prefix4, eaLength, forward, prefix6],
+    encapsulates: "rule-48879",
+    clause: "draft-ietf-softwire-map-dhcp-03 s4.2",
+  },
+  {
+    code: 0x4203,
+    name: "MAP_DMR",
+    space: ["option-48879"],
+    fields: [
+      {
+        kind: "prefix6",
+        name: "dmr",
+        meaning: "MAP-T: the DMR prefix; MAP-E: the border relay's address, a /128",
+      },
+    ],
+    encapsulates: "rule-48879",
+    clause: "draft-ietf-softwire-map-dhcp-03 s4.3",
+  },
+  {
+    code: 0x4204,
+    name: "MAP_PORTPARAMS",
+    space: ["option-48879", "rule-48879"],
+    fields: [portParams],
+    clause: "draft-ietf-softwire-map-dhcp-03 s4.4",
+  },
+  {
+    code: 89,
+    name: "S46_RULE",
+    space: ["s46-container"],
+    fields: [forward, eaLength, prefix4Length, prefix4, prefix6],
+    encapsulates: "s46-rule",
+    clause: "RFC 7598 s4.1",
+  },
+  {
+    code: 90,
+    name: "S46_BR",
+    space: ["s46-container"],
+    fields: [{ kind: "ipv6", name: "br-ipv6-address", meaning: "the border relay's address" }],
+    clause: "RFC 7598 s4.2",
+  },
+  {
+    code: 91,
+    name: "S46_DMR",
+    space: ["s46-container"],
+    fields: [
+      { kind: "prefix6", name: "dmr-ipv6-prefix", meaning: "the DMR prefix", lengths: RFC6052_LENGTHS },
+    ],
+    clause: "RFC 7598 s4.3",
+  },
+  {
+    code: 92,
+    name: "S46_V4V6BIND",
+    space: ["s46-container"],
+    fields: [
+      { kind: "ipv4", name: "ipv4-address", meaning: "the CE's IPv4 address" },
+      { kind: "prefix6", name: "bind-ipv6-prefix", meaning: "the prefix the CE's tunnel address lies in" },
+    ],
+    encapsulates: "s46-rule",
+    clause: "RFC 7598 s4.4",
+  },
+  { code: 93, name: "S46_PORTPARAMS", space: ["s46-rule"], fields: [portParams], clause: "RFC 7598 s4.5" },
+  {
+    code: 94,
+    name: "S46_CONT_MAPE",
+    space: ["dhcpv6"],
+    fields: [],
+    encapsulates: "s46-container",
+    clause: "RFC 7598 s5.1",
+  },
+  {
+    code: 95,
+    name: "S46_CONT_MAPT",
+    space: ["dhcpv6"],
+    fields: [],
+    encapsulates: "s46-container",
+    clause: "RFC 7598 s5.2",
+  },
+  {
+    code: 96,
+    name: "S46_CONT_LW",
+    space: ["dhcpv6"],
+    fields: [],
+    encapsulates: "s46-container",
+    clause: "RFC 7598 s5.3",
+  },
+  {
+    code: 111,
+    name: "S46_PRIORITY",
+    space: ["dhcpv6"],
+    fields: [
+      {
+        kind: "uint16-list",
+        name: "option-codes",
+        meaning: "containers in the provider's order of preference",
+      },
+    ],
+    clause: "RFC 8026 s1.4.1",
+  },
+  {
+    // The vendor form of option 48879: no flags octet, always MAP-T.
+    code: 17,
+    name: "VENDOR_OPTS",
+    space: ["dhcpv6"],
+    fields: [
+      {
+        kind: "uint32",
+        name: "enterprise-number",
+        low: 0,
+        high: 0xffffffff,
+        meaning: "who defined what follows",
+      },
+    ],
+    encapsulates: "option-48879",
+    clause: "draft-ietf-softwire-map-dhcp-03; RFC 8415 s21.17",
+  },
+];
+
+/** The row of a code in a space, or undefined: an option that is not ours. */
+export function findRow(space: Space, code: number): OptionRow | undefined {
+  return optionTable.find((row) => row.code === code && row.space.includes(space));
+}

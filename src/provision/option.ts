@@ -1,0 +1,208 @@
+/** Domains from DHCPv6 options. */
+
+import { decodeChain, decodeValue, type Findings } from "../dhcpv6/decode.ts";
+import { type FieldValue, fieldValue, isPortParams, isPrefix, type OptionNode } from "../dhcpv6/node.ts";
+import { findRow, type OptionRow, RFC6052_LENGTHS } from "../dhcpv6/options.ts";
+import type { Ipv6Prefix } from "../ip/prefix.ts";
+import { truncate4 } from "../ip/prefix.ts";
+import type { MapDomain, MapRule, PortParams, Remark } from "../map/types.ts";
+import { DecodeError } from "../wire/errors.ts";
+import { parseHex, Reader } from "../wire/reader.ts";
+
+/** A domain, and what was forgiven or skipped on the way to it. */
+export interface ProvisionedDomain {
+  readonly domain: MapDomain;
+  readonly remarks: readonly Remark[];
+}
+
+/** The default PSID offset a of each source. */
+export const DEFAULT_OFFSET = { option48879: 4, rfc7598: 6, lw4o6: 0 } as const;
+
+const CODE_48879 = 48_879;
+const CODE_MAP_T = 95;
+const CODE_LW4O6 = 96;
+const CODE_VENDOR = 17;
+const CODE_PRIORITY = 111;
+
+function children(node: OptionNode, name: string): readonly OptionNode[] {
+  return node.options.filter((option) => option.row.name === name);
+}
+
+function prefixOf(value: FieldValue): Ipv6Prefix {
+  if (!isPrefix(value)) throw new TypeError("not a prefix");
+  return value;
+}
+
+function portParamsOf(node: OptionNode | undefined): PortParams | undefined {
+  if (node === undefined) return undefined;
+  const value = fieldValue(node, "port-params");
+  if (!isPortParams(value)) throw new TypeError("not port parameters");
+  return value;
+}
+
+function explicit(params: PortParams | undefined): Pick<MapRule, "explicitPsid"> {
+  // k = 0 in port parameters: no PSID, but the offset counts.
+  if (params === undefined || params.psidLength === 0) return {};
+  return { explicitPsid: { psidLength: params.psidLength, psid: params.psid } };
+}
+
+function ruleOf(node: OptionNode, params: PortParams | undefined, defaultOffset: number): MapRule {
+  const ipv4 = {
+    address: Number(fieldValue(node, "ipv4-prefix")),
+    length: Number(fieldValue(node, "prefix4-len")),
+  };
+  return {
+    ipv6Prefix: prefixOf(fieldValue(node, "ipv6-prefix")),
+    ipv4Prefix: truncate4(ipv4),
+    eaLength: Number(fieldValue(node, "ea-len")),
+    forward: fieldValue(node, "F") === true,
+    psidOffset: params?.offset ?? defaultOffset,
+    ...explicit(params),
+  };
+}
+
+function one(node: OptionNode, name: string): OptionNode {
+  const found = children(node, name);
+  const [first] = found;
+  if (first === undefined || found.length > 1) {
+    throw new DecodeError(node.path, node.offset, `exactly one ${name} is needed, found ${found.length}`);
+  }
+  return first;
+}
+
+function checkedDmr(node: OptionNode, prefix: Ipv6Prefix): Ipv6Prefix {
+  if (!RFC6052_LENGTHS.includes(prefix.length)) {
+    const legal = RFC6052_LENGTHS.join(", ");
+    throw new DecodeError(
+      node.path,
+      node.offset,
+      `a DMR of /${prefix.length} is not one of /${legal} (RFC 6052 s2.2)`,
+    );
+  }
+  return prefix;
+}
+
+/** Option 48879 or its vendor form. @throws DecodeError when it gives no domain */
+function domain48879(node: OptionNode): MapDomain {
+  // The vendor form has no flags octet and is always MAP-T.
+  const encapsulated = node.row.code === CODE_48879 && fieldValue(node, "E") === true;
+  const params = portParamsOf(children(node, "MAP_PORTPARAMS")[0]);
+  const rules = children(node, "MAP_RULE").map((rule) =>
+    ruleOf(rule, portParamsOf(children(rule, "MAP_PORTPARAMS")[0]) ?? params, DEFAULT_OFFSET.option48879),
+  );
+  // draft s6: none or two discard the whole option.
+  const dmrNode = one(node, "MAP_DMR");
+  const dmr = prefixOf(fieldValue(dmrNode, "dmr"));
+  const common = { rules, legacyInterfaceId: false };
+  if (!encapsulated)
+    return { ...common, transport: "map-t", dmr: checkedDmr(dmrNode, dmr), borderRelays: [] };
+  return { ...common, transport: "map-e", borderRelays: [dmr.address] };
+}
+
+/** A container of RFC 7598. @throws DecodeError when it gives no domain */
+function domain7598(node: OptionNode): MapDomain {
+  const common = { legacyInterfaceId: false };
+  const relays = children(node, "S46_BR").map((br) => fieldValue(br, "br-ipv6-address") as bigint);
+  if (node.row.code === CODE_LW4O6) {
+    const bind = one(node, "S46_V4V6BIND");
+    if (relays.length === 0) one(node, "S46_BR");
+    const params = portParamsOf(children(bind, "S46_PORTPARAMS")[0]);
+    const rule: MapRule = {
+      ipv6Prefix: prefixOf(fieldValue(bind, "bind-ipv6-prefix")),
+      ipv4Prefix: { address: Number(fieldValue(bind, "ipv4-address")), length: 32 },
+      eaLength: 0,
+      forward: false,
+      psidOffset: params?.offset ?? DEFAULT_OFFSET.lw4o6,
+      ...explicit(params),
+    };
+    return { ...common, transport: "lw4o6", rules: [rule], borderRelays: relays };
+  }
+  const rules = children(node, "S46_RULE").map((rule) =>
+    ruleOf(rule, portParamsOf(children(rule, "S46_PORTPARAMS")[0]), DEFAULT_OFFSET.rfc7598),
+  );
+  if (node.row.code === CODE_MAP_T) {
+    const dmr = prefixOf(fieldValue(one(node, "S46_DMR"), "dmr-ipv6-prefix"));
+    return { ...common, transport: "map-t", rules, dmr, borderRelays: [] };
+  }
+  if (relays.length === 0) one(node, "S46_BR");
+  return { ...common, transport: "map-e", rules, borderRelays: relays };
+}
+
+/** The domain of one decoded option at the top of a message. @throws DecodeError when it gives none */
+export function domainOf(node: OptionNode): MapDomain {
+  return node.row.code === CODE_48879 || node.row.code === CODE_VENDOR ? domain48879(node) : domain7598(node);
+}
+
+/** True when the option may hold a domain. */
+export function holdsDomain(node: OptionNode): boolean {
+  return node.row.encapsulates !== undefined;
+}
+
+/** A broken option beside a good one is worth a remark, not a failure. */
+function asRemarks(findings: Findings): Remark[] {
+  const skipped = findings.errors.map((error) => ({
+    code: "skipped",
+    path: error.path,
+    offset: error.offset,
+    text: `skipped: ${error.reason} at octet ${error.offset}`,
+  }));
+  return [...findings.remarks, ...skipped];
+}
+
+function row48879(): OptionRow {
+  const row = findRow("dhcpv6", CODE_48879);
+  if (row === undefined) throw new TypeError("the table has no row for 48879");
+  return row;
+}
+
+/**
+ * The domain of one value of option 48879, as hex.
+ *
+ * @throws InputError for text that is not hex; DecodeError when the option gives no domain.
+ */
+export function fromOption48879(hex: string): ProvisionedDomain {
+  const findings: Findings = { errors: [], remarks: [] };
+  const node = decodeValue(new Reader(parseHex(hex, "OPTION_48879"), "OPTION_48879"), row48879(), findings);
+  // The reason that something inside was unreadable says more than its absence.
+  const [first] = findings.errors;
+  if (first !== undefined && children(node, "MAP_DMR").length === 0) throw first;
+  return { domain: domain48879(node), remarks: asRemarks(findings) };
+}
+
+/** RFC 8026 s1.4.1: containers in the order that the provider prefers; those not named come last. */
+function byPriority(options: readonly OptionNode[]): readonly OptionNode[] {
+  const priority = options.find((option) => option.row.code === CODE_PRIORITY);
+  if (priority === undefined) return options;
+  const codes = fieldValue(priority, "option-codes") as readonly number[];
+  const place = (node: OptionNode) => {
+    const index = codes.indexOf(node.row.code);
+    return index < 0 ? codes.length : index;
+  };
+  return [...options].sort((a, b) => place(a) - place(b));
+}
+
+/**
+ * Every domain in a series of DHCPv6 options (netifd's `data.passthru`), as hex of `code length value`.
+ *
+ * @throws InputError for text that is not hex; DecodeError when there were MAP options and none gave a domain.
+ */
+export function fromPassthru(hex: string): readonly ProvisionedDomain[] {
+  const findings: Findings = { errors: [], remarks: [] };
+  const { options } = decodeChain(new Reader(parseHex(hex, "passthru"), ""), "dhcpv6", findings);
+  const domains: MapDomain[] = [];
+  for (const option of byPriority(options)) {
+    if (!holdsDomain(option)) continue;
+    // Vendor options may be anything: only those with a rule or a DMR of ours count.
+    if (option.row.code === CODE_VENDOR && option.options.length === 0) continue;
+    try {
+      domains.push(domainOf(option));
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      findings.errors.push(error);
+    }
+  }
+  const [first] = findings.errors;
+  if (domains.length === 0 && first !== undefined) throw first;
+  const remarks = asRemarks(findings);
+  return domains.map((domain) => ({ domain, remarks }));
+}
