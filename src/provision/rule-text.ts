@@ -1,0 +1,128 @@
+/** Rules in words, as odhcp6c gives them (`MAPE`, `MAPT`, `LW4O6`) and stock `map` takes them in the option `rule`. */
+
+import { EA_LENGTH_LIMIT, RFC6052_LENGTHS } from "../dhcpv6/options.ts";
+import { type Ipv6Prefix, truncate4, truncate6 } from "../ip/prefix.ts";
+import { parseIpv4, parseIpv6, parseIpv6Prefix } from "../ip/text.ts";
+import { checkPortSet } from "../map/portset.ts";
+import type { MapDomain, MapRule, Transport } from "../map/types.ts";
+import { InputError } from "../wire/errors.ts";
+import { DEFAULT_OFFSET, type ProvisionedDomain } from "./option.ts";
+
+const TRANSPORTS: readonly Transport[] = ["map-t", "map-e", "lw4o6"];
+/** Most octets of rule text, and most rules in it. */
+const TEXT_LIMIT = 4_096;
+const RULE_LIMIT = 64;
+
+/** The words of one rule by key; later ones win, as in the shell. */
+type Words = ReadonlyMap<string, string>;
+
+/** @throws InputError unless `name` names a transport */
+export function parseTransport(name: string, field = "type"): Transport {
+  const found = TRANSPORTS.find((transport) => transport === name);
+  if (found === undefined)
+    throw new InputError(field, `"${name.slice(0, 20)}" is not one of ${TRANSPORTS.join(", ")}`);
+  return found;
+}
+
+/** A decimal number of `low` to `high`. @throws InputError naming the field */
+export function parseNumber(text: string, field: string, low: number, high: number): number {
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= low && value <= high))
+    throw new InputError(field, `"${text.slice(0, 20)}" is not ${low} to ${high}`);
+  return value;
+}
+
+/** A DMR, `prefix/length` with a length of RFC 6052. @throws InputError */
+export function parseDmr(text: string, field: string): Ipv6Prefix {
+  const prefix = parseIpv6Prefix(text);
+  if (!RFC6052_LENGTHS.includes(prefix.length)) {
+    throw new InputError(
+      field,
+      `/${prefix.length} is not one of /${RFC6052_LENGTHS.join(", /")} (RFC 6052 s2.2)`,
+    );
+  }
+  return prefix;
+}
+
+function wordsOf(rule: string): Words {
+  const words = new Map<string, string>();
+  for (const word of rule.split(",")) {
+    if (word === "") continue;
+    const equals = word.indexOf("=");
+    if (equals < 1) words.set(word, "1");
+    else words.set(word.slice(0, equals), word.slice(equals + 1));
+  }
+  return words;
+}
+
+function need(words: Words, key: string): string {
+  const value = words.get(key);
+  if (value === undefined || value === "") throw new InputError(key, "is missing from the rule");
+  return value;
+}
+
+/** Parts of the words that make an explicit PSID; `psid` alone, without `psidlen`, says nothing. */
+function explicitPsid(words: Words): Pick<MapRule, "explicitPsid"> {
+  const length = words.get("psidlen");
+  if (length === undefined) return {};
+  const psidLength = parseNumber(length, "psidlen", 0, 16);
+  // odhcp6c writes psidlen=0 when there were no port parameters.
+  if (psidLength === 0) return {};
+  const psid = parseNumber(words.get("psid") ?? "0", "psid", 0, 65_535);
+  return { explicitPsid: { psidLength, psid } };
+}
+
+function ruleOf(words: Words, transport: Transport): MapRule {
+  const ipv4Length = parseNumber(words.get("prefix4len") ?? "32", "prefix4len", 0, 32);
+  const ipv6Length = parseNumber(need(words, "prefix6len"), "prefix6len", 0, 128);
+  const defaultOffset = transport === "lw4o6" ? DEFAULT_OFFSET.lw4o6 : DEFAULT_OFFSET.rfc7598;
+  const rule: MapRule = {
+    ipv4Prefix: truncate4({ address: parseIpv4(need(words, "ipv4prefix")), length: ipv4Length }),
+    ipv6Prefix: truncate6({ address: parseIpv6(need(words, "ipv6prefix")), length: ipv6Length }),
+    eaLength: parseNumber(words.get("ealen") ?? "0", "ealen", 0, EA_LENGTH_LIMIT),
+    forward: words.get("fmr") === "1",
+    psidOffset: parseNumber(words.get("offset") ?? `${defaultOffset}`, "offset", 0, 15),
+    ...explicitPsid(words),
+  };
+  if (rule.explicitPsid !== undefined) checkPortSet({ offset: rule.psidOffset, ...rule.explicitPsid });
+  return rule;
+}
+
+/** What `rule` leaves open and the interface's options may say. */
+export interface RuleDefaults {
+  readonly maptype?: string | undefined;
+  readonly type?: string | undefined;
+  readonly legacymap?: boolean | undefined;
+}
+
+/**
+ * The domain of a rule text: rules separated by blanks, each of comma-separated `key=value` words.
+ *
+ * @throws InputError naming the word
+ */
+export function fromRuleText(text: string, defaults: RuleDefaults = {}): readonly ProvisionedDomain[] {
+  if (text.length > TEXT_LIMIT) throw new InputError("rule", `longer than ${TEXT_LIMIT} characters`);
+  const rules = text.split(/\s+/).filter((rule) => rule !== "");
+  if (rules.length === 0) throw new InputError("rule", "is empty");
+  if (rules.length > RULE_LIMIT) throw new InputError("rule", `more than ${RULE_LIMIT} rules`);
+  const words = rules.map(wordsOf);
+  const named = words.map((word) => word.get("type")).find((type) => type !== undefined);
+  const transport = parseTransport(named ?? defaults.type ?? defaults.maptype ?? "map-e");
+  // The border relay and the DMR stand with each rule; the first one counts.
+  const first = (key: string) =>
+    words.map((word) => word.get(key)).find((value) => value !== undefined && value !== "");
+  const domain: MapDomain = {
+    transport,
+    rules: words.map((word) => ruleOf(word, transport)),
+    legacyInterfaceId: defaults.legacymap === true,
+    borderRelays: [],
+  };
+  if (transport === "map-t") {
+    return [
+      { domain: { ...domain, dmr: parseDmr(first("dmr") ?? need(new Map(), "dmr"), "dmr") }, remarks: [] },
+    ];
+  }
+  return [
+    { domain: { ...domain, borderRelays: [parseIpv6(first("br") ?? need(new Map(), "br"))] }, remarks: [] },
+  ];
+}

@@ -1,0 +1,82 @@
+/** A domain from the options of stock `map`: one rule typed by hand. */
+
+import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
+import { truncate4, truncate6 } from "../ip/prefix.ts";
+import { parseIpv4, parseIpv6 } from "../ip/text.ts";
+import type { MapDomain, MapRule } from "../map/types.ts";
+import { InputError } from "../wire/errors.ts";
+import { DEFAULT_OFFSET, type ProvisionedDomain } from "./option.ts";
+import { parseDmr, parseNumber, parseTransport } from "./rule-text.ts";
+
+/** The options that make a rule; numbers have been checked for their own range. */
+export interface UciRule {
+  readonly type?: string | undefined;
+  readonly maptype?: string | undefined;
+  readonly ipaddr?: string | undefined;
+  readonly ip4prefixlen?: number | undefined;
+  readonly ip6prefix?: string | undefined;
+  readonly ip6prefixlen?: number | undefined;
+  readonly peeraddr?: string | undefined;
+  readonly ealen?: number | undefined;
+  readonly psidlen?: number | undefined;
+  readonly psid?: number | undefined;
+  readonly offset?: number | undefined;
+  readonly legacymap?: boolean | undefined;
+}
+
+function need<T>(value: T | undefined, field: string, why: string): T {
+  if (value === undefined || value === "") throw new InputError(field, `is not set: ${why}`);
+  return value;
+}
+
+/** `address` or `address/length`: the length may be an option of its own. */
+function split(
+  text: string,
+  length: number | undefined,
+  field: string,
+  longest: number,
+): readonly [string, number] {
+  const [address = "", inline] = text.split("/");
+  const chosen = length ?? (inline === undefined ? undefined : parseNumber(inline, field, 0, longest));
+  return [address, need(chosen, `${field}len`, "the length of the prefix is needed")];
+}
+
+/** @throws InputError naming the option */
+export function fromUci(config: UciRule): ProvisionedDomain {
+  const transport = parseTransport(config.type ?? config.maptype ?? "map-e", "type");
+  const [address6, length6] = split(
+    need(config.ip6prefix, "ip6prefix", "the rule's IPv6 prefix"),
+    config.ip6prefixlen,
+    "ip6prefix",
+    128,
+  );
+  const ipaddr = need(config.ipaddr, "ipaddr", "the rule's IPv4 prefix");
+  const [address4, inline4] = ipaddr.split("/");
+  const length4 = config.ip4prefixlen ?? (inline4 === undefined ? 32 : parseNumber(inline4, "ipaddr", 0, 32));
+  const eaLength = config.ealen ?? 0;
+  if (eaLength > EA_LENGTH_LIMIT) throw new InputError("ealen", `${eaLength} is not 0 to ${EA_LENGTH_LIMIT}`);
+  // Stock counts psidlen beside ealen as what follows from it; only with a psid is it port parameters of its own.
+  const hasPsid = config.psidlen !== undefined && config.psidlen > 0 && config.psid !== undefined;
+  const legacyInterfaceId = config.legacymap === true;
+  const standard = transport === "lw4o6" ? DEFAULT_OFFSET.lw4o6 : DEFAULT_OFFSET.rfc7598;
+  const rule: MapRule = {
+    ipv6Prefix: truncate6({ address: parseIpv6(address6), length: length6 }),
+    ipv4Prefix: truncate4({ address: parseIpv4(address4 ?? ""), length: length4 }),
+    eaLength,
+    forward: false,
+    psidOffset: config.offset ?? (legacyInterfaceId ? DEFAULT_OFFSET.option48879 : standard),
+    ...(hasPsid ? { explicitPsid: { psidLength: config.psidlen ?? 0, psid: config.psid ?? 0 } } : {}),
+  };
+  const peer = need(
+    config.peeraddr,
+    "peeraddr",
+    transport === "map-t" ? "the DMR prefix" : "the border relay's address",
+  );
+  const common = { transport, rules: [rule], legacyInterfaceId };
+  const domain: MapDomain =
+    transport === "map-t"
+      ? // Stock takes the DMR in peeraddr, with its length.
+        { ...common, dmr: parseDmr(peer, "peeraddr"), borderRelays: [] }
+      : { ...common, borderRelays: [parseIpv6(peer)] };
+  return { domain, remarks: [] };
+}
