@@ -1,0 +1,220 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const stub = join(root, "test/feed/stub");
+
+/** What OpenWrt's scanner looks for in files named Makefile, to tell which directories are packages. */
+const SCANNER = /call (Build\/DefaultTargets|BuildPackage|KernelPackage)/;
+
+let top: string;
+let feed: string;
+
+/** Runs the feed's Makefile as a build does: in its own directory, reached through links. */
+function make(argv: readonly string[] = []): string {
+  return execFileSync(
+    "make",
+    [
+      "--no-print-directory",
+      "-r",
+      "-C",
+      join(feed, "mapmin"),
+      `TOPDIR=${stub}`,
+      `BUILD_ROOT=${top}/build`,
+      ...argv,
+    ],
+    { encoding: "utf8" },
+  );
+}
+
+function definitions(argv: readonly string[] = []): Map<string, string> {
+  return new Map(
+    make(argv)
+      .split("\n")
+      .flatMap((line) => {
+        const at = line.indexOf("=");
+        return at > 0 ? [[line.slice(0, at), line.slice(at + 1).trim()] as const] : [];
+      }),
+  );
+}
+
+beforeAll(() => {
+  top = mkdtempSync(join(tmpdir(), "mapmin-feed-"));
+  const clone = join(top, "clone");
+  for (const path of ["Makefile", "LICENSE", "mapmin", "files", "netifd-proto"]) {
+    cpSync(join(root, path), join(clone, path), { recursive: true });
+  }
+  // Neither npm nor a kernel is there at this point.
+  mkdirSync(join(clone, "files/usr/lib/mapmin"), { recursive: true });
+  writeFileSync(join(clone, "files/usr/lib/mapmin/mapmin.mjs"), "bundle");
+  mkdirSync(join(clone, "src/kmod"), { recursive: true });
+  writeFileSync(join(clone, "src/kmod/mapmint.c"), "module");
+  // As `src-link` does it.
+  mkdirSync(join(top, "feeds"));
+  symlinkSync(clone, join(top, "feeds/mapmin"));
+  feed = join(top, "feeds/mapmin");
+});
+afterAll(() => rmSync(top, { recursive: true, force: true }));
+
+describe("the scanner", () => {
+  test("takes mapmin/ for a package, and nothing else", () => {
+    const makefiles = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+      cwd: root,
+      encoding: "utf8",
+    })
+      .split("\n")
+      .filter((path) => basename(path) === "Makefile");
+    expect(makefiles).toContain("Makefile");
+    expect(makefiles.filter((path) => SCANNER.test(readFileSync(join(root, path), "utf8")))).toEqual([
+      "mapmin/Makefile",
+    ]);
+  });
+
+  test("reads the definitions anew when they change", () => {
+    // Its own pattern for that: one line of names relative to the package's directory.
+    const match = /^ *SCAN_DEPS *= *(.*)$/m.exec(readFileSync(join(root, "mapmin/Makefile"), "utf8"));
+    expect(match?.[1]).toBe("../Makefile");
+  });
+});
+
+describe("the packages", () => {
+  const common = { "map-mdpc": "Network", mapminctl: "Network", "kmod-mapmint": "Kernel modules" };
+
+  test.each(Object.entries(common))("%s is in the menu %s", (name, category) => {
+    const fields = definitions();
+    expect(fields.get(`${name}.CATEGORY`)).toBe(category);
+    expect(fields.get(`${name}.SUBMENU`)).toBe(name === "kmod-mapmint" ? "Network Support" : "");
+    expect(fields.get(`${name}.TITLE`)).toMatch(/^MAP.{10,70}$/);
+  });
+
+  test("the programs suit every processor, the module does not", () => {
+    const fields = definitions();
+    expect(fields.get("map-mdpc.PKGARCH")).toBe("all");
+    expect(fields.get("mapminctl.PKGARCH")).toBe("all");
+    expect(fields.get("kmod-mapmint.PKGARCH")).toBe("");
+  });
+
+  test("mapminctl selects all that a customer edge needs", () => {
+    const fields = definitions();
+    expect(fields.get("mapminctl.DEPENDS")?.split(" ").sort()).toEqual(
+      ["+conntrack", "+kmod-mapmint", "+kmod-nft-nat", "+map-mdpc", "+nftables"].sort(),
+    );
+    expect(fields.get("map-mdpc.DEPENDS")?.split(" ").sort()).toEqual(["+kmod-ip6-tunnel", "+node", "@IPV6"]);
+    // Not kmod-nf-conntrack6: OpenWrt's main has none.
+    expect(fields.get("kmod-mapmint.DEPENDS")?.split(" ").sort()).toEqual([
+      "+kmod-nf-conntrack",
+      "+kmod-nf-nat",
+      "@IPV6",
+    ]);
+  });
+
+  test("they take the place of map and kmod-nat46", () => {
+    const fields = definitions();
+    expect(fields.get("map-mdpc.PROVIDES")).toBe("map-t");
+    expect(fields.get("map-mdpc.CONFLICTS")).toBe("map");
+    expect(fields.get("kmod-mapmint.PROVIDES")).toBe("kmod-nat46");
+    expect(fields.get("kmod-mapmint.CONFLICTS")).toBe("kmod-nat46");
+  });
+
+  test("the module's conflict stays out of the menu: Kconfig finds it recursive", () => {
+    const fields = definitions(["DUMP=1"]);
+    expect(fields.get("kmod-mapmint.CONFLICTS")).toBe("");
+    expect(fields.get("kmod-mapmint.PROVIDES")).toBe("kmod-nat46");
+    expect(fields.get("map-mdpc.CONFLICTS")).toBe("map");
+  });
+
+  test("the module is loaded at boot, from under the kernel's build directory", () => {
+    const fields = definitions();
+    expect(fields.get("kmod-mapmint.AUTOLOAD")).toBe("33 mapmint");
+    expect(fields.get("kmod-mapmint.FILES")).toBe(`${top}/build/linux/mapmin-0.1.0/mapmint.ko`);
+  });
+
+  test("the version is package.json's, in a form that apk takes", () => {
+    const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    const packaged = definitions().get("PKG_VERSION");
+    expect(packaged).toBe(version.replace("-", "_"));
+    expect(packaged).toMatch(/^\d+(\.\d+)*(_(alpha|beta|pre|rc)\d*)?$/);
+  });
+
+  test("a change anywhere in the feed builds anew", () => {
+    expect(definitions().get("PKG_FILE_DEPENDS")).toBe(join(top, "clone"));
+    expect(definitions().get("PKG_LICENSE")).toBe("GPL-2.0-only");
+  });
+});
+
+/** Installs a package; gives its files with their modes. */
+function install(name: string, argv: readonly string[] = []): { files: string[]; output: string } {
+  const destination = join(top, `root-${name}`);
+  rmSync(destination, { recursive: true, force: true });
+  mkdirSync(destination);
+  const output = make([`install-${name}`, `DESTDIR=${destination}`, ...argv]);
+  const files = readdirSync(destination, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return `${(statSync(path).mode & 0o777).toString(8)} ${path.slice(destination.length)}`;
+    })
+    .sort();
+  return { files, output };
+}
+
+describe("what goes on the router", () => {
+  test("map-mdpc", () => {
+    // A clone's own modes do not matter.
+    chmodSync(join(feed, "netifd-proto/map.sh"), 0o600);
+    expect(install("map-mdpc").files).toEqual([
+      "644 /etc/hotplug.d/iface/30-mapmin",
+      "644 /etc/odhcp6c.user.d/mapmin",
+      "644 /usr/lib/mapmin/mapmin.mjs",
+      "755 /lib/netifd/proto/map.sh",
+      "755 /usr/sbin/mdpc",
+    ]);
+  });
+
+  test("mapminctl", () => {
+    expect(install("mapminctl").files).toEqual(["755 /usr/sbin/mapminctl"]);
+  });
+
+  test("the module is built where it is selected, and only there", () => {
+    const building = /^kernel-make M=.*\/build\/linux\/mapmin-0\.1\.0 modules$/m;
+    expect(install("map-mdpc").output).not.toMatch(building);
+    expect(install("map-mdpc", ["CONFIG_PACKAGE_kmod-mapmint=m"]).output).toMatch(building);
+    expect(readdirSync(join(top, "build/linux/mapmin-0.1.0")).sort()).toEqual(["LICENSE", "mapmint.c"]);
+  });
+
+  test.each(["mdpc", "mapminctl"])("%s gives its arguments to the bundle as they are", (name) => {
+    const script = join(root, "files/usr/sbin", name);
+    const argv = ["-w", "wan 6", "$(reboot)", ""];
+    const { stdout, status } = spawnSync("/bin/sh", [script, ...argv], {
+      encoding: "utf8",
+      env: { PATH: "/nowhere", MAPMIN_NODE: "/usr/bin/printf", MAPMIN_BUNDLE: "%s|" },
+    });
+    expect({ stdout, status }).toEqual({ stdout: `${[name, ...argv].join("|")}|`, status: 0 });
+  });
+});
+
+test("feeds.conf.example has lines that scripts/feeds reads", () => {
+  const lines = readFileSync(join(root, "feeds.conf.example"), "utf8")
+    .split("\n")
+    .map((line) => line.replace(/#.+$/, ""))
+    .filter((line) => /\S/.test(line));
+  const names = lines.map(
+    (line) => /^src-([\w-]+)((?:\s+--\w+(?:=\S+)?)*)\s+(\w+)(?:\s+(\S.*))?$/.exec(line)?.[3],
+  );
+  expect(names).toEqual(["packages", "luci", "mapmin"]);
+});
