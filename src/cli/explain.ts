@@ -1,0 +1,216 @@
+import { parseArgs } from "node:util";
+import { decodeChain, decodeValue, type Findings } from "../dhcpv6/decode.ts";
+import type { OptionNode } from "../dhcpv6/node.ts";
+import { findRow } from "../dhcpv6/options.ts";
+import type { Ipv6Prefix } from "../ip/prefix.ts";
+import { formatIpv4Prefix, formatIpv6, parseIpv6Prefix } from "../ip/text.ts";
+import { findCustomerEdge } from "../map/domain.ts";
+import { type PortRange, portCount, portRanges } from "../map/portset.ts";
+import { domainOf, holdsDomain } from "../provision/option.ts";
+import { MapminError } from "../wire/errors.ts";
+import { parseHex, Reader } from "../wire/reader.ts";
+import { Exit, type Io } from "./io.ts";
+
+export const explainHelp = `usage: mapminctl explain HEX [--pd PREFIX ...] [--json]
+
+Takes apart what a provider sent: the value of one DHCPv6 option 48879, or a series of options as code, length, value
+(48879, 17, 94, 95, 96, 111). With the delegated prefix it tells which CE follows. Exits 1 if anything was wrong.
+`;
+
+interface ExplainedCe {
+  readonly transport: string;
+  readonly ipv4: string;
+  readonly psid: number;
+  readonly psidLength: number;
+  readonly psidOffset: number;
+  readonly mapIpv6Address: string;
+  readonly ports: number;
+  readonly ranges: readonly PortRange[];
+}
+
+interface Note {
+  readonly path: string;
+  readonly offset?: number;
+  readonly text: string;
+}
+
+/** Everything there is to say of an input. */
+export interface Explanation {
+  readonly form: "value of option 48879" | "series of options";
+  readonly options: readonly OptionNode[];
+  readonly remarks: readonly Note[];
+  readonly errors: readonly Note[];
+  readonly edges: readonly ExplainedCe[];
+}
+
+const CODE_48879 = 48_879;
+
+interface Decoded {
+  readonly form: Explanation["form"];
+  readonly options: readonly OptionNode[];
+  readonly findings: Findings;
+}
+
+function asValue(octets: Uint8Array): Decoded {
+  const findings: Findings = { errors: [], remarks: [] };
+  const row = findRow("dhcpv6", CODE_48879);
+  if (row === undefined) throw new TypeError("the table has no row for 48879");
+  const node = decodeValue(new Reader(octets, row.name), row, findings);
+  return { form: "value of option 48879", options: [node], findings };
+}
+
+function asSeries(octets: Uint8Array): Decoded {
+  const findings: Findings = { errors: [], remarks: [] };
+  const { options } = decodeChain(new Reader(octets, ""), "dhcpv6", findings);
+  return { form: "series of options", options, findings };
+}
+
+/** Either form begins with two octets: those of a code that we know at the top make it a series. */
+function decode(octets: Uint8Array): Decoded {
+  const code = octets.length < 4 ? undefined : new Reader(octets, "").uint(2, "");
+  return code !== undefined && findRow("dhcpv6", code) !== undefined ? asSeries(octets) : asValue(octets);
+}
+
+function note(error: MapminError): Note {
+  if ("path" in error && "offset" in error && "reason" in error) {
+    return { path: String(error.path), offset: Number(error.offset), text: String(error.reason) };
+  }
+  return { path: "", text: error.message };
+}
+
+/** @throws InputError when `hex` is no hexadecimal text */
+export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanation {
+  const octets = parseHex(hex.replace(/^0x/, ""));
+  let decoded: Decoded;
+  try {
+    decoded = decode(octets);
+  } catch (error) {
+    if (!(error instanceof MapminError)) throw error;
+    return { form: "value of option 48879", options: [], remarks: [], errors: [note(error)], edges: [] };
+  }
+  const { form, options, findings } = decoded;
+  const errors: Note[] = findings.errors.map(note);
+  const remarks: Note[] = [...findings.remarks];
+  const edges: ExplainedCe[] = [];
+  for (const option of options.filter(holdsDomain)) {
+    try {
+      const domain = domainOf(option);
+      if (prefixes.length === 0 || domain.rules.length === 0) continue;
+      const { ce, remarks: edgeRemarks } = findCustomerEdge(domain, prefixes);
+      remarks.push(...edgeRemarks);
+      edges.push({
+        transport: domain.transport,
+        ipv4: formatIpv4Prefix(ce.ipv4),
+        psid: ce.portSet.psid,
+        psidLength: ce.portSet.psidLength,
+        psidOffset: ce.portSet.offset,
+        mapIpv6Address: formatIpv6(ce.mapAddress),
+        ports: portCount(ce.portSet),
+        ranges: portRanges(ce.portSet),
+      });
+    } catch (error) {
+      if (!(error instanceof MapminError)) throw error;
+      errors.push(note(error));
+    }
+  }
+  if (options.length === 0 && errors.length === 0)
+    errors.push({ path: "", text: "there is no MAP option in it" });
+  return { form, options, remarks, errors, edges };
+}
+
+function describeOption(option: OptionNode, depth: number): readonly string[] {
+  const indent = "  ".repeat(depth);
+  const { row } = option;
+  const lines = [
+    `${indent}${row.name} (${row.code}), ${option.length} octets at ${option.offset}; ${row.clause}`,
+  ];
+  for (const field of option.fields) {
+    lines.push(`${indent}  ${field.name.padEnd(16)} ${field.text.padEnd(24)} ${field.meaning}`);
+  }
+  for (const child of option.options) lines.push(...describeOption(child, depth + 1));
+  for (const { code, offset, octets } of option.unknown) {
+    lines.push(`${indent}  option ${code} at ${offset}, ${octets.length} octets: not known, skipped`);
+  }
+  return lines;
+}
+
+function describeNote(kind: string, { path, offset, text }: Note): string {
+  const where = [path, offset === undefined ? "" : `octet ${offset}`]
+    .filter((part) => part !== "")
+    .join(", ");
+  return `${kind}: ${where === "" ? "" : `${where}: `}${text}`;
+}
+
+function describe(explanation: Explanation): string {
+  const lines = [`read as: ${explanation.form}`];
+  for (const option of explanation.options) lines.push("", ...describeOption(option, 0));
+  for (const edge of explanation.edges) {
+    const ranges = edge.ranges.map(([low, high]) => `${low}-${high}`).join(" ");
+    lines.push("", `customer edge (${edge.transport})`);
+    lines.push(`  IPv4             ${edge.ipv4}`);
+    lines.push(
+      `  PSID             ${edge.psid} (0x${edge.psid.toString(16)}), ${edge.psidLength} bits, offset ${edge.psidOffset}`,
+    );
+    lines.push(`  MAP address      ${edge.mapIpv6Address}`);
+    lines.push(
+      edge.psidLength === 0
+        ? "  ports            all"
+        : `  ports            ${edge.ports} in ${edge.ranges.length} ranges: ${ranges}`,
+    );
+  }
+  if (explanation.remarks.length + explanation.errors.length > 0) lines.push("");
+  for (const remark of explanation.remarks) lines.push(describeNote("note", remark));
+  return `${lines.join("\n")}\n`;
+}
+
+/** A tree for programs: names and values, no rows. */
+function plain(option: OptionNode): object {
+  return {
+    code: option.row.code,
+    name: option.row.name,
+    path: option.path,
+    offset: option.offset,
+    length: option.length,
+    fields: option.fields.map(({ name, text, meaning, offset, length }) => ({
+      name,
+      text,
+      meaning,
+      offset,
+      length,
+    })),
+    options: option.options.map(plain),
+    unknown: option.unknown.map(({ code, offset, octets }) => ({ code, offset, length: octets.length })),
+  };
+}
+
+/** `mapminctl explain`. */
+export function runExplain(argv: readonly string[], io: Io): number {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    options: {
+      pd: { type: "string", multiple: true },
+      json: { type: "boolean" },
+      help: { type: "boolean" },
+    },
+    allowPositionals: true,
+    strict: true,
+  });
+  if (values.help === true) {
+    io.stdout(explainHelp);
+    return Exit.ok;
+  }
+  const [hex] = positionals;
+  if (hex === undefined || positionals.length > 1) {
+    io.stderr(explainHelp);
+    return Exit.usage;
+  }
+  const explanation = explain(hex, (values.pd ?? []).map(parseIpv6Prefix));
+  if (values.json === true) {
+    const { form, options, remarks, errors, edges } = explanation;
+    io.stdout(`${JSON.stringify({ form, options: options.map(plain), remarks, errors, edges }, null, 2)}\n`);
+  } else {
+    io.stdout(describe(explanation));
+    for (const error of explanation.errors) io.stderr(`${describeNote("error", error)}\n`);
+  }
+  return explanation.errors.length === 0 ? Exit.ok : Exit.badInput;
+}
