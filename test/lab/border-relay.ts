@@ -53,8 +53,12 @@ function startTunnel(): void {
   }
 }
 
-/** Starts it; what comes back takes it away again. */
-export async function startBorderRelay(transport: Transport): Promise<{ stop(): Promise<void> }> {
+/** A running border relay. */
+export interface BorderRelay {
+  stop(): Promise<void>;
+}
+
+export async function startBorderRelay(transport: Transport): Promise<BorderRelay> {
   if (transport === "map-e") {
     startTunnel();
     return {

@@ -1,26 +1,116 @@
-/** The machine's side: boots a guest for each scenario and repeats what it prints. Usage: host.mjs PROJECT CACHE SCENARIO */
+/**
+ * The machine's side: boots a guest for each scenario, shows what happens in them, prints the table of what was checked.
+ * Usage: host.mjs PROJECT CACHE demo|test
+ *
+ * Guests run side by side and are shown one after the other.
+ */
 
+import { decode, type Message } from "./report.ts";
 import { boot } from "./uml.ts";
 
 /** Nothing here should take long; a guest that hangs is ended. */
-const LIMIT_MS = 300_000;
+const LIMIT_MS = 240_000;
 
-const [project, cache, ...args] = process.argv.slice(2);
-if (project === undefined || cache === undefined || args.length === 0) {
-  console.error("usage: host.mjs PROJECT CACHE SCENARIO");
+const modes: Readonly<Record<string, readonly string[]>> = {
+  demo: ["map-t", "map-e"],
+  test: ["map-t", "map-e", "faults"],
+  // One of them alone, with what its guest's console says.
+  "map-t": ["map-t"],
+  "map-e": ["map-e"],
+  faults: ["faults"],
+};
+
+type Check = Extract<Message, { kind: "check" }>;
+
+/** Prints at once what belongs to the guest shown now, and keeps the rest. */
+class Stage {
+  private readonly kept = new Map<string, string[]>();
+  private current: string | undefined;
+
+  say(guest: string, line: string): void {
+    this.current ??= guest;
+    if (this.current === guest) console.log(line);
+    else this.kept.set(guest, [...(this.kept.get(guest) ?? []), line]);
+  }
+
+  /** From now on shows `guest`: first what it has said, then as it happens. */
+  show(guest: string): void {
+    this.current = guest;
+    for (const line of this.kept.get(guest) ?? []) console.log(line);
+    this.kept.delete(guest);
+  }
+}
+
+function render(message: Message): string {
+  switch (message.kind) {
+    case "step":
+      return `\n* ${message.text}`;
+    case "detail":
+      return `    ${message.text}`;
+    case "check":
+      return `  ${message.ok ? "ok    " : "FAILED"} ${message.name}${message.detail === "" ? "" : `: ${message.detail}`}`;
+  }
+}
+
+function table(checks: readonly Check[]): void {
+  const width = Math.max(0, ...checks.map(({ name }) => name.length));
+  console.log("\nWhat was checked");
+  console.log(`  ${"-".repeat(width + 9)}`);
+  for (const { name, ok } of checks) console.log(`  ${name.padEnd(width)}  ${ok ? "held" : "FAILED"}`);
+  console.log(`  ${"-".repeat(width + 9)}`);
+}
+
+const [project, cache, mode = ""] = process.argv.slice(2);
+const scenarios = modes[mode];
+if (project === undefined || cache === undefined || scenarios === undefined) {
+  console.error(`usage: host.mjs PROJECT CACHE ${Object.keys(modes).join("|")}`);
   process.exit(2);
 }
-try {
-  process.exitCode = await boot({
-    kernel: `${cache}/linux-current/linux`,
-    project,
-    cache,
-    program: "lab/scenario.mjs",
-    args,
-    timeoutMs: LIMIT_MS,
-    onLine: (line) => console.log(line),
-  });
-} catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
+
+const checks: Check[] = [];
+const stage = new Stage();
+const verbose = scenarios.length === 1;
+
+async function runScenario(scenario: string): Promise<void> {
+  const other: string[] = [];
+  const fail = (detail: string) => {
+    const failure: Check = { kind: "check", name: `${scenario}: the guest ends well`, ok: false, detail };
+    checks.push(failure);
+    stage.say(scenario, render(failure));
+  };
+  try {
+    const code = await boot({
+      kernel: `${cache}/linux-current/linux`,
+      project: project ?? "",
+      cache: cache ?? "",
+      program: "lab/scenario.mjs",
+      args: [scenario],
+      timeoutMs: LIMIT_MS,
+      onLine(line) {
+        const message = decode(line);
+        if (message === undefined) {
+          other.push(line);
+          if (verbose) stage.say(scenario, `  | ${line}`);
+          return;
+        }
+        if (message.kind === "check") checks.push(message);
+        stage.say(scenario, render(message));
+      },
+    });
+    const oops = other.find((line) => /BUG:|WARNING:|Oops|Kernel panic|leaked/.test(line));
+    if (oops !== undefined) fail(`the kernel said: ${oops}`);
+    else if (code !== 0) fail(`exit ${code}:\n${other.slice(-20).join("\n")}`);
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+  }
 }
+
+const running = scenarios.map((scenario) => ({ scenario, done: runScenario(scenario) }));
+for (const { scenario, done } of running) {
+  stage.show(scenario);
+  await done;
+}
+table(checks);
+const failed = checks.filter(({ ok }) => !ok).length;
+console.log(`\n${checks.length - failed} passed, ${failed} failed`);
+process.exitCode = failed === 0 && checks.length > 0 ? 0 : 1;

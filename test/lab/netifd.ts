@@ -67,6 +67,8 @@ export interface NetifdOptions {
 
 const TERM_GRACE_MS = 1_000;
 const TEARDOWN_LIMIT_MS = 5_000;
+/** netifd itself knows no limit; here a handler that is set up without end stops, and its test sees how often. */
+const SETUP_LIMIT = 20;
 
 function text(value: unknown): string {
   return typeof value === "string" ? value : "";
@@ -130,9 +132,21 @@ export class Netifd {
     await this.#setup(this.#add(name, config, false));
   }
 
-  /** Times setup has been called for an interface. */
-  setupsOf(name: string): number {
-    return this.#interfaces.get(name)?.setups ?? 0;
+  /** An interface taken out of /etc/config/network. */
+  async unconfigure(name: string): Promise<void> {
+    const known = this.#interfaces.get(name);
+    if (known === undefined) return;
+    await this.#teardown(known);
+    this.#interfaces.delete(name);
+  }
+
+  /** Times setup has been called for an interface, and whether its handler is running now. */
+  handlerOf(name: string): { readonly setups: number; readonly running: boolean } {
+    const entry = this.#interfaces.get(name);
+    return {
+      setups: entry?.setups ?? 0,
+      running: entry !== undefined && (entry.child !== undefined || entry.phase === "teardown"),
+    };
   }
 
   /** Interfaces known, links included. */
@@ -279,7 +293,11 @@ export class Netifd {
   }
 
   async #setup(entry: Interface): Promise<void> {
-    if (entry.phase !== "down" || !this.#interfaces.has(entry.name)) return;
+    if (entry.phase !== "down" || this.#interfaces.get(entry.name) !== entry) return;
+    if (entry.setups >= SETUP_LIMIT) {
+      this.#options.log(`${entry.name}: set up ${SETUP_LIMIT} times: no more`);
+      return;
+    }
     entry.phase = "setup";
     entry.errors = [];
     entry.setups++;

@@ -53,58 +53,50 @@ const routes: readonly (readonly [Namespace, readonly string[]])[] = [
   ["server", ["192.0.2.0/24", "via", borderRelay.serverSide]],
 ];
 
+const settings = [
+  "ipv4/ip_forward=1",
+  "ipv6/conf/all/forwarding=1",
+  "ipv4/conf/all/rp_filter=0",
+  "ipv4/conf/default/rp_filter=0",
+  // Duplicate address detection costs a second on each link, and the link-local addresses are set by hand.
+  "ipv6/conf/all/accept_dad=0",
+  "ipv6/conf/default/accept_dad=0",
+  // Kernels hold back ICMP errors to one peer; a lab host asks for more of them than a real one.
+  "ipv4/icmp_ratelimit=0",
+  "ipv6/icmp/ratelimit=0",
+];
+
+/** One shell instead of a process for each value; the words are this file's own. */
+function set(namespace: Namespace): void {
+  const script = settings.map((setting) => {
+    const [path, value] = setting.split("=");
+    return `echo ${value} >/proc/sys/net/${path}`;
+  });
+  run(within(namespace, ["sh", "-e"]), `${script.join("\n")}\n`);
+}
+
 /** Builds it all; daemons and the CE's MAP come later. */
 export function buildTopology(): void {
-  for (const namespace of namespaces) run(["ip", "netns", "add", namespace]);
-  for (const [left, leftName, right, rightName] of cables) {
-    run([
-      ...["ip", "link", "add", leftName, "netns", left, "type", "veth"],
-      ...["peer", "name", rightName, "netns", right],
-    ]);
-  }
+  run(["ip", "-batch", "-"], `${namespaces.map((namespace) => `netns add ${namespace}`).join("\n")}\n`);
+  const links = cables.map(
+    ([left, leftName, right, rightName]) =>
+      `link add ${leftName} netns ${left} type veth peer name ${rightName} netns ${right}`,
+  );
+  run(["ip", "-batch", "-"], `${links.join("\n")}\n`);
   for (const namespace of namespaces) {
-    const settings = [
-      "net.ipv4.ip_forward=1",
-      "net.ipv6.conf.all.forwarding=1",
-      "net.ipv4.conf.all.rp_filter=0",
-      "net.ipv4.conf.default.rp_filter=0",
-      // Duplicate address detection costs a second on each link, and the link-local addresses are set by hand.
-      "net.ipv6.conf.all.accept_dad=0",
-      "net.ipv6.conf.default.accept_dad=0",
-      // Kernels count ICMP errors to one peer against a bucket; a lab host asks for more of them than a real one.
-      "net.ipv4.icmp_ratelimit=0",
-      "net.ipv6.icmp.ratelimit=0",
-    ];
-    const batch = cables
-      .flatMap(([left, leftName, right, rightName]) => [
-        [left, leftName],
-        [right, rightName],
-      ])
-      .filter(([owner]) => owner === namespace)
-      .map(([, name]) => `link set ${name} up`);
+    set(namespace);
+    const batch = ["link set lo up"];
+    for (const [left, leftName, right, rightName] of cables) {
+      if (left === namespace) batch.push(`link set ${leftName} up`);
+      if (right === namespace) batch.push(`link set ${rightName} up`);
+    }
     for (const [owner, device, address] of addresses) {
-      if (owner === namespace)
-        batch.push(
-          `address add ${address} dev ${device} nodad`.replace(
-            /(\d) nodad$/,
-            address.includes(":") ? "$1 nodad" : "$1",
-          ),
-        );
+      const flags = address.includes(":") ? " nodad" : "";
+      if (owner === namespace) batch.push(`address add ${address} dev ${device}${flags}`);
     }
-    run(within(namespace, ["sysctl", "-q", "-w", ...settings]));
-    run(["ip", "-n", namespace, "link", "set", "lo", "up"]);
-    run(["ip", "-n", namespace, "-batch", "-"], `${batch.join("\n")}\n`);
     for (const [owner, route] of routes) {
-      if (owner === namespace)
-        run([
-          "ip",
-          "-n",
-          namespace,
-          ...(route.some((w) => w.includes(":")) ? ["-6"] : []),
-          "route",
-          "add",
-          ...route,
-        ]);
+      if (owner === namespace) batch.push(`route add ${route.join(" ")}`);
     }
+    run(["ip", "-n", namespace, "-batch", "-"], `${batch.join("\n")}\n`);
   }
 }

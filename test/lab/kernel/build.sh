@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the lab kernel (User Mode Linux) once, from Debian's linux-source-6.1.
 #
-#   sh test/lab/kernel/build.sh
+#   sh test/lab/kernel/build.sh [-q]
 #
 # The tree goes to ${MAPMIN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mapmin}/linux-VERSION-KEY, where KEY covers
 # the version of the source package, config.fragment and the compiler: a change of any of them builds anew. The
@@ -9,10 +9,11 @@
 #
 #   make -C TREE ARCH=um M=DIR modules
 #
-# The last line printed is the path of that tree, and CACHE/linux-current is a link to it. An interrupted build
+# The last line printed is the path of that tree (not with -q), and CACHE/linux-current is a link to it. An interrupted build
 # leaves nothing that a later one mistakes for a finished tree.
 set -eu
 
+quiet=${1:-}
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${MAPMIN_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/mapmin}
 source=/usr/src/linux-source-6.1.tar.xz
@@ -28,7 +29,7 @@ tree=$cache/linux-$(echo "$version" | tr -c 'A-Za-z0-9.\n-' _)-$key
 publish() {
 	ln -sfn "$tree" "$cache/linux-current.$$"
 	mv -T "$cache/linux-current.$$" "$cache/linux-current"
-	echo "$tree"
+	[ "$quiet" = -q ] || echo "$tree"
 }
 
 if [ -x "$tree/linux" ] && [ -f "$tree/.built" ]; then

@@ -1,0 +1,277 @@
+/**
+ * What goes wrong on real lines: each failure must be reported so that a person understands it, tried once and not in a
+ * loop, and leave nothing behind. No packets cross here; the link's state is set by the lab.
+ */
+
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { attempt, run, sleep, until, within } from "./command.ts";
+import { leftSince, snapshot } from "./leftovers.ts";
+import { borderRelay, ce, endUserPrefix, option48879 } from "./plan.ts";
+import { checking, demand, step } from "./report.ts";
+import {
+  insertModule,
+  installRouterFiles,
+  MAP_INTERFACE,
+  type Router,
+  startRouter,
+  waitUp,
+} from "./router.ts";
+import { buildTopology } from "./topology.ts";
+
+type Options = Readonly<Record<string, string | number>>;
+
+/** A configuration that works: RFC 7597's example as UCI has it. */
+const good: Options = {
+  proto: "map",
+  maptype: "map-e",
+  tunlink: "wan6",
+  ipaddr: "192.0.2.0",
+  ip4prefixlen: 24,
+  ip6prefix: "2001:db8::",
+  ip6prefixlen: 40,
+  ealen: 16,
+  psidlen: 8,
+  offset: 4,
+  peeraddr: borderRelay.tunnelAddress,
+};
+
+function without(...keys: readonly string[]): Options {
+  return Object.fromEntries(Object.entries(good).filter(([key]) => !keys.includes(key)));
+}
+
+interface Fault {
+  readonly title: string;
+  readonly options: Options;
+  /** Option 48879 in the link's passthru. */
+  readonly option?: string;
+  /** Before and after, where more than options is wrong. */
+  readonly spoil?: (router: Router) => Promise<void> | void;
+  readonly mend?: (router: Router) => Promise<void> | void;
+  /** Where the link below is missing or down, netifd itself waits for it: an error is not asked for. */
+  readonly silent?: boolean;
+}
+
+const bareOptions: Options = { proto: "map", tunlink: "wan6" };
+
+function moveAway(program: string): Pick<Fault, "spoil" | "mend"> {
+  const path = `/usr/sbin/${program}`;
+  return {
+    spoil: () => {
+      run(["mv", path, `${path}.real`]);
+      writeFileSync(path, "#!/bin/sh\necho broken >&2\nexit 1\n");
+      chmodSync(path, 0o755);
+    },
+    mend: () => {
+      run(["mv", `${path}.real`, path]);
+    },
+  };
+}
+
+const knownFaults: readonly Fault[] = [
+  { title: "an unknown map type", options: { ...good, maptype: "map-x" } },
+  { title: "EA length out of range", options: { ...good, ealen: 60 } },
+  { title: "an IPv4 prefix that is none", options: { ...good, ipaddr: "192.0.2.300" } },
+  { title: "an offset of 16", options: { ...good, offset: 16 } },
+  { title: "no border relay", options: without("peeraddr") },
+  { title: "a rule that is not the delegated prefix's", options: { ...good, ip6prefix: "2001:db9::" } },
+  {
+    title: "rule text that is none",
+    options: { ...bareOptions, maptype: "map-e", rule: "type=map-e,ealen=;;$(reboot)" },
+  },
+  { title: "no rule, and no option from the provider", options: bareOptions },
+  { title: "an option cut short", options: bareOptions, option: option48879["map-e"].slice(0, 30) },
+  { title: "an option without a DMR", options: bareOptions, option: option48879["map-e"].slice(0, 36) },
+  { title: "a link that netifd does not know", options: { ...good, tunlink: "wan7" }, silent: true },
+  {
+    title: "a link that is down",
+    options: good,
+    silent: true,
+    spoil: (router) => setLink(router, { up: false }),
+    mend: (router) => setLink(router, {}),
+  },
+  { title: "nft that fails", options: good, ...moveAway("nft") },
+  {
+    title: "MAP-T without the kernel module",
+    options: bareOptions,
+    option: option48879["map-t"],
+    spoil: () => {
+      attempt(["rmmod", "mapmint"]);
+    },
+  },
+];
+
+/** What dhcpcd and odhcp6c's script would have told netifd. */
+async function setLink(
+  router: Router,
+  state: { readonly up?: boolean; readonly prefix?: boolean; readonly option?: string },
+): Promise<void> {
+  const { up = true, prefix = true, option } = state;
+  const passthru =
+    option === undefined ? "" : `beef${(option.length / 2).toString(16).padStart(4, "0")}${option}`;
+  await router.call("network.interface", "notify_proto", {
+    interface: "wan6",
+    action: 0,
+    ifname: "wan",
+    "link-up": up,
+    ip6addr: [],
+    ip6prefix: prefix ? [`${endUserPrefix.address}/${endUserPrefix.length},3600,7200`] : [],
+    data: { passthru },
+  });
+}
+
+/** The hooks as odhcp6c's script runs them. */
+function runHooks(state: string, prefixes: string, option: string): void {
+  const argv = [
+    ...[
+      "env",
+      "-i",
+      `PATH=${process.env["PATH"]}`,
+      "INTERFACE=wan6",
+      `PREFIXES=${prefixes}`,
+      `OPTION_48879=${option}`,
+    ],
+    ...["sh", "-c", ". /etc/odhcp6c.user.d/mapmin", "dhcpv6.script", "wan", state],
+  ];
+  run(within("ce", argv));
+}
+
+async function settle(router: Router, name: string): Promise<void> {
+  await until(`the handler of ${name}`, 20_000, async () => {
+    const { running } = (await router.call("lab", "interface", { interface: name })) as { running: boolean };
+    return running ? undefined : true;
+  });
+}
+
+async function setupsOf(router: Router, name: string): Promise<number> {
+  const { setups } = (await router.call("lab", "interface", { interface: name })) as { setups: number };
+  return setups;
+}
+
+async function tryFault(router: Router, fault: Fault): Promise<string> {
+  await setLink(router, fault.option === undefined ? {} : { option: fault.option });
+  await fault.spoil?.(router);
+  const before = snapshot();
+  try {
+    await router.call("lab", "configure", { name: "wan_map", config: fault.options });
+    await settle(router, "wan_map");
+    // Longer than the handler takes: a loop would be in its next round.
+    await sleep(500);
+    await settle(router, "wan_map");
+    const status = await router.status("wan_map");
+    const setups = await setupsOf(router, "wan_map");
+    demand(setups === 1, `setup was called ${setups} times`);
+    demand(status?.up !== true, "the interface came up");
+    const [error] = status?.errors ?? [];
+    demand(fault.silent === true || error !== undefined, `no error; status ${JSON.stringify(status)}`);
+    demand(
+      fault.silent === true || (error?.data[0] ?? "").length > 10,
+      `nothing a person understands: ${JSON.stringify(error)}`,
+    );
+    await router.call("lab", "unconfigure", { name: "wan_map" });
+    const left = leftSince(before);
+    demand(left.length === 0, `left behind: ${left.join("; ")}`);
+    return error === undefined ? "waits for the link" : `${error.code}: ${error.data.join(" ")}`;
+  } finally {
+    await router.call("lab", "unconfigure", { name: "wan_map" });
+    await fault.mend?.(router);
+  }
+}
+
+async function latePrefix(router: Router): Promise<string> {
+  const option = option48879["map-e"];
+  await setLink(router, { prefix: false, option });
+  runHooks("bound", "", option);
+  await settle(router, MAP_INTERFACE);
+  const early = await router.status(MAP_INTERFACE);
+  demand(early?.up !== true, "it came up without a prefix");
+  await setLink(router, { option });
+  runHooks("updated", "2001:db8:12:3400::/56,3600,7200", option);
+  const status = await waitUp(router, MAP_INTERFACE);
+  return `${early?.errors?.[0]?.code ?? "offered"}, then ${status["ipv4-address"][0]?.address}`;
+}
+
+async function advertisement(router: Router): Promise<string> {
+  const before = await setupsOf(router, MAP_INTERFACE);
+  const node = "/run/lab/node-was-started";
+  mkdirSync("/run/lab/bin", { recursive: true });
+  writeFileSync("/run/lab/bin/node", `#!/bin/sh\n: >${node}\nexec ${process.execPath} "$@"\n`);
+  chmodSync("/run/lab/bin/node", 0o755);
+  const path = process.env["PATH"];
+  process.env["PATH"] = `/run/lab/bin:${path}`;
+  for (let i = 0; i < 3; i += 1)
+    runHooks("ra-updated", `2001:db8:12:3400::/56,${3_500 - i},7100`, option48879["map-e"]);
+  process.env["PATH"] = path;
+  demand(attempt(["test", "-e", node]).code !== 0, "Node was started");
+  demand((await setupsOf(router, MAP_INTERFACE)) === before, "the interface was set up again");
+  return "no process started";
+}
+
+async function changedRule(router: Router): Promise<string> {
+  const option = option48879["map-e"].replace(/1$/, "2");
+  await setLink(router, { option });
+  runHooks("updated", "2001:db8:12:3400::/56,3600,7200", option);
+  const relay = borderRelay.tunnelAddress.replace(/1$/, "2");
+  await until("the new border relay", 15_000, () =>
+    attempt(within("ce", ["ip", "-6", "tunnel", "show"])).stdout.includes(relay) ? true : undefined,
+  );
+  await waitUp(router, MAP_INTERFACE);
+  return `the tunnel ends at ${relay}`;
+}
+
+async function linkLost(router: Router): Promise<string> {
+  const option = option48879["map-e"];
+  await setLink(router, { up: false });
+  await settle(router, MAP_INTERFACE);
+  const tunnels = attempt(within("ce", ["ip", "-o", "link"])).stdout;
+  demand(!tunnels.includes("map-"), "the tunnel is still there");
+  await setLink(router, { option });
+  await waitUp(router, MAP_INTERFACE);
+  return "down with its link, and up with it";
+}
+
+async function withdrawn(router: Router): Promise<string> {
+  await setLink(router, {});
+  runHooks("updated", "2001:db8:12:3400::/56,3600,7200", "");
+  await until("the withdrawal", 15_000, async () =>
+    (await router.status(MAP_INTERFACE)) === undefined ? true : undefined,
+  );
+  return `${MAP_INTERFACE} is gone`;
+}
+
+async function reload(router: Router): Promise<string> {
+  await setLink(router, {});
+  await router.call("lab", "configure", { name: "wan_map", config: good });
+  await waitUp(router, "wan_map");
+  await router.call("lab", "configure", { name: "wan_map", config: { ...good, mtu: 1400 } });
+  const status = await waitUp(router, "wan_map");
+  const { stdout } = attempt(within("ce", ["ip", "-o", "link", "show", "dev", status.l3_device ?? ""]));
+  demand(stdout.includes("mtu 1400"), stdout);
+  demand(status["ipv4-address"][0]?.address === ce.ipv4, JSON.stringify(status));
+  await router.call("lab", "unconfigure", { name: "wan_map" });
+  return "the new MTU is in force";
+}
+
+export async function faults(): Promise<void> {
+  step("Failures and changes: reported, tried once, nothing left behind");
+  buildTopology();
+  installRouterFiles();
+  const module = insertModule();
+  const router = await startRouter();
+  const before = snapshot();
+  for (const fault of knownFaults) {
+    await checking(`failure: ${fault.title}`, () => tryFault(router, fault));
+  }
+  if (module) attempt(["rmmod", "mapmint"]);
+  await checking("change: configuration reloaded", () => reload(router));
+  await checking("change: prefix comes late", () => latePrefix(router));
+  await checking("change: router advertisements with nothing new", () => advertisement(router));
+  await checking("change: the provider moves the border relay", () => changedRule(router));
+  await checking("change: link lost and back", () => linkLost(router));
+  await checking("change: option withdrawn", () => withdrawn(router));
+  await checking("after all of it: nothing left", () => {
+    const left = leftSince(before).filter((line) => !line.startsWith("file /run/mapmin/wan6."));
+    demand(left.length === 0, left.join("; "));
+    return "";
+  });
+  await router.stop();
+}

@@ -1,0 +1,101 @@
+/** The CE as a router has it: our files where the packages put them, ubus and netifd running, the link below. */
+
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { UbusClient } from "ubus-client-ts";
+import { run, start, until, within } from "./command.ts";
+
+const project = "/lab/project";
+const MODULE = "/lab/cache/lab/mapmint.ko";
+const NETIFD_LOG = "/run/lab/netifd.log";
+
+/** The interface that is offered for wan6. */
+export const MAP_INTERFACE = "wan6_4";
+
+export interface InterfaceStatus {
+  readonly up: boolean;
+  readonly pending: boolean;
+  readonly proto: string;
+  readonly l3_device?: string;
+  readonly "ipv4-address": readonly { readonly address: string; readonly mask: number }[];
+  readonly errors?: readonly { readonly code: string; readonly data: readonly string[] }[];
+  readonly setups: number;
+}
+
+export interface Router {
+  readonly ubus: UbusClient;
+  /** Status of an interface of netifd, or undefined when there is none of that name. */
+  status(name: string): Promise<InterfaceStatus | undefined>;
+  call(object: string, method: string, args: object): Promise<unknown>;
+  netifdLog(): string;
+  stop(): Promise<void>;
+}
+
+/** Puts the packages' files in place. */
+export function installRouterFiles(): void {
+  for (const dir of ["/usr/lib/mapmin", "/lib/netifd/proto", "/var/run/ubus", "/run/lab"]) {
+    mkdirSync(dir, { recursive: true });
+  }
+  copyFileSync(`${project}/dist/mapmin.mjs`, "/usr/lib/mapmin/mapmin.mjs");
+  copyFileSync(`${project}/netifd-proto/map.sh`, "/lib/netifd/proto/map.sh");
+  chmodSync("/lib/netifd/proto/map.sh", 0o755);
+  cpSync(`${project}/files`, "/", { recursive: true });
+}
+
+/** Loads the translator. False when it has not been built. */
+export function insertModule(): boolean {
+  if (!existsSync(MODULE)) return false;
+  run(["insmod", MODULE]);
+  return true;
+}
+
+export async function startRouter(environment: NodeJS.ProcessEnv = {}): Promise<Router> {
+  const netifd = start(
+    within("ce", [process.execPath, "/lab/cache/lab/netifd.mjs"]),
+    NETIFD_LOG,
+    environment,
+  );
+  const log = () => readFileSync(NETIFD_LOG, "utf8");
+  await until("netifd", 10_000, () => {
+    if (netifd.child.exitCode !== null) throw new Error(`netifd ended:\n${log()}`);
+    return log().includes("netifd: ready") ? true : undefined;
+  });
+  const ubus = await UbusClient.connect();
+  const call = async (object: string, method: string, args: object) => {
+    const [answer] = await ubus.call(object, method, args as Record<string, never>, { timeoutMs: 10_000 });
+    return answer;
+  };
+  return {
+    ubus,
+    call,
+    async status(name) {
+      try {
+        return (await call("network.interface", "status", { interface: name })) as unknown as InterfaceStatus;
+      } catch (error) {
+        if ((error as { status?: number }).status === 4) return undefined;
+        throw error;
+      }
+    },
+    netifdLog: log,
+    async stop() {
+      ubus.close();
+      await netifd.stop();
+    },
+  };
+}
+
+/** Waits until an interface is up. @throws Error with netifd's errors and log when it does not come. */
+export async function waitUp(router: Router, name: string, timeoutMs = 20_000): Promise<InterfaceStatus> {
+  let last: InterfaceStatus | undefined;
+  try {
+    return await until(`${name} to come up`, timeoutMs, async () => {
+      last = await router.status(name);
+      if (last?.errors !== undefined && last.errors.length > 0) throw new Error("it has errors");
+      return last?.up === true ? last : undefined;
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `${name}: ${reason}; status ${JSON.stringify(last)}; netifd's log:\n${router.netifdLog()}`,
+    );
+  }
+}

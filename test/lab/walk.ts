@@ -1,0 +1,191 @@
+/**
+ * The main job, for one transport, end to end:
+ *
+ *   Kea --48879, prefix--> dhcpcd --> odhcp6c hook --> netifd --> handler --> kernel;   lan == ce == pn == br == server
+ */
+
+import { readFileSync } from "node:fs";
+import { type BorderRelay, startBorderRelay } from "./border-relay.ts";
+import { startCapture } from "./capture.ts";
+import { attempt, run, sleep, start, until, within } from "./command.ts";
+import { startDhcpClient } from "./dhcp-client.ts";
+import { startDhcpServer } from "./kea.ts";
+import { leftSince, type Snapshot, snapshot } from "./leftovers.ts";
+import { ce, endUserPrefix, inPortSet, option48879, portSetSize, server, type Transport } from "./plan.ts";
+import { check, checking, demand, detail, step } from "./report.ts";
+import {
+  insertModule,
+  installRouterFiles,
+  MAP_INTERFACE,
+  type Router,
+  startRouter,
+  waitUp,
+} from "./router.ts";
+import { buildTopology } from "./topology.ts";
+import type { Echo, Flows, Transfer } from "./traffic.ts";
+
+const TRAFFIC = "/lab/cache/lab/traffic.mjs";
+const TRANSFER_OCTETS = 50_000_000;
+const FLOWS = 300;
+/** Linux asks again after 1, 3 and 7 s: a flow refused at first may get its port then. */
+const FLOW_SECONDS = 8;
+
+const titles: Readonly<Record<Transport, string>> = {
+  "map-t": "MAP-T (RFC 7599, translation)",
+  "map-e": "MAP-E (RFC 7597, encapsulation)",
+};
+
+/** Runs the traffic tool on the LAN host. @throws Error with what it said. */
+function traffic<T>(...args: readonly string[]): T {
+  return JSON.parse(run(within("lan", [process.execPath, TRAFFIC, ...args]))) as T;
+}
+
+async function transfers(name: (text: string) => string): Promise<void> {
+  step(`50 MB by TCP each way between the LAN host and ${server.address}`);
+  for (const direction of ["download", "upload"] as const) {
+    await checking(name(`TCP ${direction} of 50 MB, checksum`), () => {
+      const result = traffic<Transfer>(direction, server.address, String(TRANSFER_OCTETS));
+      demand(result.octets === TRANSFER_OCTETS, `${result.octets} octets arrived`);
+      demand(result.sent === result.received, `sent ${result.sent}, arrived ${result.received}`);
+      return `sha256 ${result.received.slice(0, 16)}...`;
+    });
+  }
+}
+
+async function datagrams(name: (text: string) => string): Promise<void> {
+  step("UDP datagrams of 1,400 and 1,472 octets, there and back");
+  await checking(name("UDP of 1,400 and 1,472 octets, each way"), () => {
+    const echoes = traffic<readonly Echo[]>("udp", server.address, "1400", "1472");
+    const lost = echoes.filter(({ ok }) => !ok).map(({ size }) => size);
+    demand(lost.length === 0, `lost: ${lost.join(", ")} octets`);
+    return echoes.map(({ size, tries }) => `${size} (try ${tries})`).join(", ");
+  });
+}
+
+async function diagnostics(name: (text: string) => string): Promise<void> {
+  step("ping and traceroute from the LAN host");
+  await checking(name("ping"), () => {
+    const { stdout } = attempt(
+      within("lan", ["ping", "-n", "-c", "3", "-i", "0.2", "-W", "2", server.address]),
+    );
+    const summary = stdout.split("\n").find((line) => line.includes("packets transmitted")) ?? stdout;
+    demand(summary.includes("3 received"), summary);
+    return summary;
+  });
+  await checking(name("traceroute"), () => {
+    const { stdout } = attempt(
+      within("lan", ["traceroute", "-n", "-q", "1", "-w", "1", "-m", "12", server.address]),
+    );
+    detail(stdout);
+    const hops = stdout.trim().split("\n").slice(1);
+    demand(hops[0]?.includes(ce.lanAddress) === true, "the first hop is not the CE");
+    demand(hops.at(-1)?.includes(server.address) === true, "the server was not reached");
+    return `${hops.length} hops`;
+  });
+}
+
+async function manyFlows(name: (text: string) => string): Promise<void> {
+  step(`${FLOWS} TCP connections at once to one server and port; the set has ${portSetSize} ports`);
+  await checking(name(`of ${FLOWS} flows ${portSetSize} succeed, the rest fail cleanly`), () => {
+    const result = traffic<Flows>("flows", server.address, String(FLOWS), String(FLOW_SECONDS));
+    const failures = Object.entries(result.failures).map(([how, count]) => `${count} ${how}`);
+    const text = `${result.succeeded} succeeded; ${failures.join(", ")}`;
+    demand(result.succeeded === portSetSize, text);
+    demand(new Set(result.ports).size === portSetSize, "a port was used twice");
+    const outside = result.ports.filter((port) => !inPortSet(port));
+    demand(outside.length === 0, `the server saw ports ${outside.join(", ")}`);
+    return text;
+  });
+}
+
+async function allTraffic(name: (text: string) => string): Promise<void> {
+  const serving = start(within("server", [process.execPath, TRAFFIC, "serve"]), "/run/lab/server.log");
+  await until("the server", 10_000, () =>
+    readFileSync("/run/lab/server.log", "utf8").includes("ready") ? true : undefined,
+  );
+  const capture = await startCapture();
+  await diagnostics(name);
+  await datagrams(name);
+  await transfers(name);
+  await manyFlows(name);
+  const verdict = await capture.stop();
+  await serving.stop();
+  const kinds = Object.entries(verdict.protocols).map(([kind, count]) => `${count} ${kind}`);
+  step("The capture between CE and border relay");
+  detail(`${verdict.fromCe} packets from the CE: ${kinds.join(", ")}, ${verdict.fragments} later fragments`);
+  for (const packet of verdict.outside.slice(0, 5)) detail(`outside the set: ${packet}`);
+  const complete = verdict.lost === 0 && verdict.fromCe > 1_000;
+  check(
+    name("nothing left from outside the port set"),
+    complete && verdict.outside.length === 0 && "icmp echo" in verdict.protocols,
+    `${verdict.outside.length} of ${verdict.fromCe} packets${verdict.lost === 0 ? "" : `, ${verdict.lost} not seen`}`,
+  );
+}
+
+async function provision(transport: Transport, router: Router, name: (text: string) => string) {
+  step(`Kea starts in the provider's network: delegates ${endUserPrefix.address}/56 and sends option 48879`);
+  detail(option48879[transport]);
+  const kea = await startDhcpServer({ option: option48879[transport], prefix: true });
+  const client = startDhcpClient();
+  step("dhcpcd on the CE asks for a prefix and the option");
+  await until("a lease", 15_000, () => (client.log().includes("delegated prefix") ? true : undefined));
+  check(
+    name("DHCPv6 lease from Kea"),
+    kea.log().includes("DHCP6_PD_LEASE_ALLOC"),
+    `${endUserPrefix.address}/56`,
+  );
+  await until("the hook", 15_000, async () => ((await router.status(MAP_INTERFACE)) ? true : undefined));
+  step(`The odhcp6c hook offers the interface ${MAP_INTERFACE} to netifd, and netifd calls the handler`);
+  const status = await waitUp(router, MAP_INTERFACE);
+  const [address] = status["ipv4-address"];
+  check(
+    name("the handler sets the interface up"),
+    address?.address === ce.ipv4,
+    `${address?.address}/${address?.mask}`,
+  );
+  detail(
+    attempt(within("ce", [process.execPath, "/usr/lib/mapmin/mapmin.mjs", "mapminctl", "status"])).stdout,
+  );
+  return { kea, client };
+}
+
+async function takeAway(router: Router, before: Snapshot, name: (text: string) => string): Promise<void> {
+  step(`Teardown: ubus call network.interface down {"interface":"${MAP_INTERFACE}"}`);
+  await router.call("network.interface", "down", { interface: MAP_INTERFACE });
+  await sleep(200);
+  // The hook's note of the lease it acted upon belongs to the lease, and goes with it.
+  const left = leftSince(before).filter((line) => line !== "file /run/mapmin/wan6.lease");
+  for (const line of left) detail(`left behind: ${line}`);
+  check(
+    name("nothing is left after teardown"),
+    left.length === 0,
+    left.length === 0 ? "" : `${left.length} things`,
+  );
+}
+
+export async function walk(transport: Transport): Promise<void> {
+  const name = (text: string) => `${transport.toUpperCase()}: ${text}`;
+  step(`${titles[transport]}: network namespaces lan - ce - provider network - br - server`);
+  buildTopology();
+  installRouterFiles();
+  if (transport === "map-t") {
+    check(name("mapmint.ko loads"), insertModule());
+  }
+  const relay: BorderRelay = await startBorderRelay(transport);
+  step(
+    transport === "map-t"
+      ? "The border relay is tayga, a translator we did not write"
+      : "The border relay is the kernel's own ip6_tunnel",
+  );
+  const router = await startRouter();
+  const before = snapshot();
+  const { kea, client } = await provision(transport, router, name);
+  await allTraffic(name);
+  await takeAway(router, before, name);
+  await client.stop();
+  await kea.stop();
+  await relay.stop();
+  await router.stop();
+  step("/tmp/map.log");
+  detail(readFileSync("/tmp/map.log", "utf8"));
+}
