@@ -65,7 +65,11 @@ function one(node: OptionNode, name: string): OptionNode {
   const found = children(node, name);
   const [first] = found;
   if (first === undefined || found.length > 1) {
-    throw new DecodeError(node.path, node.offset, `exactly one ${name} is needed, found ${found.length}`);
+    throw new DecodeError(
+      node.path,
+      node.offset,
+      `exactly one ${name.replace(/^(MAP|S46)_/, "")} is needed, found ${found.length}`,
+    );
   }
   return first;
 }

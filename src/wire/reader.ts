@@ -27,7 +27,7 @@ export class Reader {
 
   /** @throws DecodeError at this position */
   fail(field: string, reason: string, offset = this.#position): never {
-    throw new DecodeError(field === "" ? this.path : `${this.path}/${field}`, offset, reason);
+    throw new DecodeError([this.path, field].filter((part) => part !== "").join("/"), offset, reason);
   }
 
   #take(count: number, field: string): number {

@@ -1,0 +1,66 @@
+import { describe, expect, test } from "vitest";
+import { formatIpv6, parseIpv4, parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "../../../src/ip/text.ts";
+
+describe("IPv6 text", () => {
+  test.each([
+    ["::", 0n, "::"],
+    ["::1", 1n, "::1"],
+    ["2001:DB8::", 0x20010db8n << 96n, "2001:db8::"],
+    ["2001:db8:0:0:1:0:0:1", 0x20010db8_00000000_00010000_00000001n, "2001:db8::1:0:0:1"],
+    ["1:0:2:3:4:5:6:7", 0x0001_0000_0002_0003_0004_0005_0006_0007n, "1:0:2:3:4:5:6:7"],
+    ["::ffff:192.0.2.1", 0xffff_c0000201n, "::ffff:c000:201"],
+    ["64:ff9b::192.0.2.33", (0x64ff9bn << 96n) | 0xc0000221n, "64:ff9b::c000:221"],
+    ["1::", 1n << 112n, "1::"],
+  ])("%s", (text, value, formatted) => {
+    expect(parseIpv6(text)).toBe(value);
+    expect(formatIpv6(value)).toBe(formatted);
+  });
+
+  test.each([
+    "",
+    ":",
+    ":::",
+    "1::2::3",
+    "fe80::1%eth0",
+    "12345::",
+    "1:2:3:4:5:6:7",
+    "1:2:3:4:5:6:7:8:9",
+    "::1/64",
+    " ::1",
+  ])("%j is refused", (text) => {
+    expect(() => parseIpv6(text)).toThrow("IPv6 address");
+  });
+});
+
+describe("IPv4 text", () => {
+  test.each(["", "1.2.3", "010.0.0.1", "1.2.3.256", "1.2.3.4.5", "0x1.2.3.4", "1.2.3.4/32"])(
+    "%j is refused",
+    (text) => {
+      expect(() => parseIpv4(text)).toThrow("IPv4 address");
+    },
+  );
+
+  test("is an unsigned number", () => {
+    expect(parseIpv4("255.255.255.255")).toBe(0xffffffff);
+  });
+});
+
+describe("prefixes", () => {
+  test("bits behind the length are cleared", () => {
+    expect(parseIpv4Prefix("192.0.2.255/28")).toEqual({ address: 0xc00002f0, length: 28 });
+    expect(parseIpv4Prefix("192.0.2.255/0")).toEqual({ address: 0, length: 0 });
+    expect(parseIpv6Prefix("ffff::/1")).toEqual({ address: 1n << 127n, length: 1 });
+    expect(parseIpv6Prefix("::1/128")).toEqual({ address: 1n, length: 128 });
+  });
+
+  test.each(["1.2.3.4", "1.2.3.4/", "1.2.3.4/33", "1.2.3.4/-1", "1.2.3.4/08", "1.2.3.4/8/8"])(
+    "%j is refused",
+    (text) => {
+      expect(() => parseIpv4Prefix(text)).toThrow();
+    },
+  );
+
+  test.each(["::", "::/129", "::/1e1", "::/ 1", "/64"])("%j is refused", (text) => {
+    expect(() => parseIpv6Prefix(text)).toThrow();
+  });
+});
