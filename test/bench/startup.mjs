@@ -8,7 +8,11 @@ const bundle = new URL("../../dist/mapmin.mjs", import.meta.url).pathname;
 
 function once(argv, input) {
   const start = process.hrtime.bigint();
-  const { status, stdout } = spawnSync(process.execPath, argv, { input, maxBuffer: 1 << 28, encoding: "utf8" });
+  const { status, stdout } = spawnSync(process.execPath, argv, {
+    input,
+    maxBuffer: 1 << 28,
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(`${argv.join(" ")} exited with ${status}`);
   return { ms: Number(process.hrtime.bigint() - start) / 1e6, stdout };
 }
@@ -38,5 +42,7 @@ const line = JSON.stringify({
 const { ms, stdout } = once([bundle, "mapminctl", "calc", "--ndjson"], `${line}\n`.repeat(LINES));
 const answers = stdout.trimEnd().split("\n").length;
 const perMinute = Math.round((answers / ms) * 60_000);
-console.log(`calc --ndjson: ${answers} answers in ${(ms / 1000).toFixed(2)} s, ${perMinute} a minute (at least 100000)`);
+console.log(
+  `calc --ndjson: ${answers} answers in ${(ms / 1000).toFixed(2)} s, ${perMinute} a minute (at least 100000)`,
+);
 process.exitCode = above <= LIMIT_MS && answers === LINES && perMinute >= 100_000 ? 0 : 1;
