@@ -1,0 +1,68 @@
+/** The shape of an nftables script: objects, sets and chains as text, each rule with a comment saying whose it is. */
+
+/** One rule; `why` becomes its comment, at most 100 octets, no quotes. */
+export interface Rule {
+  readonly text: string;
+  readonly why: string;
+}
+
+export interface NftSet {
+  readonly kind: "set" | "map";
+  readonly name: string;
+  readonly type: string;
+  readonly flags: string;
+  readonly elements: readonly string[];
+}
+
+export interface NftChain {
+  readonly name: string;
+  /** Absent for a chain that rules jump to. */
+  readonly hook?: string;
+  readonly rules: readonly Rule[];
+}
+
+export interface NftTable {
+  /** Name and what it counts. */
+  readonly counters: { readonly [name: string]: string };
+  readonly sets: readonly NftSet[];
+  readonly chains: readonly NftChain[];
+}
+
+const ELEMENTS_A_LINE = 8;
+
+function renderSet(set: NftSet): string[] {
+  const lines: string[] = [];
+  for (let i = 0; i < set.elements.length; i += ELEMENTS_A_LINE) {
+    lines.push(`\t\t\t${set.elements.slice(i, i + ELEMENTS_A_LINE).join(", ")},`);
+  }
+  const body = lines.length === 0 ? [] : ["\t\telements = {", ...lines, "\t\t}"];
+  return [`\t${set.kind} ${set.name} {`, `\t\t${set.type}`, `\t\tflags ${set.flags}`, ...body, "\t}", ""];
+}
+
+function renderChain(chain: NftChain, device: string): string[] {
+  const hook = chain.hook === undefined ? [] : [`\t\t${chain.hook}; policy accept;`];
+  const rules = chain.rules.map((rule) => `\t\t${rule.text} comment "mapmin ${device}: ${rule.why}"`);
+  return [`\tchain ${chain.name} {`, ...hook, ...rules, "\t}", ""];
+}
+
+/** A script that replaces the table whole, in one transaction: `add` first, since deleting what is not there fails. */
+export function nftScript(of: { readonly table: string; readonly device: string }, table: NftTable): string {
+  const counters = Object.entries(table.counters).flatMap(([name, what]) => [
+    `\tcounter ${name} {`,
+    `\t\tcomment "${what}"`,
+    "\t}",
+    "",
+  ]);
+  return [
+    `add table ip ${of.table}`,
+    `delete table ip ${of.table}`,
+    `table ip ${of.table} {`,
+    `\tcomment "mapmin: NAT into the port set of ${of.device}"`,
+    "",
+    ...counters,
+    ...table.sets.flatMap(renderSet),
+    ...table.chains.flatMap((chain) => renderChain(chain, of.device)),
+    "}",
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,7 @@
+import { expect, test } from "vitest";
+import { renderNft } from "../../src/firewall/nft.ts";
+import { cases } from "./cases.ts";
+
+test.each(cases)("nft script: %s", async (name, plan) => {
+  await expect(renderNft(plan)).toMatchFileSnapshot(`nft/${name}.nft`);
+});
