@@ -2,7 +2,10 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["test/{unit,property,golden,vectors}/**/*.test.ts", "src/ubus-client-ts/test/**/*.test.ts"],
+    include: [
+      "test/{unit,property,golden,vectors,feed,hook}/**/*.test.ts",
+      "src/ubus-client-ts/test/**/*.test.ts",
+    ],
     testTimeout: 20_000,
   },
 });

@@ -1,4 +1,4 @@
-import { applyLease, decodeLease, offeredInterface } from "../netifd/hook.ts";
+import { applyLease, decodeLease } from "../netifd/hook.ts";
 import { run } from "../system/exec.ts";
 import { openHost } from "../system/host.ts";
 import { Exit, type Io } from "./io.ts";
@@ -34,7 +34,7 @@ export async function runHook(
     return Exit.usage;
   }
   const lease = decodeLease(link, environment);
-  const host = await openHost(offeredInterface(lease.link));
+  const host = await openHost(lease.iface);
   try {
     const zone = environment["ZONE"];
     await applyLease(lease, await networkConfiguration(), zone === "" ? undefined : zone, host);

@@ -18,6 +18,8 @@ export interface Lease {
   readonly option?: string;
   /** Its PREFIXES as given: a change of them is a change of the CE. */
   readonly prefixes: string;
+  /** The interface to offer. */
+  readonly iface: string;
 }
 
 /** @throws InputError naming the variable. */
@@ -29,14 +31,19 @@ export function decodeLease(link: string | undefined, environment: NodeJS.Proces
   if (option !== "" && !OPTION_HEX.test(option)) {
     throw new InputError("OPTION_48879", "expected whole octets in hexadecimal");
   }
+  const iface = environment["IFACE_MAP"] || offeredInterface(link);
+  if (!INTERFACE_NAME.test(iface)) {
+    throw new InputError("IFACE_MAP", "expected a name of letters, digits, '_', '-' or '.'");
+  }
   return {
     link,
+    iface,
     prefixes: environment["PREFIXES"] ?? "",
     ...(option === "" ? {} : { option: option.toLowerCase() }),
   };
 }
 
-/** The interface that is offered for a link. */
+/** The interface that is offered for a link unless IFACE_MAP names another. */
 export function offeredInterface(link: string): string {
   return `${link}_4`;
 }
@@ -68,14 +75,24 @@ async function remove(ports: Ports, iface: string): Promise<void> {
   }
 }
 
-/** Offers, replaces or withdraws the interface of a lease. `uciShow` is the configuration as `uci show network` prints it. */
+async function exists(ports: Ports, iface: string): Promise<boolean> {
+  try {
+    await ports.call("network.interface", "status", { interface: iface });
+    return true;
+  } catch (error) {
+    if (ubusStatus(error) !== UbusStatus.notFound) throw error;
+    return false;
+  }
+}
+
+/** Offers, renews or withdraws the interface of a lease. `uciShow` is the configuration as `uci show network` prints it. */
 export async function applyLease(
   lease: Lease,
   uciShow: string,
   zone: string | undefined,
   ports: Ports,
 ): Promise<void> {
-  const iface = offeredInterface(lease.link);
+  const { iface } = lease;
   const configured = configuredMapInterfaces(uciShow).find(
     // Without tunlink the handler takes wan6, as stock does.
     ({ name, tunlink }) => name === iface || (tunlink ?? "wan6") === lease.link,
@@ -84,9 +101,16 @@ export async function applyLease(
     ports.log("lease", "note", `${configured.name} is configured for ${lease.link}: nothing offered`);
     return;
   }
-  // add_dynamic does nothing for an object that differs in undeclared keys only: take the old one away first.
-  await remove(ports, iface);
-  if (lease.option === undefined) return;
+  if (lease.option === undefined) {
+    await remove(ports, iface);
+    return;
+  }
+  // netifd removes late, and would take away what is added meanwhile; the handler reads the new lease in renew.
+  if (await exists(ports, iface)) {
+    await ports.call("network.interface", "renew", { interface: iface });
+    ports.log("renew the interface", "ok", iface);
+    return;
+  }
   const offer = {
     name: iface,
     ifname: `@${lease.link}`,

@@ -2,8 +2,14 @@ import { describe, expect, test } from "vitest";
 import { applyLease, configuredMapInterfaces, decodeLease } from "../../../src/netifd/hook.ts";
 import { effects, makeWorld, option48879, Refusal } from "./world.ts";
 
-const lease = { link: "wan6", option: option48879, prefixes: "2001:db8:12:3400::/56,100,200" };
+const lease = {
+  link: "wan6",
+  iface: "wan6_4",
+  option: option48879,
+  prefixes: "2001:db8:12:3400::/56,100,200",
+};
 const offer = 'network add_dynamic {"name":"wan6_4","ifname":"@wan6","proto":"map","tunlink":"wan6"}';
+const absent = { failing: new Map([["network.interface status", new Refusal(4)]]) };
 const withdrawal = 'network.interface remove {"interface":"wan6_4"}';
 
 const uci = (tunlink: string) => `network.wan6=interface
@@ -16,6 +22,7 @@ describe("a lease", () => {
   test("is decoded from odhcp6c's environment", () => {
     expect(decodeLease("wan6", { OPTION_48879: "00AB", PREFIXES: "x" })).toEqual({
       link: "wan6",
+      iface: "wan6_4",
       option: "00ab",
       prefixes: "x",
     });
@@ -31,20 +38,28 @@ describe("a lease", () => {
     expect(() => decodeLease(link, { OPTION_48879: option })).toThrow(field);
   });
 
-  test("with the option offers the interface, after any old one was taken away", async () => {
-    const world = makeWorld({ failing: new Map([["network.interface remove", new Refusal(4)]]) });
+  test("with the option offers the interface, or renews the one that is there", async () => {
+    const world = makeWorld(absent);
     await applyLease(lease, "", undefined, world);
-    expect(effects(world)).toEqual([withdrawal, offer]);
+    expect(effects(world)).toEqual([offer]);
+    const known = makeWorld();
+    await applyLease(lease, "", undefined, known);
+    expect(effects(known)).toEqual(['network.interface renew {"interface":"wan6_4"}']);
+  });
+
+  test("IFACE_MAP names the interface to offer", () => {
+    expect(decodeLease("wan6", { IFACE_MAP: "net4" }).iface).toBe("net4");
+    expect(() => decodeLease("wan6", { IFACE_MAP: "a b" })).toThrow("IFACE_MAP");
   });
 
   test("without the option withdraws it", async () => {
     const world = makeWorld();
-    await applyLease({ link: "wan6", prefixes: "" }, "", undefined, world);
+    await applyLease({ link: "wan6", iface: "wan6_4", prefixes: "" }, "", undefined, world);
     expect(effects(world)).toEqual([withdrawal]);
   });
 
   test("a zone goes with the offer", async () => {
-    const world = makeWorld();
+    const world = makeWorld(absent);
     await applyLease(lease, "", "wan", world);
     expect(effects(world).at(-1)).toContain('"zone":"wan"');
   });
@@ -52,10 +67,10 @@ describe("a lease", () => {
   test.each([
     ["a MAP interface for the link", uci("network.wan_map.tunlink='wan6'"), []],
     ["a MAP interface without tunlink, which takes wan6", uci(""), []],
-    ["a MAP interface for another link", uci("network.wan_map.tunlink='wwan6'"), [withdrawal, offer]],
-    ["no MAP interface", "network.wan6.proto='dhcpv6'", [withdrawal, offer]],
+    ["a MAP interface for another link", uci("network.wan_map.tunlink='wwan6'"), [offer]],
+    ["no MAP interface", "network.wan6.proto='dhcpv6'", [offer]],
   ])("where the configuration has %s", async (_title, configuration, expected) => {
-    const world = makeWorld();
+    const world = makeWorld(absent);
     await applyLease(lease, configuration, undefined, world);
     expect(effects(world)).toEqual(expected);
   });

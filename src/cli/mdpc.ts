@@ -1,0 +1,116 @@
+import { parseArgs } from "node:util";
+import { formatIpv4Prefix, formatIpv6Prefix } from "../ip/text.ts";
+import { chooseBmr, computeCe } from "../map/ce.ts";
+import type { CustomerEdge, MapDomain } from "../map/types.ts";
+import { parsePrefixes } from "../provision/lease.ts";
+import { fromOption48879 } from "../provision/option.ts";
+import { InputError, MapminError } from "../wire/errors.ts";
+import { Exit, type Io } from "./io.ts";
+
+export const mdpcHelp = `usage: mdpc [-w WAN] [-m MSS] [-o ENVNAME] [-v]
+
+Reads DHCPv6 option 48879 from the environment variable OPTION_48879 (or ENVNAME) and the delegated prefixes from
+PREFIXES, as odhcp6c sets them, and prints the mapminctl commands for each rule that matches and for the DMR. Exits 0
+only if a rule matched.
+  -w WAN      the device of the WAN; wan0 without it
+  -m MSS      the MSS that TCP is clamped to; 1440 without it
+  -v          tells on standard error what was read
+`;
+
+/** 1500 octets less IPv6 header and TCP header without options, less the 20 that translation adds. */
+const DEFAULT_MSS = 1440;
+const DEFAULT_WAN = "wan0";
+const VARIABLE = "OPTION_48879";
+
+/** What the original printed for one CE, with \`mapminctl\` in place of \`ivictl\` (spec of the lines: docs/router.md). */
+function ruleLine(ce: CustomerEdge, domain: MapDomain, wan: string, mss: number): string {
+  const { bmr, portSet } = ce;
+  // LEN = rule length + IPv4 suffix bits: the prefix of all CEs that share this CE's address.
+  const suffixBits = 32 - bmr.ipv4Prefix.length;
+  const shared = {
+    address: ce.endUserPrefix.address,
+    length: bmr.ipv6Prefix.length + Math.min(suffixBits, bmr.eaLength),
+  };
+  const host = BigInt(128 - shared.length);
+  const prefix = formatIpv6Prefix({ address: (shared.address >> host) << host, length: shared.length });
+  const flag = domain.transport === "map-t" ? "-T" : "-E";
+  return `mapminctl -s -i br-lan -I ${wan} -H -a 192.168.1.1/24 -A ${formatIpv4Prefix(ce.ipv4)} -P ${prefix} -R ${2 ** portSet.psidLength} -z ${portSet.offset} -o ${portSet.psid} -c ${mss} ${flag}\n`;
+}
+
+function dmrLine(domain: MapDomain): string {
+  if (domain.dmr !== undefined) return `mapminctl -r -d -P ${formatIpv6Prefix(domain.dmr)} -T\n`;
+  const relay = domain.borderRelays[0] ?? 0n;
+  return `mapminctl -r -d -P ${formatIpv6Prefix({ address: relay, length: 128 })} -E\n`;
+}
+
+function checkedOptions(values: { w?: string; m?: string; o?: string }) {
+  const wan = values.w ?? DEFAULT_WAN;
+  // What is printed goes into a shell.
+  if (!/^[A-Za-z0-9_.@-]{1,15}$/.test(wan)) throw new InputError("-w", "expected the name of a device");
+  const mss = Number(values.m ?? DEFAULT_MSS);
+  if (!Number.isInteger(mss) || mss < 536 || mss > 65_495)
+    throw new InputError("-m", "expected 536 to 65495 octets");
+  const variable = values.o ?? VARIABLE;
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(variable))
+    throw new InputError("-o", "expected the name of a variable");
+  return { wan, mss, variable };
+}
+
+/** `mdpc`. */
+export function runMdpc(argv: readonly string[], environment: NodeJS.ProcessEnv, io: Io): number {
+  let values: { w?: string; m?: string; o?: string; v?: boolean; help?: boolean };
+  try {
+    values = parseArgs({
+      args: [...argv],
+      options: {
+        w: { type: "string", short: "w" },
+        m: { type: "string", short: "m" },
+        o: { type: "string", short: "o" },
+        v: { type: "boolean", short: "v" },
+        help: { type: "boolean" },
+      },
+      strict: true,
+    }).values;
+  } catch (error) {
+    io.stderr(`${error instanceof Error ? error.message : String(error)}\n\n${mdpcHelp}`);
+    return Exit.usage;
+  }
+  if (values.help === true) {
+    io.stdout(mdpcHelp);
+    return Exit.ok;
+  }
+  try {
+    const { wan, mss, variable } = checkedOptions(values);
+    const hex = environment[variable];
+    if (hex === undefined || hex === "")
+      throw new InputError(variable, "is not set: the lease has no such option");
+    const { domain, remarks } = fromOption48879(hex);
+    const prefixes = parsePrefixes(environment["PREFIXES"] ?? "");
+    const say = (text: string) => {
+      if (values.v === true) io.stderr(`${text}\n`);
+    };
+    for (const remark of remarks) io.stderr(`note: ${remark.path}: ${remark.text}\n`);
+    say(`${domain.transport}, ${domain.rules.length} rules, ${prefixes.length} prefixes`);
+    let matched = 0;
+    for (const rule of domain.rules) {
+      const match = chooseBmr([rule], prefixes);
+      if (match === undefined) {
+        say(`rule ${formatIpv6Prefix(rule.ipv6Prefix)}: no delegated prefix lies in it`);
+        continue;
+      }
+      const { ce, remarks: notes } = computeCe(rule, match.endUserPrefix, {
+        legacyInterfaceId: domain.legacyInterfaceId,
+      });
+      for (const note of notes) io.stderr(`note: ${note.text}\n`);
+      io.stdout(ruleLine(ce, domain, wan, mss));
+      matched++;
+    }
+    if (matched === 0) throw new InputError("PREFIXES", "no rule of the option matches a delegated prefix");
+    io.stdout(dmrLine(domain));
+    return Exit.ok;
+  } catch (error) {
+    if (!(error instanceof MapminError)) throw error;
+    io.stderr(`${error.message}\n`);
+    return Exit.badInput;
+  }
+}
