@@ -9,7 +9,7 @@ await build({
     host: "test/lab/host.ts",
     scenario: "test/lab/scenario.ts",
     traffic: "test/lab/traffic.ts",
-    netifd: "test/lab/netifd/main.ts",
+    netifd: "test/lab/netifd-service.ts",
     lease: "test/lab/lease.ts",
   },
   outdir: `${cache}/lab`,

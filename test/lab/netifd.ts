@@ -54,6 +54,8 @@ interface Interface {
   undo: string[][];
   dependsOn?: string;
   child?: ChildProcess;
+  /** What action 1 started; its end, whatever it is, takes the interface down and sets it up again. */
+  task?: ChildProcess;
   /** Setups so far: a handler that loops is seen here. */
   setups: number;
   link?: LinkState;
@@ -114,7 +116,7 @@ export class Netifd {
       if (dependent.dependsOn !== name) continue;
       if (was && !state.up && dependent.phase !== "down") {
         this.#options.log(`Interface '${dependent.name}' has lost the connection`);
-        void this.#teardown(dependent).then(() => this.#setup(dependent));
+        void this.#again(dependent);
       } else if (!was && state.up && dependent.autostart && dependent.phase === "down") {
         dependent.available = true;
         void this.#setup(dependent);
@@ -357,13 +359,16 @@ export class Netifd {
     clearTimeout(timer);
   }
 
-  async #teardown(entry: Interface): Promise<void> {
+  async #teardown(entry: Interface, extra: NodeJS.ProcessEnv = {}): Promise<void> {
     if (entry.phase === "teardown") return;
     if (entry.child !== undefined) await this.#kill(entry.child);
+    const { task } = entry;
+    delete entry.task;
+    if (task !== undefined) await this.#kill(task);
     if (entry.phase === "down" && entry.undo.length === 0) return;
     entry.phase = "teardown";
     if (text(entry.config["proto"]) === "map") {
-      const child = this.#spawn(entry, "teardown");
+      const child = this.#spawn(entry, "teardown", extra);
       const timer = setTimeout(() => child.kill("SIGKILL"), TEARDOWN_LIMIT_MS);
       await new Promise((resolve) => child.once("close", resolve));
       clearTimeout(timer);
@@ -388,6 +393,33 @@ export class Netifd {
     delete entry.dependsOn;
   }
 
+  async #again(entry: Interface, extra: NodeJS.ProcessEnv = {}): Promise<void> {
+    await this.#teardown(entry, extra);
+    await this.#setup(entry);
+  }
+
+  #runTask(entry: Interface, args: Json): void {
+    const [program = "", ...rest] = list(args["command"]).map(String);
+    const environment = Object.fromEntries(
+      list(args["env"]).map((word) => {
+        const [name = "", ...value] = String(word).split("=");
+        return [name, value.join("=")];
+      }),
+    );
+    const task = spawn(program, rest, {
+      env: { ...this.#options.environment, ...environment },
+      stdio: "ignore",
+    });
+    entry.task = task;
+    task.once("error", () => undefined);
+    task.once("close", (code) => {
+      // Taken away by a teardown: that goes on by itself.
+      if (entry.task !== task) return;
+      delete entry.task;
+      void this.#again(entry, { ERROR: String(code ?? 0) });
+    });
+  }
+
   #notify(entry: Interface, args: Json): Json {
     const action = Number(args["action"]);
     if (entry.phase === "teardown" && [0, 1, 6, 7].includes(action))
@@ -396,6 +428,12 @@ export class Netifd {
       case 0:
         if (args["link-up"] === undefined) throw new MethodRefused(Status.invalidArgument);
         this.#update(entry, args);
+        return {};
+      case 1:
+        this.#runTask(entry, args);
+        return {};
+      case 2:
+        if (entry.task !== undefined) void this.#kill(entry.task);
         return {};
       case 3: {
         const [code = "", ...data] = list(args["error"]).map(String);
@@ -416,6 +454,10 @@ export class Netifd {
         if (!up) throw new MethodRefused(Status.notFound);
         return {};
       }
+      case 7:
+        // The script that says so gets SIGTERM, as a part of the teardown.
+        void this.#again(entry);
+        return {};
       default:
         throw new MethodRefused(Status.invalidArgument);
     }

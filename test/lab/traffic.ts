@@ -130,7 +130,7 @@ async function udp(host: string, sizes: readonly number[]): Promise<void> {
     while (!ok && tries < 5) {
       tries += 1;
       ok = await new Promise<boolean>((resolve) => {
-        const timer = setTimeout(() => resolve(false), 700);
+        const timer = setTimeout(() => resolve(false), 500);
         socket.removeAllListeners("message");
         socket.on("message", (answer) => {
           clearTimeout(timer);

@@ -1,0 +1,103 @@
+/**
+ * The stand-in for netifd as a process: a ubus broker at the router's path, netifd's objects on it, and `lab`, by which
+ * the lab does what UCI does on a router.
+ *
+ *   network                    add_dynamic
+ *   network.interface          dump, status, notify_proto, up, down, remove, renew      {"interface": NAME, ...}
+ *   network.interface.NAME     the same, for links and configured interfaces as they appear
+ *   lab                        configure {name, config}, unconfigure {name}, interface {name}
+ */
+
+import { type BlobTable, UbusClient } from "ubus-client-ts";
+import { Broker } from "ubus-client-ts/broker";
+import { type LinkState, MethodRefused, Netifd, Status } from "./netifd.ts";
+
+const SOCKET = "/var/run/ubus/ubus.sock";
+/** Interfaces that a protocol of somebody else brings up: lease.ts speaks for it. */
+const LINK = "wan6";
+
+type Table = Readonly<Record<string, unknown>>;
+
+function log(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** What is in a status may be anything JSON has; blobmsg carries the same. */
+function blob(value: unknown): BlobTable {
+  return JSON.parse(JSON.stringify(value)) as BlobTable;
+}
+
+/** `2001:db8:12:3400::/56,3600,7200` as a status has it. */
+function entry(text: unknown): { address: string; mask: number } {
+  const [prefix = ""] = String(text).split(",");
+  const [address = "", mask = "128"] = prefix.split("/");
+  return { address, mask: Number(mask) };
+}
+
+function texts(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** The link's own protocol reports as handlers do. */
+function linkState(args: Table): LinkState {
+  const data = (args["data"] ?? {}) as Table;
+  return {
+    up: args["link-up"] === true || args["link-up"] === 1,
+    device: String(args["ifname"] ?? ""),
+    addresses: texts(args["ip6addr"]).map(entry),
+    prefixes: texts(args["ip6prefix"]).map(entry),
+    passthru: String(data["passthru"] ?? ""),
+  };
+}
+
+const broker = await Broker.listen(SOCKET);
+const netifd = new Netifd({ protoDirectory: "/lib/netifd/proto", environment: process.env, log });
+netifd.setLink(LINK, { up: false, device: "wan", addresses: [], prefixes: [], passthru: "" });
+const ubus = await UbusClient.connect({ path: SOCKET });
+
+async function interfaceMethod(method: string, args: Table): Promise<BlobTable> {
+  log(`ubus: network.interface ${method} ${JSON.stringify(args)}`);
+  if (method === "notify_proto" && args["interface"] === LINK) {
+    netifd.setLink(LINK, linkState(args));
+    return {};
+  }
+  return blob(await netifd.networkInterface(method, args));
+}
+
+const methods = ["dump", "status", "notify_proto", "up", "down", "remove", "renew"];
+
+function interfaceMethods(fixed: Table) {
+  return Object.fromEntries(
+    methods.map((method) => [method, (args: Table) => interfaceMethod(method, { ...args, ...fixed })]),
+  );
+}
+
+function nameOf(args: Table): string {
+  const { name } = args;
+  if (typeof name !== "string") throw new MethodRefused(Status.invalidArgument);
+  return name;
+}
+
+await ubus.addObject("network", {
+  async add_dynamic(args) {
+    log(`ubus: network add_dynamic ${JSON.stringify(args)}`);
+    return blob(await netifd.network("add_dynamic", args));
+  },
+});
+await ubus.addObject("network.interface", interfaceMethods({}));
+await ubus.addObject(`network.interface.${LINK}`, interfaceMethods({ interface: LINK }));
+await ubus.addObject("lab", {
+  async configure(args) {
+    await netifd.configure(nameOf(args), (args["config"] ?? {}) as Table);
+  },
+  async unconfigure(args) {
+    await netifd.unconfigure(nameOf(args));
+  },
+  interface: (args) => blob(netifd.handlerOf(nameOf(args))),
+});
+log("netifd: ready");
+
+process.once("SIGTERM", () => {
+  ubus.close();
+  void broker.close().then(() => process.exit(0));
+});
