@@ -1,0 +1,574 @@
+/** A ubus client: calls, events, subscriptions and objects of its own, all of which outlive a restart of ubusd. */
+
+import { existsSync } from "node:fs";
+import {
+  type BlobTable,
+  BlobType,
+  type BlobTypeName,
+  type DecodedTable,
+  decodeTable,
+  encodeTable,
+  int32,
+} from "./blobmsg.ts";
+import { Connection, type Request } from "./connection.ts";
+import { UbusError, UbusStatus } from "./errors.ts";
+import type { Frame } from "./framer.ts";
+import { type Attributes, EVENT_OBJECT, MessageType } from "./messages.ts";
+
+/** Where ubusd listens: today's path and that of older systems. */
+export const SOCKET_PATHS = ["/var/run/ubus/ubus.sock", "/var/run/ubus.sock"] as const;
+
+/** As the `ubus` command waits. */
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+const RECONNECT_FIRST_MS = 100;
+const RECONNECT_MAX_MS = 5_000;
+
+export interface ConnectOptions {
+  /** Socket of ubusd; otherwise the first of {@link SOCKET_PATHS} that exists. */
+  readonly path?: string;
+  /** Connect again when the connection is lost, and register everything anew. The first connection is not retried. */
+  readonly reconnect?: boolean;
+  /** ms that requests wait for their answer unless they say otherwise; 30,000 if not given. */
+  readonly timeoutMs?: number;
+  /** A connection was lost; calls fail with CONNECTION_FAILED until `onReconnect`. */
+  onDisconnect?(cause: Error | undefined): void;
+  /** Connected again, with everything registered that could be. */
+  onReconnect?(): void;
+  /** What went wrong where nobody waits: in a callback, in a malformed event, at registering anew. Warns by default. */
+  onError?(error: unknown): void;
+}
+
+export interface CallOptions {
+  readonly timeoutMs?: number;
+}
+
+/** An object as LOOKUP describes it. */
+export interface UbusObject {
+  readonly path: string;
+  /** Until it is registered again, which gives it another one. */
+  readonly id: number;
+  readonly type: number;
+  /** Arguments and their types by method. */
+  readonly methods: Readonly<Record<string, Readonly<Record<string, BlobTypeName>>>>;
+}
+
+/** Who called a method. */
+export interface Caller {
+  /** Client id of the caller. */
+  readonly caller: number;
+  readonly method: string;
+  /** Names of the caller's uid and gid, from ubusd. */
+  readonly user: string | undefined;
+  readonly group: string | undefined;
+}
+
+/**
+ * Answers a call with one object, with none (STATUS alone), or by throwing: an error with a numeric `status`, or that
+ * number itself, is sent as the status; anything else as UNKNOWN_ERROR.
+ */
+export type MethodHandler = (args: DecodedTable, call: Caller) => Answer | Promise<Answer>;
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return statement is the usual one.
+type Answer = BlobTable | undefined | void;
+
+/** A method, with its arguments if `ubus -v list` shall show them; ubus does not check them. */
+export type Method =
+  | MethodHandler
+  | { readonly args: Readonly<Record<string, BlobTypeName>>; readonly call: MethodHandler };
+
+/** An object of ours on the bus. */
+export interface ServedObject {
+  readonly path: string;
+  /** Changes when ubusd restarts; 0 while it is not registered. */
+  readonly id: number;
+  /** Whether somebody is subscribed. */
+  readonly subscribed: boolean;
+}
+
+export interface Registered {
+  /** Stops it. Resolves once ubusd has forgotten it, or cannot know of it any more. */
+  close(): Promise<void>;
+}
+
+export interface SubscribeOptions {
+  /** The object went away; the subscription is made again when one of that path appears. */
+  onLost?(): void;
+}
+
+/** One answer of a subscriber to a notification. */
+export interface NotifyAnswer {
+  readonly subscriber: number;
+  /** TIMEOUT if it did not answer in time. */
+  readonly status: number;
+}
+
+/** Anything that has an object id with ubusd. */
+interface Registration {
+  readonly path: string | undefined;
+  readonly signature: Buffer | undefined;
+  id: number;
+  /** What is left to do once the object has its id. */
+  attach(): Promise<void>;
+  invoked(attributes: Attributes, frame: Frame): void;
+  subscribed: boolean;
+  /** For a subscription: path and id of the object subscribed to, 0 while there is none. */
+  target?: { readonly path: string; id: number };
+  onLost?: (() => void) | undefined;
+}
+
+export class UbusClient {
+  readonly #options: ConnectOptions;
+  readonly #registrations = new Set<Registration>();
+  readonly #byId = new Map<number, Registration>();
+  /** Object ids by path, as last looked up. */
+  readonly #ids = new Map<string, number>();
+  #connection: Connection | undefined;
+  #reconnectTimer: NodeJS.Timeout | undefined;
+  #watch: Promise<Registered | undefined> | undefined;
+  #closed = false;
+
+  /** @throws UbusError CONNECTION_FAILED when nobody listens, or ubusd does not know our uid. */
+  static async connect(options: ConnectOptions = {}): Promise<UbusClient> {
+    const client = new UbusClient(options);
+    await client.#open();
+    return client;
+  }
+
+  private constructor(options: ConnectOptions) {
+    this.#options = options;
+  }
+
+  /** Our client id, 0 while not connected. */
+  get id(): number {
+    return this.#connection?.id ?? 0;
+  }
+
+  /**
+   * Objects by exact path, by prefix (`network.*`), or all.
+   * @throws UbusError NOT_FOUND if none matches. Objects that the caller may not access are left out.
+   */
+  async lookup(pattern?: string): Promise<UbusObject[]> {
+    const found = await this.#request({
+      type: MessageType.LOOKUP,
+      attributes: pattern === undefined ? {} : { objPath: pattern },
+      what: `lookup ${pattern ?? "all"}`,
+    });
+    return found.map(({ objPath = "", objId = 0, objType = 0, signature }) => {
+      this.#ids.set(objPath, objId);
+      return { path: objPath, id: objId, type: objType, methods: methodsOf(signature) };
+    });
+  }
+
+  /**
+   * Calls a method of an object, by path or id. @returns the objects of the answer, usually one or none.
+   * @throws UbusError with the status; BlobError for arguments that cannot be encoded or an answer that is malformed.
+   */
+  async call(
+    object: string | number,
+    method: string,
+    args: BlobTable = {},
+    options: CallOptions = {},
+  ): Promise<DecodedTable[]> {
+    const data = encodeTable(args);
+    const known = typeof object === "number" ? object : this.#ids.get(object);
+    const invoke = (id: number) => this.#invoke(id, method, data, `call ${object} ${method}`, options);
+    if (known === undefined) return invoke(await this.#lookupId(object as string));
+    try {
+      return await invoke(known);
+    } catch (error) {
+      // Either the method says so, or the object has been registered again since and has another id.
+      if (typeof object === "number" || (error as UbusError).status !== UbusStatus.NOT_FOUND) throw error;
+      this.#ids.delete(object);
+      const id = await this.#lookupId(object);
+      if (id === known) throw error;
+      return invoke(id);
+    }
+  }
+
+  /** As {@link call}, the first object of the answer, or an empty one. */
+  async callFirst(
+    object: string | number,
+    method: string,
+    args: BlobTable = {},
+    options: CallOptions = {},
+  ): Promise<DecodedTable> {
+    const [first = {}] = await this.call(object, method, args, options);
+    return first;
+  }
+
+  /**
+   * Listens to events by exact name, by prefix (`ubus.object.*`) or all (`*`). One's own events are not heard.
+   * @throws UbusError PERMISSION_DENIED if access control says so.
+   */
+  async listen(pattern: string, heard: (data: DecodedTable, event: string) => void): Promise<Registered> {
+    const registration: Registration = {
+      path: undefined,
+      signature: undefined,
+      id: 0,
+      subscribed: false,
+      attach: async () => {
+        const args = encodeTable({ object: int32(registration.id), pattern });
+        await this.#invoke(EVENT_OBJECT, "register", args, `listen ${pattern}`);
+      },
+      invoked: ({ method = "", data }) =>
+        this.#guard(() => heard(decodeTable(data ?? Buffer.alloc(0)), method)),
+    };
+    return this.#add(registration);
+  }
+
+  /** Sends an event. @throws UbusError PERMISSION_DENIED for names that begin with "ubus.". */
+  async send(event: string, data: BlobTable = {}): Promise<void> {
+    await this.#invoke(EVENT_OBJECT, "send", encodeTable({ id: event, data }), `send ${event}`);
+  }
+
+  /**
+   * Subscribes to an object's notifications, and again whenever it is registered anew.
+   * @throws UbusError NOT_FOUND if there is none now, or access control hides it; INVALID_ARGUMENT for one's own.
+   */
+  async subscribe(
+    object: string,
+    notified: (data: DecodedTable, type: string) => void,
+    options: SubscribeOptions = {},
+  ): Promise<Registered> {
+    const target = { path: object, id: 0 };
+    let first = true;
+    const registration: Registration = {
+      path: undefined,
+      signature: undefined,
+      id: 0,
+      subscribed: false,
+      target,
+      onLost: options.onLost?.bind(options),
+      attach: async () => {
+        try {
+          await this.#attach(registration, target);
+        } catch (error) {
+          // After a reconnection the target may come later than we do; the watch will tell.
+          if (first || (error as UbusError).status !== UbusStatus.NOT_FOUND) throw error;
+        }
+        first = false;
+      },
+      invoked: ({ method = "", data, noReply }, { seq, peer }) => {
+        this.#guard(() => notified(decodeTable(data ?? Buffer.alloc(0)), method));
+        if (!noReply) this.#reply(seq, peer, { objId: registration.id, status: UbusStatus.OK });
+      },
+    };
+    // Who may not listen gets notifications all the same, only not again after the target's restart.
+    this.#watch ??= this.listen("ubus.object.add", ({ path }) => this.#appeared(path)).catch(() => undefined);
+    await this.#watch;
+    return this.#add(registration);
+  }
+
+  /**
+   * Serves an object.
+   * @throws UbusError INVALID_ARGUMENT if the path is taken or access control refuses it.
+   */
+  async addObject(path: string, methods: Readonly<Record<string, Method>>): Promise<ServedObject> {
+    const handlers = new Map(
+      Object.entries(methods).map(([name, method]) => [
+        name,
+        typeof method === "function" ? method : method.call,
+      ]),
+    );
+    const registration: Registration & { readonly path: string } = {
+      path,
+      signature: signatureOf(methods),
+      id: 0,
+      subscribed: false,
+      attach: async () => undefined,
+      invoked: (attributes, frame) => void this.#serve(registration.id, handlers, attributes, frame),
+    };
+    await this.#add(registration);
+    return registration;
+  }
+
+  /** Takes an object off the bus. Resolves as well when the connection is lost meanwhile. */
+  async removeObject(object: ServedObject): Promise<void> {
+    await this.#remove(object as unknown as Registration);
+  }
+
+  /**
+   * Notifies the subscribers of an object of ours. With `timeoutMs` they are asked to answer, and their answers
+   * returned; otherwise it is sent and that is all.
+   * @throws UbusError CONNECTION_FAILED while not connected, NOT_FOUND for an object removed.
+   */
+  async notify(
+    object: ServedObject,
+    type: string,
+    data: BlobTable = {},
+    options: CallOptions = {},
+  ): Promise<NotifyAnswer[]> {
+    const what = `notify ${object.path} ${type}`;
+    const { timeoutMs } = options;
+    const attributes = { objId: object.id, method: type, data: encodeTable(data) };
+    if (timeoutMs === undefined) {
+      // With NO_REPLY ubusd answers nothing but errors: seq 0 is nobody's.
+      this.#connected(what).send(MessageType.NOTIFY, 0, 0, { ...attributes, noReply: true }, what);
+      return [];
+    }
+    const answers = new Map<number, number>();
+    let waiting = 0;
+    let refused: UbusError | undefined;
+    const onStatus = (
+      { status = UbusStatus.UNKNOWN_ERROR, subscribers }: Attributes,
+      peer: number,
+    ): boolean => {
+      if (subscribers) {
+        for (const id of subscribers) answers.set(id, UbusStatus.TIMEOUT);
+        waiting = answers.size;
+      } else if (answers.has(peer)) {
+        answers.set(peer, status);
+        waiting--;
+      } else if (answers.size === 0) refused = new UbusError(status, what);
+      return waiting > 0;
+    };
+    try {
+      await this.#request({ type: MessageType.NOTIFY, attributes, what, timeoutMs, onStatus });
+    } catch (error) {
+      if ((error as UbusError).status !== UbusStatus.TIMEOUT || answers.size === 0) throw error;
+    }
+    if (refused) throw refused;
+    return Array.from(answers, ([subscriber, status]) => ({ subscriber, status }));
+  }
+
+  /** Round trip to ubusd. */
+  async ping(options: CallOptions = {}): Promise<void> {
+    await this.#request({ type: MessageType.PING, attributes: {}, what: "ping", ...options });
+  }
+
+  /** Sends what is still to be sent, then closes. Requests still open fail with CONNECTION_FAILED. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#reconnectTimer);
+    this.#connection?.close();
+  }
+
+  async #open(): Promise<void> {
+    const path = this.#options.path ?? SOCKET_PATHS.find((each) => existsSync(each)) ?? SOCKET_PATHS[0];
+    this.#connection = await Connection.open(path, this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS, {
+      message: (frame, attributes) => this.#message(frame, attributes),
+      closed: (cause) => this.#lost(cause),
+    });
+    if (this.#closed) this.#connection.close();
+  }
+
+  #lost(cause: Error | undefined): void {
+    this.#connection = undefined;
+    this.#byId.clear();
+    this.#ids.clear();
+    for (const registration of this.#registrations) {
+      registration.id = 0;
+      registration.subscribed = false;
+      if (registration.target) registration.target.id = 0;
+    }
+    if (this.#closed) return;
+    this.#guard(() => this.#options.onDisconnect?.(cause));
+    if (this.#options.reconnect) this.#reconnect(RECONNECT_FIRST_MS);
+  }
+
+  #reconnect(delay: number): void {
+    this.#reconnectTimer = setTimeout(async () => {
+      try {
+        await this.#open();
+      } catch {
+        if (!this.#closed) this.#reconnect(Math.min(delay * 2, RECONNECT_MAX_MS));
+        return;
+      }
+      for (const registration of [...this.#registrations]) {
+        if (!this.#connection) return;
+        // One that cannot be had again, its path taken meanwhile, must not cost the others theirs.
+        await this.#register(registration).catch((error) => this.#error(error));
+      }
+      if (this.#connection) this.#guard(() => this.#options.onReconnect?.());
+    }, delay);
+  }
+
+  #connected(what: string): Connection {
+    if (!this.#connection) throw new UbusError(UbusStatus.CONNECTION_FAILED, what);
+    return this.#connection;
+  }
+
+  async #request(
+    request: Partial<Request> & Pick<Request, "type" | "attributes" | "what">,
+  ): Promise<Attributes[]> {
+    const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    return this.#connected(request.what).request({ peer: 0, ...request, timeoutMs });
+  }
+
+  async #invoke(
+    objId: number,
+    method: string,
+    data: Buffer,
+    what: string,
+    options: CallOptions = {},
+  ): Promise<DecodedTable[]> {
+    const attributes = { objId, method, data };
+    const answers = await this.#request({
+      ...options,
+      type: MessageType.INVOKE,
+      peer: objId,
+      attributes,
+      what,
+    });
+    return answers.map((answer) => decodeTable(answer.data ?? Buffer.alloc(0)));
+  }
+
+  async #lookupId(path: string): Promise<number> {
+    const found = (await this.lookup(path)).find((object) => object.path === path);
+    // STATUS 0 with no DATA is how ubusd hides an object from who may not access it.
+    if (!found) throw new UbusError(UbusStatus.PERMISSION_DENIED, `lookup ${path}`);
+    return found.id;
+  }
+
+  async #add(registration: Registration): Promise<Registered> {
+    await this.#register(registration);
+    this.#registrations.add(registration);
+    return { close: () => this.#remove(registration) };
+  }
+
+  async #register(registration: Registration): Promise<void> {
+    const { path, signature } = registration;
+    await this.#request({
+      type: MessageType.ADD_OBJECT,
+      attributes: { ...(path !== undefined && { objPath: path }), ...(signature && { signature }) },
+      what: `add object ${path ?? ""}`,
+      // At once: the first call may lie in the same chunk.
+      onData: ({ objId = 0 }) => {
+        registration.id = objId;
+        this.#byId.set(objId, registration);
+      },
+    });
+    try {
+      await registration.attach();
+    } catch (error) {
+      await this.#remove(registration, this.#registrations.has(registration));
+      throw error;
+    }
+  }
+
+  async #remove(registration: Registration, keep = false): Promise<void> {
+    if (!keep) this.#registrations.delete(registration);
+    const { id } = registration;
+    registration.id = 0;
+    if (!this.#byId.delete(id)) return;
+    const request = { type: MessageType.REMOVE_OBJECT, attributes: { objId: id }, what: "remove object" };
+    // Whatever goes wrong, the object is gone: with the connection, or with ubusd.
+    await this.#request(request).catch(() => undefined);
+  }
+
+  async #attach(registration: Registration, target: { readonly path: string; id: number }): Promise<void> {
+    const id = await this.#lookupId(target.path);
+    const attributes = { objId: registration.id, target: id };
+    await this.#request({ type: MessageType.SUBSCRIBE, attributes, what: `subscribe ${target.path}` });
+    target.id = id;
+  }
+
+  #appeared(path: unknown): void {
+    for (const registration of this.#registrations) {
+      const { target } = registration;
+      if (target?.path !== path || !target || target.id !== 0 || registration.id === 0) continue;
+      this.#attach(registration, target).catch((error) => this.#error(error));
+    }
+  }
+
+  #message(frame: Frame, attributes: Attributes): void {
+    const { objId = 0 } = attributes;
+    const registration = this.#byId.get(objId);
+    if (frame.type === MessageType.INVOKE) {
+      if (registration) registration.invoked(attributes, frame);
+      else this.#reply(frame.seq, frame.peer, { objId, status: UbusStatus.NOT_FOUND });
+    } else if (frame.type === MessageType.NOTIFY) {
+      if (registration) registration.subscribed = attributes.active ?? false;
+    } else if (frame.type === MessageType.UNSUBSCRIBE && registration?.target) {
+      registration.target.id = 0;
+      this.#guard(() => registration.onLost?.());
+    }
+  }
+
+  async #serve(
+    objId: number,
+    handlers: ReadonlyMap<string, MethodHandler>,
+    { method = "", data, noReply, user, group }: Attributes,
+    { seq, peer }: Frame,
+  ): Promise<void> {
+    // The connection the call came by: after a reconnection seq and peer are somebody else's.
+    const connection = this.#connection;
+    const reply = (type: number, attributes: Attributes) => {
+      if (!noReply && connection === this.#connection) this.#reply(seq, peer, { objId, ...attributes }, type);
+    };
+    let status: number = UbusStatus.OK;
+    try {
+      const handler = handlers.get(method);
+      if (!handler) throw new UbusError(UbusStatus.METHOD_NOT_FOUND);
+      const args = argumentsOf(data);
+      const answer = await handler(args, { caller: peer, method, user, group });
+      if (answer !== undefined) reply(MessageType.DATA, { data: encodeTable(answer) });
+    } catch (error) {
+      status = statusOf(error) ?? UbusStatus.UNKNOWN_ERROR;
+      if (statusOf(error) === undefined) this.#error(error);
+    }
+    reply(MessageType.STATUS, { status });
+  }
+
+  #reply(seq: number, peer: number, attributes: Attributes, type: number = MessageType.STATUS): void {
+    try {
+      this.#connection?.send(type, seq, peer, attributes);
+    } catch (error) {
+      // The connection is closing: whoever asked will not hear of it, as with any peer that dies.
+      if (!(error instanceof UbusError)) throw error;
+    }
+  }
+
+  /** Runs what may be the caller's code; its errors must not end the stream. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#error(error);
+    }
+  }
+
+  #error(error: unknown): void {
+    if (this.#options.onError) this.#options.onError(error);
+    else process.emitWarning(error instanceof Error ? error : String(error));
+  }
+}
+
+/** @throws UbusError INVALID_ARGUMENT for arguments absent or malformed, as libubus answers. */
+function argumentsOf(data: Buffer | undefined): DecodedTable {
+  try {
+    if (data) return decodeTable(data);
+  } catch {}
+  throw new UbusError(UbusStatus.INVALID_ARGUMENT);
+}
+
+/** The status that a thrown value stands for, if it does. */
+function statusOf(thrown: unknown): number | undefined {
+  const status = (thrown as { status?: unknown } | null | undefined)?.status ?? thrown;
+  return typeof status === "number" && Number.isInteger(status) && status >= 0 ? status : undefined;
+}
+
+function signatureOf(methods: Readonly<Record<string, Method>>): Buffer {
+  const signature: Record<string, BlobTable> = {};
+  for (const [name, method] of Object.entries(methods)) {
+    const args: Record<string, number> = {};
+    if (typeof method !== "function") {
+      for (const [arg, type] of Object.entries(method.args)) args[arg] = BlobType[type];
+    }
+    signature[name] = args;
+  }
+  return encodeTable(signature);
+}
+
+function methodsOf(signature: Buffer | undefined): UbusObject["methods"] {
+  const names = Object.keys(BlobType) as BlobTypeName[];
+  const nameOf = (type: unknown) => names.find((name) => BlobType[name] === type) ?? "null";
+  const methods = Object.entries(decodeTable(signature ?? Buffer.alloc(0)));
+  return Object.fromEntries(
+    methods.map(([method, args]) => [
+      method,
+      Object.fromEntries(Object.entries(args ?? {}).map(([arg, type]) => [arg, nameOf(type)])),
+    ]),
+  );
+}
