@@ -43,8 +43,6 @@ fi
 ip link set lo up
 echo "mapmin-lab" >/proc/sys/kernel/hostname
 ulimit -n 65536
-# No gre0, sit0, ip6tnl0 in each namespace.
-echo 1 >/proc/sys/net/core/fb_tunnels_only_for_init_net
 
 rc=0
 # shellcheck disable=SC2086

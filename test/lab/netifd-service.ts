@@ -9,7 +9,7 @@
  */
 
 import { type BlobTable, UbusClient } from "ubus-client-ts";
-import { Broker } from "ubus-client-ts/broker";
+import { startBroker } from "ubus-client-ts/broker";
 import { type LinkState, MethodRefused, Netifd, Status } from "./netifd.ts";
 
 const SOCKET = "/var/run/ubus/ubus.sock";
@@ -50,7 +50,7 @@ function linkState(args: Table): LinkState {
   };
 }
 
-const broker = await Broker.listen(SOCKET);
+const broker = await startBroker({ path: SOCKET });
 const netifd = new Netifd({ protoDirectory: "/lib/netifd/proto", environment: process.env, log });
 netifd.setLink(LINK, { up: false, device: "wan", addresses: [], prefixes: [], passthru: "" });
 const ubus = await UbusClient.connect({ path: SOCKET });
