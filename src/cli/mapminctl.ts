@@ -37,17 +37,21 @@ export async function runMapminctl(argv: readonly string[], io: Io): Promise<num
     io.stdout(help);
     return Exit.ok;
   }
-  if (first.startsWith("-")) return (await import("./legacy.ts")).runLegacy(argv, io);
-  const load = Object.hasOwn(commands, first) ? commands[first] : undefined;
+  const old = first.startsWith("-");
+  const load = old
+    ? async () => (await import("./legacy.ts")).runLegacy
+    : Object.hasOwn(commands, first)
+      ? commands[first]
+      : undefined;
   if (load === undefined) {
     io.stderr(`unknown command "${first}"\n\n${help}`);
     return Exit.usage;
   }
   try {
-    return await (await load())(rest, io);
+    return await (await load())(old ? argv : rest, io);
   } catch (error) {
     if (!isUsageError(error)) throw error;
-    io.stderr(`${error.message}\n(mapminctl ${first} --help tells what it takes)\n`);
+    io.stderr(`${error.message}\n(mapminctl ${old ? "-s" : first} --help tells what it takes)\n`);
     return Exit.usage;
   }
 }

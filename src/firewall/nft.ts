@@ -233,6 +233,7 @@ function restricted(plan: NatPlan): string {
         name: "rewrite",
         hook: "type filter hook postrouting priority 300",
         rules: [
+          { text: `ip saddr ${image} ip saddr set ${address}`, why: "another subscriber of our address" },
           { text: `oifname != "${device}" accept`, why: "not to the MAP domain" },
           // Before rewriting: NAT did not see these, so their ports are in the block by chance at best.
           { text: `ct state invalid ${drop("out_invalid")}`, why: "NAT does not touch it" },

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where packets are taken from the stack:
+ *
+ *   IPv6 in:  PRE_ROUTING, after defragmentation and before connection tracking: to one of our MAP addresses.
+ *   IPv4 out: FORWARD, what is too big is answered while the packet still has the LAN host's own address and port;
+ *             POST_ROUTING, after NAT: what would be cut into IPv4 fragments is translated whole and cut as IPv6.
+ */
+#include <linux/icmp.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <net/icmp.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/netfilter/ipv4/nf_defrag_ipv4.h>
+#include <net/netfilter/ipv6/nf_defrag_ipv6.h>
+
+#include "mapmint.h"
+
+static unsigned int mm_hook_in6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	struct mm_dev *mm;
+
+	list_for_each_entry_rcu(mm, &mm_pernet(state->net)->devices, list) {
+		if (!netif_running(mm->dev) || state->in == mm->dev)
+			continue;
+		if (mm_receive(mm, skb))
+			return NF_STOLEN;
+	}
+	return NF_ACCEPT;
+}
+
+static bool mm_exceeds(const struct sk_buff *skb, unsigned int limit)
+{
+	if (skb_is_gso(skb))
+		return !skb_gso_validate_network_len(skb, limit);
+	return skb->len > limit;
+}
+
+/* Octets that an IPv4 packet may have on its way out: the route's MTU counts, and what is known of the IPv6 path. */
+static unsigned int mm_out_limit(const struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	struct mm_dev *mm = netdev_priv(state->out);
+	unsigned int limit = dst_mtu(skb_dst(skb));
+	const struct mm_rules *rules;
+	const struct mm_port none = {};
+	struct in6_addr dst;
+
+	rules = rcu_dereference(mm->rules);
+	if (rules && !mm_remote_to_v6(rules, ip_hdr(skb)->daddr, none, &dst))
+		limit = min(limit, mm_limit4(mm, &dst));
+	return limit;
+}
+
+static unsigned int mm_hook_forward4(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	unsigned int limit;
+
+	if (!state->out || !mm_is_device(state->out) || !(ip_hdr(skb)->frag_off & htons(IP_DF)))
+		return NF_ACCEPT;
+	limit = mm_out_limit(skb, state);
+	if (!mm_exceeds(skb, limit))
+		return NF_ACCEPT;
+	mm_count(netdev_priv(state->out), MM_DROP_TOO_BIG);
+	icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(limit));
+	return NF_DROP;
+}
+
+static unsigned int mm_hook_post4(void *priv, struct sk_buff *skb,
+				  const struct nf_hook_state *state)
+{
+	struct mm_dev *mm;
+
+	if (!state->out || !mm_is_device(state->out) || skb_is_gso(skb))
+		return NF_ACCEPT;
+	if (ip_hdr(skb)->frag_off & htons(IP_DF) || skb->len <= mm_out_limit(skb, state))
+		return NF_ACCEPT;
+	mm = netdev_priv(state->out);
+	mm_send_whole(mm, skb);
+	return NF_STOLEN;
+}
+
+static const struct nf_hook_ops mm_hooks[] = {
+	{
+		.hook = mm_hook_in6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP6_PRI_CONNTRACK_DEFRAG + 1,
+	},
+	{
+		.hook = mm_hook_forward4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_FORWARD,
+		.priority = NF_IP_PRI_FIRST,
+	},
+	{
+		.hook = mm_hook_post4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_POST_ROUTING,
+		.priority = NF_IP_PRI_LAST,
+	},
+};
+
+/* Once a namespace has a device, under rtnl. Whole datagrams are needed in both directions, hence defragmentation. */
+int mm_hooks_register(struct net *net)
+{
+	struct mm_net *mn = mm_pernet(net);
+	int error;
+
+	if (mn->hooked)
+		return 0;
+	error = nf_defrag_ipv4_enable(net);
+	if (error)
+		return error;
+	error = nf_defrag_ipv6_enable(net);
+	if (error)
+		goto err_defrag4;
+	error = nf_register_net_hooks(net, mm_hooks, ARRAY_SIZE(mm_hooks));
+	if (error)
+		goto err_defrag6;
+	mn->hooked = true;
+	return 0;
+
+err_defrag6:
+	nf_defrag_ipv6_disable(net);
+err_defrag4:
+	nf_defrag_ipv4_disable(net);
+	return error;
+}
+
+void mm_hooks_unregister(struct net *net)
+{
+	if (!mm_pernet(net)->hooked)
+		return;
+	nf_unregister_net_hooks(net, mm_hooks, ARRAY_SIZE(mm_hooks));
+	nf_defrag_ipv6_disable(net);
+	nf_defrag_ipv4_disable(net);
+	mm_pernet(net)->hooked = false;
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Module life: namespaces, the link kind, and the interface that the parameter asks for. */
+#include <linux/inet.h>
+#include <linux/inetdevice.h>
+#include <linux/module.h>
+#include <linux/rtnetlink.h>
+#include <net/net_namespace.h>
+
+#include "mapmint.h"
+
+static char *ipv4_address;
+module_param(ipv4_address, charp, 0444);
+MODULE_PARM_DESC(ipv4_address, "create the interface mapmint with this address, A.B.C.D/32");
+
+unsigned int mm_net_id __read_mostly;
+
+static int __net_init mm_net_init(struct net *net)
+{
+	INIT_LIST_HEAD(&mm_pernet(net)->devices);
+	return mm_control_init(net);
+}
+
+static void __net_exit mm_net_exit(struct net *net)
+{
+	mm_control_exit(net);
+	mm_hooks_unregister(net);
+}
+
+static struct pernet_operations mm_net_ops = {
+	.init = mm_net_init,
+	.exit = mm_net_exit,
+	.id = &mm_net_id,
+	.size = sizeof(struct mm_net),
+};
+
+/* The original's parameter: the interface "mapmint", up, with one address. */
+static int mm_create_first(void)
+{
+	struct sockaddr_in *sin;
+	struct net_device *dev;
+	struct ifreq ifr = {};
+	const char *rest;
+	u8 octet[4];
+	int length = 32;
+	int error;
+
+	if (!in4_pton(ipv4_address, -1, octet, '/', &rest) ||
+	    (*rest && (*rest != '/' || kstrtoint(rest + 1, 10, &length) || length < 0 ||
+		       length > 32))) {
+		pr_err("mapmint: ipv4_address: \"%s\" is not A.B.C.D/length\n", ipv4_address);
+		return -EINVAL;
+	}
+	rtnl_lock();
+	dev = mm_device_create(&init_net, "mapmint");
+	error = PTR_ERR_OR_ZERO(dev);
+	if (!error)
+		error = dev_open(dev, NULL);
+	rtnl_unlock();
+	if (error)
+		return error;
+	strscpy(ifr.ifr_name, "mapmint", sizeof(ifr.ifr_name));
+	sin = (struct sockaddr_in *)&ifr.ifr_addr;
+	sin->sin_family = AF_INET;
+	memcpy(&sin->sin_addr, octet, 4);
+	error = devinet_ioctl(&init_net, SIOCSIFADDR, &ifr);
+	if (!error && length < 32) {
+		sin->sin_addr.s_addr = inet_make_mask(length);
+		error = devinet_ioctl(&init_net, SIOCSIFNETMASK, &ifr);
+	}
+	return error;
+}
+
+static int __init mm_init(void)
+{
+	int error = register_pernet_subsys(&mm_net_ops);
+
+	if (error) {
+		pr_err("mapmint: cannot start (%d); is kmod-nat46 loaded?\n", error);
+		return error;
+	}
+	error = mm_link_register();
+	if (error)
+		goto err_pernet;
+	if (ipv4_address) {
+		error = mm_create_first();
+		if (error)
+			goto err_link;
+	}
+	return 0;
+
+err_link:
+	mm_link_unregister();
+err_pernet:
+	unregister_pernet_subsys(&mm_net_ops);
+	return error;
+}
+
+static void __exit mm_exit(void)
+{
+	/* Takes every device of the kind with it, in every namespace. */
+	mm_link_unregister();
+	unregister_pernet_subsys(&mm_net_ops);
+	/* Rule sets are freed by RCU callbacks that live in this module's text. */
+	rcu_barrier();
+}
+
+module_init(mm_init);
+module_exit(mm_exit);
+MODULE_DESCRIPTION("MAP-T customer edge translator (RFC 7599)");
+MODULE_LICENSE("GPL");
+MODULE_ALIAS_RTNL_LINK(MM_KIND);

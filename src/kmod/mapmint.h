@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* mapmint: MAP-T customer edge translator (RFC 7599, RFC 7915). What the files share. */
+#ifndef MAPMINT_H
+#define MAPMINT_H
+
+#include <linux/in6.h>
+#include <linux/list.h>
+#include <linux/netdevice.h>
+#include <linux/rcupdate.h>
+#include <linux/skbuff.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "compat.h"
+
+#define MM_KIND "mapmint"
+
+/* Most rule pairs of a device, and octets of one transaction. */
+#define MM_MAX_PAIRS 1024
+#define MM_MAX_WRITE 65536
+
+enum mm_style {
+	MM_STYLE_NONE,
+	MM_STYLE_MAP,
+	MM_STYLE_MAP0,
+	MM_STYLE_RFC6052,
+};
+
+/* One side of a rule pair: how addresses of one family map to the other's. */
+struct mm_side {
+	struct in6_addr v6;
+	__be32 v4;
+	u8 v6_len;
+	u8 v4_len;
+	u8 ea_len;
+	u8 psid_offset;
+	u8 style;
+};
+
+/* The CE's own address and port set, where a rule does not give them. */
+struct mm_edge {
+	struct in6_addr v6;
+	__be32 v4;
+	u16 psid;
+	u8 v4_len;
+	u8 psid_offset;
+	u8 psid_len;
+	bool has_v4;
+	bool has_v6;
+};
+
+struct mm_pair {
+	struct mm_side local;
+	struct mm_side remote;
+	struct mm_edge edge;
+	/* Which of the sides were written down: what is read back is what was written. */
+	bool has_local;
+	bool has_remote;
+};
+
+/* Never changed once published: a new one takes its place. */
+struct mm_rules {
+	struct rcu_head rcu;
+	int debug;
+	int count;
+	struct mm_pair pair[];
+};
+
+/* Why packets were dropped, and how many passed. The names are in stats.c. */
+enum mm_counter {
+	MM_4TO6,
+	MM_6TO4,
+	MM_DROP_HEADER,
+	MM_DROP_SOURCE4,
+	MM_DROP_DEST4,
+	MM_DROP_PORT_OUT,
+	MM_DROP_PORT_IN,
+	MM_DROP_PROTOCOL,
+	MM_DROP_ICMP_TYPE,
+	MM_DROP_ICMP_INNER,
+	MM_DROP_FRAGMENT,
+	MM_DROP_SOURCE_ROUTE,
+	MM_DROP_SPOOFED6,
+	MM_DROP_EXTENSION,
+	MM_DROP_NO_ROUTE,
+	MM_DROP_LOOP,
+	MM_DROP_TOO_BIG,
+	MM_DROP_MEMORY,
+	MM_COUNTERS,
+};
+
+struct mm_stats {
+	u64 count[MM_COUNTERS];
+};
+
+struct mm_dev {
+	struct net_device *dev;
+	struct net *net;
+	struct mm_rules __rcu *rules;
+	struct mm_stats __percpu *stats;
+	struct list_head list;
+};
+
+struct mm_net {
+	/* Changed under rtnl, walked under RCU. */
+	struct list_head devices;
+	bool hooked;
+};
+
+extern unsigned int mm_net_id;
+
+static inline struct mm_net *mm_pernet(struct net *net)
+{
+	return net_generic(net, mm_net_id);
+}
+
+static inline void mm_count(struct mm_dev *mm, enum mm_counter which)
+{
+	this_cpu_inc(mm->stats->count[which]);
+}
+
+/* What a packet's transport header offers for choosing a rule: the port or ICMP id of one end. */
+struct mm_port {
+	u16 port;
+	bool known;
+};
+
+/* rules.c */
+int mm_local_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port,
+		   struct in6_addr *v6);
+int mm_remote_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port,
+		    struct in6_addr *v6);
+int mm_local_to_v4(const struct mm_rules *rules, const struct in6_addr *v6, __be32 *v4,
+		   const struct mm_edge **edge);
+int mm_remote_to_v4(const struct mm_rules *rules, const struct in6_addr *v6,
+		    struct mm_port port, __be32 *v4);
+bool mm_in_set(const struct mm_edge *edge, struct mm_port port);
+bool mm_valid_side(const struct mm_side *side, const char **why);
+
+/* xlat4.c, xlat6.c, xlat_icmp.c */
+netdev_tx_t mm_xmit(struct sk_buff *skb, struct net_device *dev);
+int mm_send_whole(struct mm_dev *mm, struct sk_buff *skb);
+bool mm_receive(struct mm_dev *mm, struct sk_buff *skb);
+struct sk_buff *mm_icmp_error_4to6(struct mm_dev *mm, const struct mm_rules *rules,
+				   struct sk_buff *skb);
+struct sk_buff *mm_icmp_error_6to4(struct mm_dev *mm, const struct mm_rules *rules,
+				   struct sk_buff *skb);
+bool mm_is_icmp_error4(u8 type);
+bool mm_is_icmp_error6(u8 type);
+__sum16 mm_replace_pseudo(__sum16 check, const void *from, int from_len, const void *to,
+			  int to_len);
+int mm_output6(struct mm_dev *mm, struct sk_buff *skb);
+void mm_input4(struct mm_dev *mm, struct sk_buff *skb);
+unsigned int mm_limit4(struct mm_dev *mm, const struct in6_addr *dst);
+
+/* hook.c */
+int mm_hooks_register(struct net *net);
+void mm_hooks_unregister(struct net *net);
+
+/* device.c */
+struct net_device *mm_device_create(struct net *net, const char *name);
+struct mm_dev *mm_device_find(struct net *net, const char *name);
+bool mm_is_device(const struct net_device *dev);
+void mm_device_set_rules(struct mm_dev *mm, struct mm_rules *rules);
+int mm_link_register(void);
+void mm_link_unregister(void);
+
+/* control.c */
+int mm_control_init(struct net *net);
+void mm_control_exit(struct net *net);
+
+/* stats.c */
+extern const char *const mm_counter_names[MM_COUNTERS];
+u64 mm_stats_sum(const struct mm_dev *mm, enum mm_counter which);
+extern const struct ethtool_ops mm_ethtool_ops;
+
+#endif
