@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The only file that knows what differs between kernels. */
+/*
+ * The only file that knows what differs between kernels. Version numbers mislead, because stable
+ * kernels carry later changes: the Makefile looks for each feature in the kernel's headers.
+ */
 #ifndef MAPMINT_COMPAT_H
 #define MAPMINT_COMPAT_H
 
-#include <linux/version.h>
-
-/* Linux 6.12 turned NETIF_F_LLTX into a member, and NETIF_F_NETNS_LOCAL likewise. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+/* Transmission without the queue's lock was a feature flag before it was a member. */
+#ifdef MM_HAVE_LLTX_MEMBER
 #define mm_set_lltx(dev) ((dev)->lltx = true)
 #else
 #define mm_set_lltx(dev) ((dev)->features |= NETIF_F_LLTX)
 #endif
 
-/* Linux 6.15 gathered newlink's arguments in a structure. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
-#define MM_NEWLINK_PARAMS 1
+/* newlink's arguments were gathered in a structure. */
+#ifdef MM_HAVE_NEWLINK_PARAMS
+#define MM_NEWLINK_ARGUMENTS struct net_device *dev, struct rtnl_newlink_params *params
+#else
+#define MM_NEWLINK_ARGUMENTS                                                              \
+	struct net *src_net, struct net_device *dev, struct nlattr *tb[], struct nlattr *data[]
 #endif
 
 #endif

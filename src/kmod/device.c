@@ -4,11 +4,15 @@
 #include <linux/if_arp.h>
 #include <linux/module.h>
 #include <linux/rtnetlink.h>
+#include <net/ip.h>
 #include <net/ipv6.h>
+#include <net/rtnetlink.h>
 
 #include "mapmint.h"
 
-/* Room before a packet for what grows: IPv6 less IPv4 header, a Fragment Header, and a link header. */
+/*
+ * Room before a packet for what grows: IPv6 less IPv4 header, a Fragment Header, and a link header.
+ */
 #define MM_HEADROOM (sizeof(struct ipv6hdr) - sizeof(struct iphdr) + 8 + LL_MAX_HEADER)
 
 static int mm_dev_init(struct net_device *dev)
@@ -32,7 +36,7 @@ static void mm_dev_free(struct net_device *dev)
 {
 	struct mm_dev *mm = netdev_priv(dev);
 
-	kfree(rcu_dereference_protected(mm->rules, 1));
+	kvfree(rcu_dereference_protected(mm->rules, 1));
 	free_percpu(dev->tstats);
 	free_percpu(mm->stats);
 }
@@ -84,13 +88,7 @@ static int mm_list_device(struct net_device *dev)
 	return 0;
 }
 
-#ifdef MM_NEWLINK_PARAMS
-static int mm_newlink(struct net_device *dev, struct rtnl_newlink_params *params,
-		      struct netlink_ext_ack *extack)
-#else
-static int mm_newlink(struct net *src_net, struct net_device *dev, struct nlattr *tb[],
-		      struct nlattr *data[], struct netlink_ext_ack *extack)
-#endif
+static int mm_newlink(MM_NEWLINK_ARGUMENTS, struct netlink_ext_ack *extack)
 {
 	return mm_list_device(dev);
 }
@@ -116,7 +114,9 @@ bool mm_is_device(const struct net_device *dev)
 	return dev->netdev_ops == &mm_netdev_ops;
 }
 
-/* Creates a device in a namespace, under rtnl. An error pointer when the name is taken or not one. */
+/*
+ * Creates a device in a namespace, under rtnl. An error pointer when the name is taken or not one.
+ */
 struct net_device *mm_device_create(struct net *net, const char *name)
 {
 	struct net_device *dev;
@@ -134,11 +134,19 @@ struct net_device *mm_device_create(struct net *net, const char *name)
 	dev->rtnl_link_ops = &mm_link_ops;
 	error = mm_list_device(dev);
 	if (error) {
-		/* Before registration the destructor is not called; after a failed one it has been. */
+		/*
+		 * Before registration the destructor is not called; after a failed one it has been.
+		 */
 		free_netdev(dev);
 		return ERR_PTR(error);
 	}
 	return dev;
+}
+
+void mm_device_delete(struct mm_dev *mm)
+{
+	ASSERT_RTNL();
+	mm_dellink(mm->dev, NULL);
 }
 
 struct mm_dev *mm_device_find(struct net *net, const char *name)

@@ -3,8 +3,10 @@
  * Where packets are taken from the stack:
  *
  *   IPv6 in:  PRE_ROUTING, after defragmentation and before connection tracking: to one of our MAP addresses.
- *   IPv4 out: FORWARD, what is too big is answered while the packet still has the LAN host's own address and port;
- *             POST_ROUTING, after NAT: what would be cut into IPv4 fragments is translated whole and cut as IPv6.
+ *   IPv4 out: FORWARD, what is too big is answered while the packet still has the LAN host's own
+ *             address and port;
+ *             POST_ROUTING, after NAT: what would be cut into IPv4 fragments is translated whole and
+ *             cut as IPv6.
  */
 #include <linux/icmp.h>
 #include <linux/netfilter.h>
@@ -14,6 +16,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/netfilter/ipv4/nf_defrag_ipv4.h>
+#include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 
 #include "mapmint.h"
@@ -38,7 +41,10 @@ static bool mm_exceeds(const struct sk_buff *skb, unsigned int limit)
 	return skb->len > limit;
 }
 
-/* Octets that an IPv4 packet may have on its way out: the route's MTU counts, and what is known of the IPv6 path. */
+/*
+ * Octets that an IPv4 packet may have on its way out: the route's MTU counts, and what is known of
+ * the IPv6 path.
+ */
 static unsigned int mm_out_limit(const struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	struct mm_dev *mm = netdev_priv(state->out);
@@ -71,14 +77,19 @@ static unsigned int mm_hook_forward4(void *priv, struct sk_buff *skb,
 static unsigned int mm_hook_post4(void *priv, struct sk_buff *skb,
 				  const struct nf_hook_state *state)
 {
-	struct mm_dev *mm;
+	bool cut;
 
 	if (!state->out || !mm_is_device(state->out) || skb_is_gso(skb))
 		return NF_ACCEPT;
-	if (ip_hdr(skb)->frag_off & htons(IP_DF) || skb->len <= mm_out_limit(skb, state))
+	/* What arrived in fragments would be cut again in the same places, whatever its length. */
+	cut = IPCB(skb)->frag_max_size ||
+	      (!(ip_hdr(skb)->frag_off & htons(IP_DF)) && skb->len > mm_out_limit(skb, state));
+	if (!cut)
 		return NF_ACCEPT;
-	mm = netdev_priv(state->out);
-	mm_send_whole(mm, skb);
+	/* Connection tracking may come behind us at the same priority, and must know this flow. */
+	if (nf_conntrack_confirm(skb) != NF_ACCEPT)
+		return NF_DROP;
+	mm_send_whole(netdev_priv(state->out), skb);
 	return NF_STOLEN;
 }
 
@@ -103,7 +114,10 @@ static const struct nf_hook_ops mm_hooks[] = {
 	},
 };
 
-/* Once a namespace has a device, under rtnl. Whole datagrams are needed in both directions, hence defragmentation. */
+/*
+ * Once a namespace has a device, under rtnl. Whole datagrams are needed in both directions, hence
+ * defragmentation.
+ */
 int mm_hooks_register(struct net *net)
 {
 	struct mm_net *mn = mm_pernet(net);

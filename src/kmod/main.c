@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Module life: namespaces, the link kind, and the interface that the parameter asks for. */
 #include <linux/inet.h>
-#include <linux/inetdevice.h>
 #include <linux/module.h>
+#include <linux/namei.h>
+#include <linux/path.h>
 #include <linux/rtnetlink.h>
 #include <net/net_namespace.h>
+#include <net/rtnetlink.h>
 
 #include "mapmint.h"
 
@@ -36,48 +38,45 @@ static struct pernet_operations mm_net_ops = {
 /* The original's parameter: the interface "mapmint", up, with one address. */
 static int mm_create_first(void)
 {
-	struct sockaddr_in *sin;
 	struct net_device *dev;
-	struct ifreq ifr = {};
+	int ifindex, error;
 	const char *rest;
-	u8 octet[4];
-	int length = 32;
-	int error;
+	__be32 address;
+	u8 length = 32;
 
-	if (!in4_pton(ipv4_address, -1, octet, '/', &rest) ||
-	    (*rest && (*rest != '/' || kstrtoint(rest + 1, 10, &length) || length < 0 ||
-		       length > 32))) {
+	if (!in4_pton(ipv4_address, -1, (u8 *)&address, '/', &rest) ||
+	    (*rest && (*rest != '/' || kstrtou8(rest + 1, 10, &length) || length > 32))) {
 		pr_err("mapmint: ipv4_address: \"%s\" is not A.B.C.D/length\n", ipv4_address);
 		return -EINVAL;
 	}
 	rtnl_lock();
 	dev = mm_device_create(&init_net, "mapmint");
 	error = PTR_ERR_OR_ZERO(dev);
-	if (!error)
+	if (!error) {
+		ifindex = dev->ifindex;
 		error = dev_open(dev, NULL);
-	rtnl_unlock();
-	if (error)
-		return error;
-	strscpy(ifr.ifr_name, "mapmint", sizeof(ifr.ifr_name));
-	sin = (struct sockaddr_in *)&ifr.ifr_addr;
-	sin->sin_family = AF_INET;
-	memcpy(&sin->sin_addr, octet, 4);
-	error = devinet_ioctl(&init_net, SIOCSIFADDR, &ifr);
-	if (!error && length < 32) {
-		sin->sin_addr.s_addr = inet_make_mask(length);
-		error = devinet_ioctl(&init_net, SIOCSIFNETMASK, &ifr);
 	}
-	return error;
+	rtnl_unlock();
+	return error ?: mm_add_address(&init_net, ifindex, address, length);
 }
 
 static int __init mm_init(void)
 {
-	int error = register_pernet_subsys(&mm_net_ops);
+	struct path taken;
+	int error;
 
-	if (error) {
-		pr_err("mapmint: cannot start (%d); is kmod-nat46 loaded?\n", error);
-		return error;
+	/*
+	 * The control file of the forerunner's module has the same name: one of the two can be
+	 * there.
+	 */
+	if (!kern_path("/proc/net/nat46/control", 0, &taken)) {
+		path_put(&taken);
+		pr_err("mapmint: another module (kmod-nat46) is loaded: remove it first\n");
+		return -EEXIST;
 	}
+	error = register_pernet_subsys(&mm_net_ops);
+	if (error)
+		return error;
 	error = mm_link_register();
 	if (error)
 		goto err_pernet;

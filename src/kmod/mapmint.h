@@ -19,6 +19,12 @@
 #define MM_MAX_PAIRS 1024
 #define MM_MAX_WRITE 65536
 
+/*
+ * RFC 7915 s5.1: packets up to here that came without a Fragment Header go without DF, so that they
+ * may be cut.
+ */
+#define MM_DF_LIMIT 1260
+
 enum mm_style {
 	MM_STYLE_NONE,
 	MM_STYLE_MAP,
@@ -144,14 +150,29 @@ bool mm_receive(struct mm_dev *mm, struct sk_buff *skb);
 struct sk_buff *mm_icmp_error_4to6(struct mm_dev *mm, const struct mm_rules *rules,
 				   struct sk_buff *skb);
 struct sk_buff *mm_icmp_error_6to4(struct mm_dev *mm, const struct mm_rules *rules,
-				   struct sk_buff *skb);
-bool mm_is_icmp_error4(u8 type);
-bool mm_is_icmp_error6(u8 type);
+				   struct sk_buff *skb, int at);
 __sum16 mm_replace_pseudo(__sum16 check, const void *from, int from_len, const void *to,
 			  int to_len);
 int mm_output6(struct mm_dev *mm, struct sk_buff *skb);
 void mm_input4(struct mm_dev *mm, struct sk_buff *skb);
 unsigned int mm_limit4(struct mm_dev *mm, const struct in6_addr *dst);
+
+/* icmp_map.c */
+struct mm_icmp_map {
+	u8 type;
+	u8 code;
+	/* The second word of the header, in host order. */
+	u32 rest;
+	/* The other side knows RFC 4884's extensions for this type. */
+	bool extensions;
+};
+
+bool mm_is_icmp_error4(u8 type);
+bool mm_is_icmp_error6(u8 type);
+bool mm_icmp_map_4to6(u8 type, u8 code, u8 pointer, struct mm_icmp_map *map);
+bool mm_icmp_map_6to4(u8 type, u8 code, u32 pointer, struct mm_icmp_map *map);
+u32 mm_mtu_4to6(u32 mtu, u16 quoted_len, u32 mtu6, u32 mtu4);
+u32 mm_mtu_6to4(u32 mtu, u32 mtu6, u32 mtu4);
 
 /* hook.c */
 int mm_hooks_register(struct net *net);
@@ -159,11 +180,46 @@ void mm_hooks_unregister(struct net *net);
 
 /* device.c */
 struct net_device *mm_device_create(struct net *net, const char *name);
+void mm_device_delete(struct mm_dev *mm);
 struct mm_dev *mm_device_find(struct net *net, const char *name);
 bool mm_is_device(const struct net_device *dev);
 void mm_device_set_rules(struct mm_dev *mm, struct mm_rules *rules);
 int mm_link_register(void);
 void mm_link_unregister(void);
+
+/* grammar.c */
+enum mm_verb {
+	MM_VERB_NONE,
+	MM_VERB_ADD,
+	MM_VERB_DEL,
+	MM_VERB_CONFIG,
+	MM_VERB_INSERT,
+	MM_VERB_REMOVE,
+};
+
+struct mm_line {
+	/* The word that is at fault, for the log, and what is wrong with it. */
+	const char *word;
+	int word_len;
+	const char *why;
+	enum mm_verb verb;
+	char device[IFNAMSIZ];
+	/* The keys that were given, as bits of the table in grammar.c, and their values. */
+	u32 keys;
+	struct mm_pair pair;
+	int debug;
+};
+
+int mm_parse_line(const char *text, int length, struct mm_line *line);
+void mm_merge(struct mm_pair *pair, const struct mm_line *line);
+bool mm_matches(const struct mm_pair *pair, const struct mm_line *line);
+bool mm_valid_pair(const struct mm_pair *pair, const char **why);
+bool mm_sets_debug(const struct mm_line *line);
+bool mm_sets_pair(const struct mm_line *line);
+int mm_print_pair(const struct mm_pair *pair, char *to, int size);
+
+/* address.c */
+int mm_add_address(struct net *net, int ifindex, __be32 address, u8 length);
 
 /* control.c */
 int mm_control_init(struct net *net);

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Rules: which IPv6 address an IPv4 address and port has, and the other way round (RFC 7597 s5, s6; RFC 6052 s2.2). */
+/*
+ * Rules: which IPv6 address an IPv4 address and port has, and the other way round (RFC 7597 s5, s6;
+ * RFC 6052 s2.2).
+ */
 #include <linux/kernel.h>
 #include <net/ipv6.h>
 
 #include "mapmint.h"
 
-/* RFC 6052 s2.2: the octets of the address that hold the IPv4 address, by prefix length; octet 8 is zero. */
+/*
+ * RFC 6052 s2.2: the octets of the address that hold the IPv4 address, by prefix length; octet 8 is
+ * zero.
+ */
 static const struct {
 	u8 length;
 	u8 octet[4];
@@ -139,6 +145,12 @@ static int mm_side_to_v6(const struct mm_side *side, __be32 v4, struct mm_port p
 		}
 		mm_build(side, v4, psid, v6);
 		return 0;
+	case MM_STYLE_NONE:
+		/* One address for one address. */
+		if (side->v4_len != 32 || side->v6_len != 128)
+			return -ENOENT;
+		*v6 = side->v6;
+		return 0;
 	default:
 		return -ENOENT;
 	}
@@ -181,6 +193,11 @@ static int mm_side_to_v4(const struct mm_side *side, const struct in6_addr *v6,
 		    mm_psid_of(side->psid_offset, psid_len, port.port) != psid)
 			return -EPERM;
 		return 0;
+	case MM_STYLE_NONE:
+		if (side->v4_len != 32 || side->v6_len != 128)
+			return -ENOENT;
+		*v4 = side->v4;
+		return 0;
 	default:
 		return -ENOENT;
 	}
@@ -217,7 +234,10 @@ int mm_local_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port,
 			if (!mm_in_set(&pair->edge, port))
 				return -EPERM;
 			*v6 = pair->edge.v6;
-			/* An IPv4-prefix CE: every packet embeds its own full address (RFC 7597 s6). */
+			/*
+			 * An IPv4-prefix CE: every packet embeds its own full address (RFC 7597
+			 * s6).
+			 */
 			if (pair->edge.v4_len < 32)
 				mm_put_bits(v6, pair->local.style == MM_STYLE_MAP0 ? 72 : 80, 32,
 					    ntohl(v4));
@@ -291,7 +311,10 @@ int mm_local_to_v4(const struct mm_rules *rules, const struct in6_addr *v6, __be
 	return -ENOENT;
 }
 
-/* -ENOENT: no MAP traffic. -EPERM: an FMR's source that does not match its address and port (RFC 7597 s8.1). */
+/*
+ * -ENOENT: no MAP traffic. -EPERM: an FMR's source that does not match its address and port (RFC
+ * 7597 s8.1).
+ */
 int mm_remote_to_v4(const struct mm_rules *rules, const struct in6_addr *v6,
 		    struct mm_port port, __be32 *v4)
 {

@@ -6,6 +6,7 @@
 #include <linux/udp.h>
 #include <net/icmp.h>
 #include <net/ip.h>
+#include <net/dsfield.h>
 #include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
@@ -170,7 +171,9 @@ static int mm_transport4(struct sk_buff *skb, const struct mm_out *out)
 		return 0;
 	}
 	if (udp && !*check) {
-		/* s4.5: computed for a whole packet; a first fragment does not have what is needed. */
+		/*
+		 * s4.5: computed for a whole packet; a first fragment does not have what is needed.
+		 */
 		if (out->fragment)
 			return MM_DROP_FRAGMENT;
 		*check = csum_ipv6_magic(&out->addr[0], &out->addr[1], out->payload, IPPROTO_UDP,
@@ -343,7 +346,10 @@ drop:
 	return -EINVAL;
 }
 
-/* A packet that is larger than the path and may be cut: translated whole, so that it is cut as IPv6. */
+/*
+ * A packet that is larger than the path and may be cut: translated whole, so that it is cut as
+ * IPv6.
+ */
 int mm_send_whole(struct mm_dev *mm, struct sk_buff *skb)
 {
 	skb->ignore_df = 1;

@@ -5,14 +5,12 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/ip.h>
+#include <net/dsfield.h>
 #include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 
 #include "mapmint.h"
-
-/* s5.1: without a Fragment Header, packets up to here go without DF, so that they may be cut further on. */
-#define MM_DF_LIMIT 1260
 
 struct mm_in {
 	__be32 addr4[2];
@@ -221,7 +219,7 @@ bool mm_receive(struct mm_dev *mm, struct sk_buff *skb)
 			return mm_drop6(mm, skb, MM_DROP_HEADER);
 		/* Check 1: an error from any source, judged by its inner packet. */
 		if (mm_is_icmp_error6(*type)) {
-			struct sk_buff *reply = mm_icmp_error_6to4(mm, rules, skb);
+			struct sk_buff *reply = mm_icmp_error_6to4(mm, rules, skb, at);
 
 			consume_skb(skb);
 			if (reply)

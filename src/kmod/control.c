@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /proc/net/nat46/control and /proc/net/mapmint/counters, one of each in every network namespace.
+ *
+ * One write is one transaction: it is carried out on a shadow of what there is, and only when all
+ * of it was good does the shadow become real. Reading gives the lines that make the same state.
+ */
+#include <linux/capability.h>
+#include <linux/mm.h>
+#include <linux/proc_fs.h>
+#include <linux/rtnetlink.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "mapmint.h"
+
+/* How much of a word the log quotes. */
+#define MM_QUOTED 40
+/* The longest line of a pair, in octets. */
+#define MM_LINE_LEN 768
+
+struct mm_shadow {
+	struct list_head list;
+	char name[IFNAMSIZ];
+	/* NULL: to be created. */
+	struct mm_dev *mm;
+	struct mm_rules *rules;
+	int room;
+	bool changed;
+	bool created;
+	bool deleted;
+};
+
+static struct mm_shadow *mm_shadow_add(struct list_head *shadows, const char *name,
+				       struct mm_dev *mm)
+{
+	struct mm_shadow *shadow = kzalloc(sizeof(*shadow), GFP_KERNEL);
+
+	if (!shadow)
+		return NULL;
+	strscpy(shadow->name, name, sizeof(shadow->name));
+	shadow->mm = mm;
+	list_add_tail(&shadow->list, shadows);
+	return shadow;
+}
+
+static void mm_shadow_free(struct list_head *shadows)
+{
+	struct mm_shadow *shadow, *next;
+
+	list_for_each_entry_safe(shadow, next, shadows, list) {
+		kvfree(shadow->rules);
+		kfree(shadow);
+	}
+}
+
+/* The shadow of a device; one that nobody has touched yet is made from the device itself. */
+static struct mm_shadow *mm_shadow_find(struct net *net, struct list_head *shadows,
+					const char *name)
+{
+	struct mm_shadow *shadow;
+	struct mm_dev *mm;
+
+	list_for_each_entry(shadow, shadows, list)
+		if (!strcmp(shadow->name, name))
+			return shadow->deleted ? NULL : shadow;
+	mm = mm_device_find(net, name);
+	return mm ? mm_shadow_add(shadows, name, mm) : NULL;
+}
+
+/* Makes room for @count pairs in rules that are the shadow's own. */
+static int mm_shadow_reserve(struct mm_shadow *shadow, int count)
+{
+	const struct mm_rules *old = shadow->rules;
+	struct mm_rules *rules;
+	int room;
+
+	if (count > MM_MAX_PAIRS)
+		return -ENOSPC;
+	if (!old && shadow->mm)
+		old = rtnl_dereference(shadow->mm->rules);
+	if (shadow->rules && shadow->room >= count)
+		return 0;
+	room = min(MM_MAX_PAIRS, max(2 * count, old ? old->count : 0));
+	rules = kvzalloc(struct_size(rules, pair, room), GFP_KERNEL);
+	if (!rules)
+		return -ENOMEM;
+	if (old) {
+		rules->debug = old->debug;
+		rules->count = old->count;
+		memcpy(rules->pair, old->pair, old->count * sizeof(*old->pair));
+	}
+	kvfree(shadow->rules);
+	shadow->rules = rules;
+	shadow->room = room;
+	shadow->changed = true;
+	return 0;
+}
+
+/* Two rules for one prefix cannot both hold; the default may be there once for each source. */
+static bool mm_conflicts(const struct mm_rules *rules, const struct mm_pair *pair)
+{
+	int i;
+
+	for (i = 0; i < rules->count; i++) {
+		const struct mm_pair *other = &rules->pair[i];
+
+		if (other == pair || !other->has_remote || !pair->has_remote ||
+		    other->remote.v4 != pair->remote.v4 ||
+		    other->remote.v4_len != pair->remote.v4_len)
+			continue;
+		if (other->has_local == pair->has_local && other->local.v4 == pair->local.v4 &&
+		    other->local.v4_len == pair->local.v4_len)
+			return true;
+	}
+	return false;
+}
+
+static int mm_change(struct mm_shadow *shadow, struct mm_line *line)
+{
+	struct mm_rules *rules;
+	struct mm_pair *pair;
+	int error, kept, i;
+
+	rules = shadow->rules ?: shadow->mm ? rtnl_dereference(shadow->mm->rules) : NULL;
+	error = mm_shadow_reserve(shadow, (rules ? rules->count : 0) + 1);
+	if (error) {
+		line->word = shadow->name;
+		line->word_len = strlen(shadow->name);
+		line->why = error == -ENOSPC ? "has no room for more rules" : "got no memory";
+		return error;
+	}
+	rules = shadow->rules;
+	if (mm_sets_debug(line))
+		rules->debug = line->debug;
+	if (!mm_sets_pair(line))
+		return 0;
+	if (line->verb == MM_VERB_REMOVE) {
+		for (i = 0, kept = 0; i < rules->count; i++)
+			if (!mm_matches(&rules->pair[i], line))
+				rules->pair[kept++] = rules->pair[i];
+		if (kept == rules->count) {
+			line->word = shadow->name;
+			line->word_len = strlen(shadow->name);
+			line->why = "has no such rule";
+			return -ENOENT;
+		}
+		rules->count = kept;
+		return 0;
+	}
+	if (line->verb == MM_VERB_INSERT) {
+		memmove(rules->pair + 1, rules->pair, rules->count * sizeof(*rules->pair));
+		pair = rules->pair;
+		memset(pair, 0, sizeof(*pair));
+		rules->count++;
+	} else {
+		if (!rules->count)
+			memset(&rules->pair[rules->count++], 0, sizeof(*pair));
+		pair = &rules->pair[rules->count - 1];
+	}
+	mm_merge(pair, line);
+	if (!mm_valid_pair(pair, &line->word)) {
+		line->word_len = strlen(line->word);
+		line->why = "does not fit the other values";
+		return -EINVAL;
+	}
+	if (mm_conflicts(rules, pair)) {
+		line->word = "remote.v4";
+		line->word_len = strlen(line->word);
+		line->why = "is there already";
+		return -EEXIST;
+	}
+	return 0;
+}
+
+static int mm_apply_line(struct net *net, struct list_head *shadows, struct mm_line *line)
+{
+	struct mm_shadow *shadow;
+
+	if (line->verb == MM_VERB_NONE)
+		return 0;
+	shadow = mm_shadow_find(net, shadows, line->device);
+	line->word = line->device;
+	line->word_len = strlen(line->device);
+	if (line->verb == MM_VERB_ADD) {
+		list_for_each_entry(shadow, shadows, list)
+			if (!strcmp(shadow->name, line->device) && shadow->deleted) {
+				line->why = "cannot be deleted and added by one write";
+				return -EBUSY;
+			}
+		if (__dev_get_by_name(net, line->device) ||
+		    mm_shadow_find(net, shadows, line->device)) {
+			line->why = "is there already";
+			return -EEXIST;
+		}
+		line->why = "got no memory";
+		return mm_shadow_add(shadows, line->device, NULL) ? 0 : -ENOMEM;
+	}
+	if (!shadow) {
+		line->why = "is no device of this kind";
+		return -ENODEV;
+	}
+	if (line->verb == MM_VERB_DEL) {
+		shadow->deleted = true;
+		return 0;
+	}
+	return mm_change(shadow, line);
+}
+
+/* All that can fail comes first, and takes back what it did. */
+static int mm_create_all(struct net *net, struct list_head *shadows)
+{
+	struct mm_shadow *shadow, *undo;
+	struct net_device *dev;
+
+	list_for_each_entry(shadow, shadows, list) {
+		if (shadow->mm || shadow->deleted)
+			continue;
+		dev = mm_device_create(net, shadow->name);
+		if (IS_ERR(dev)) {
+			pr_warn("mapmint: control: \"%s\" cannot be created (%ld)\n",
+				shadow->name, PTR_ERR(dev));
+			list_for_each_entry(undo, shadows, list)
+				if (undo->created)
+					mm_device_delete(undo->mm);
+			return PTR_ERR(dev);
+		}
+		shadow->mm = netdev_priv(dev);
+		shadow->created = true;
+	}
+	return 0;
+}
+
+static int mm_commit(struct net *net, struct list_head *shadows)
+{
+	struct mm_shadow *shadow;
+	int error;
+
+	error = mm_create_all(net, shadows);
+	if (error)
+		return error;
+	list_for_each_entry(shadow, shadows, list) {
+		if (!shadow->mm)
+			continue;
+		if (shadow->deleted) {
+			mm_device_delete(shadow->mm);
+		} else if (shadow->changed) {
+			mm_device_set_rules(shadow->mm, shadow->rules);
+			shadow->rules = NULL;
+		}
+	}
+	return 0;
+}
+
+static int mm_transaction(struct net *net, const char *text, size_t size)
+{
+	struct mm_line *line;
+	LIST_HEAD(shadows);
+	int number = 0;
+	int error = 0;
+
+	line = kmalloc(sizeof(*line), GFP_KERNEL);
+	if (!line)
+		return -ENOMEM;
+	rtnl_lock();
+	while (size && !error) {
+		const char *end = memchr(text, '\n', size);
+		size_t length = end ? end - text : size;
+
+		number++;
+		error = mm_parse_line(text, length, line);
+		if (!error)
+			error = mm_apply_line(net, &shadows, line);
+		if (error)
+			pr_warn("mapmint: control: line %d: \"%*pE\" %s (%d)\n", number,
+				min(line->word_len, MM_QUOTED), line->word, line->why, error);
+		text += end ? length + 1 : length;
+		size -= end ? length + 1 : length;
+	}
+	if (!error)
+		error = mm_commit(net, &shadows);
+	rtnl_unlock();
+	mm_shadow_free(&shadows);
+	kfree(line);
+	return error;
+}
+
+static ssize_t mm_control_write(struct file *file, const char __user *from, size_t size,
+				loff_t *position)
+{
+	struct net *net = pde_data(file_inode(file));
+	char *text;
+	int error;
+
+	if (!file_ns_capable(file, net->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
+	if (size > MM_MAX_WRITE) {
+		pr_warn("mapmint: control: %zu octets by one write, %d are allowed\n", size,
+			MM_MAX_WRITE);
+		return -EMSGSIZE;
+	}
+	text = kvmalloc(size + 1, GFP_KERNEL);
+	if (!text)
+		return -ENOMEM;
+	error = copy_from_user(text, from, size) ? -EFAULT : mm_transaction(net, text, size);
+	kvfree(text);
+	return error ?: size;
+}
+
+static int mm_control_show(struct seq_file *seq, void *v)
+{
+	struct net *net = seq->private;
+	struct mm_dev *mm;
+	char *line;
+
+	line = kmalloc(MM_LINE_LEN, GFP_KERNEL);
+	if (!line)
+		return -ENOMEM;
+	rtnl_lock();
+	list_for_each_entry(mm, &mm_pernet(net)->devices, list) {
+		const struct mm_rules *rules = rtnl_dereference(mm->rules);
+		const char *name = mm->dev->name;
+		int i;
+
+		seq_printf(seq, "add %s\n", name);
+		if (rules && rules->debug)
+			seq_printf(seq, "config %s debug %d\n", name, rules->debug);
+		/* config fills the last pair; each insert goes ahead of what is there. */
+		for (i = rules ? rules->count - 1 : -1; i >= 0; i--) {
+			mm_print_pair(&rules->pair[i], line, MM_LINE_LEN);
+			seq_printf(seq, "%s %s%s\n", i == rules->count - 1 ? "config" : "insert",
+				   name, line);
+		}
+	}
+	rtnl_unlock();
+	kfree(line);
+	return 0;
+}
+
+static int mm_counters_show(struct seq_file *seq, void *v)
+{
+	struct net *net = seq->private;
+	struct mm_dev *mm;
+	int i;
+
+	rtnl_lock();
+	list_for_each_entry(mm, &mm_pernet(net)->devices, list)
+		for (i = 0; i < MM_COUNTERS; i++)
+			seq_printf(seq, "%s %s %llu\n", mm->dev->name, mm_counter_names[i],
+				   mm_stats_sum(mm, i));
+	rtnl_unlock();
+	return 0;
+}
+
+static int mm_control_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, mm_control_show, pde_data(inode));
+}
+
+static int mm_counters_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, mm_counters_show, pde_data(inode));
+}
+
+static const struct proc_ops mm_control_ops = {
+	.proc_open = mm_control_open,
+	.proc_read = seq_read,
+	.proc_write = mm_control_write,
+	.proc_lseek = seq_lseek,
+	.proc_release = single_release,
+};
+
+static const struct proc_ops mm_counters_ops = {
+	.proc_open = mm_counters_open,
+	.proc_read = seq_read,
+	.proc_lseek = seq_lseek,
+	.proc_release = single_release,
+};
+
+int mm_control_init(struct net *net)
+{
+	if (!proc_mkdir("nat46", net->proc_net))
+		return -EEXIST;
+	if (!proc_create_data("nat46/control", 0600, net->proc_net, &mm_control_ops, net))
+		goto err_nat46;
+	if (!proc_mkdir("mapmint", net->proc_net))
+		goto err_nat46;
+	if (!proc_create_data("mapmint/counters", 0444, net->proc_net, &mm_counters_ops, net))
+		goto err_mapmint;
+	return 0;
+
+err_mapmint:
+	remove_proc_subtree("mapmint", net->proc_net);
+err_nat46:
+	remove_proc_subtree("nat46", net->proc_net);
+	return -ENOMEM;
+}
+
+/* The namespace outlives its files: removal waits until nobody is inside. */
+void mm_control_exit(struct net *net)
+{
+	remove_proc_subtree("mapmint", net->proc_net);
+	remove_proc_subtree("nat46", net->proc_net);
+}
