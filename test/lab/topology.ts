@@ -85,10 +85,11 @@ export function buildTopology(): void {
   run(["ip", "-batch", "-"], `${links.join("\n")}\n`);
   for (const namespace of namespaces) {
     set(namespace);
+    // Link-local addresses that the kernel gives come a while later, and would look like something left behind.
     const batch = ["link set lo up"];
     for (const [left, leftName, right, rightName] of cables) {
-      if (left === namespace) batch.push(`link set ${leftName} up`);
-      if (right === namespace) batch.push(`link set ${rightName} up`);
+      if (left === namespace) batch.push(`link set ${leftName} addrgenmode none up`);
+      if (right === namespace) batch.push(`link set ${rightName} addrgenmode none up`);
     }
     for (const [owner, device, address] of addresses) {
       const flags = address.includes(":") ? " nodad" : "";
