@@ -137,13 +137,13 @@ function runHooks(state: string, prefixes: string, option: string): void {
 
 async function settle(router: Router, name: string): Promise<void> {
   await until(`the handler of ${name}`, 20_000, async () => {
-    const { running } = (await router.call("lab", "interface", { interface: name })) as { running: boolean };
+    const { running } = (await router.call("lab", "interface", { name })) as { running: boolean };
     return running ? undefined : true;
   });
 }
 
 async function setupsOf(router: Router, name: string): Promise<number> {
-  const { setups } = (await router.call("lab", "interface", { interface: name })) as { setups: number };
+  const { setups } = (await router.call("lab", "interface", { name })) as { setups: number };
   return setups;
 }
 
@@ -253,7 +253,7 @@ async function reload(router: Router): Promise<string> {
 
 export async function faults(): Promise<void> {
   step("Failures and changes: reported, tried once, nothing left behind");
-  buildTopology();
+  await buildTopology();
   installRouterFiles();
   const module = insertModule();
   const router = await startRouter();

@@ -16,7 +16,7 @@
  * (f000:1:: is short for 2001:db8:f000:1::/64.)
  */
 
-import { run, within } from "./command.ts";
+import { attempt, run, until, within } from "./command.ts";
 import { borderRelay, ce, endUserPrefix, lan, provider, server } from "./plan.ts";
 
 export type Namespace = "lan" | "ce" | "pn" | "br" | "server";
@@ -75,8 +75,24 @@ function set(namespace: Namespace): void {
   run(within(namespace, ["sh", "-e"]), `${script.join("\n")}\n`);
 }
 
+/** The kernel gives link-local addresses once a carrier is noticed: later, they would look like something left behind. */
+async function waitForLinkLocal(namespace: Namespace): Promise<void> {
+  const devices = cables.flatMap(([left, leftName, right, rightName]) => [
+    ...(left === namespace ? [leftName] : []),
+    ...(right === namespace ? [rightName] : []),
+  ]);
+  const ours = new Set(addresses.map(([, , address]) => address));
+  await until(`link-local addresses in ${namespace}`, 10_000, () => {
+    const { stdout } = attempt(["ip", "-n", namespace, "-o", "-6", "address", "show", "scope", "link"]);
+    const words = stdout.split("\n").map((line) => line.trim().split(/\s+/));
+    return devices.every((device) => words.some((line) => line[1] === device && !ours.has(line[3] ?? "")))
+      ? true
+      : undefined;
+  });
+}
+
 /** Builds it all; daemons and the CE's MAP come later. */
-export function buildTopology(): void {
+export async function buildTopology(): Promise<void> {
   run(["ip", "-batch", "-"], `${namespaces.map((namespace) => `netns add ${namespace}`).join("\n")}\n`);
   const links = cables.map(
     ([left, leftName, right, rightName]) =>
@@ -85,11 +101,10 @@ export function buildTopology(): void {
   run(["ip", "-batch", "-"], `${links.join("\n")}\n`);
   for (const namespace of namespaces) {
     set(namespace);
-    // Link-local addresses that the kernel gives come a while later, and would look like something left behind.
     const batch = ["link set lo up"];
     for (const [left, leftName, right, rightName] of cables) {
-      if (left === namespace) batch.push(`link set ${leftName} addrgenmode none up`);
-      if (right === namespace) batch.push(`link set ${rightName} addrgenmode none up`);
+      if (left === namespace) batch.push(`link set ${leftName} up`);
+      if (right === namespace) batch.push(`link set ${rightName} up`);
     }
     for (const [owner, device, address] of addresses) {
       const flags = address.includes(":") ? " nodad" : "";
@@ -100,4 +115,5 @@ export function buildTopology(): void {
     }
     run(["ip", "-n", namespace, "-batch", "-"], `${batch.join("\n")}\n`);
   }
+  await waitForLinkLocal("ce");
 }

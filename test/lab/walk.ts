@@ -177,7 +177,7 @@ async function takeAway(router: Router, before: Snapshot, name: (text: string) =
 export async function walk(transport: Transport): Promise<void> {
   const name = (text: string) => `${transport.toUpperCase()}: ${text}`;
   step(`${titles[transport]}: network namespaces lan - ce - provider network - br - server`);
-  buildTopology();
+  await buildTopology();
   installRouterFiles();
   if (transport === "map-t") {
     check(name("mapmint.ko loads"), insertModule());
