@@ -75,13 +75,15 @@ async function remove(ports: Ports, iface: string): Promise<void> {
   }
 }
 
-async function exists(ports: Ports, iface: string): Promise<boolean> {
+/** Whether netifd has the interface, and whether it runs (up or pending). */
+async function stateOf(ports: Ports, iface: string): Promise<"absent" | "down" | "running"> {
   try {
-    await ports.call("network.interface", "status", { interface: iface });
-    return true;
+    const status = await ports.call("network.interface", "status", { interface: iface });
+    const { up, pending } = (status ?? {}) as { up?: unknown; pending?: unknown };
+    return up === true || pending === true ? "running" : "down";
   } catch (error) {
     if (ubusStatus(error) !== UbusStatus.notFound) throw error;
-    return false;
+    return "absent";
   }
 }
 
@@ -106,9 +108,12 @@ export async function applyLease(
     return;
   }
   // netifd removes late, and would take away what is added meanwhile; the handler reads the new lease in renew.
-  if (await exists(ports, iface)) {
-    await ports.call("network.interface", "renew", { interface: iface });
-    ports.log("renew the interface", "ok", iface);
+  const state = await stateOf(ports, iface);
+  if (state !== "absent") {
+    // netifd renews nothing that is down.
+    const method = state === "running" ? "renew" : "up";
+    await ports.call("network.interface", method, { interface: iface });
+    ports.log(`${method} the interface`, "ok", iface);
     return;
   }
   const offer = {

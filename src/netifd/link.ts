@@ -5,15 +5,21 @@ import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { parseIpv6 } from "../ip/text.ts";
 import { MapminError } from "../wire/errors.ts";
 
-const addressEntry = z.object({ address: z.string(), mask: z.int().check(z.minimum(0), z.maximum(128)) });
+const text = z.custom<string>((value) => typeof value === "string");
+const list = z.custom<readonly unknown[]>((value) => Array.isArray(value));
+
+const addressEntry = z.object({
+  address: text,
+  mask: z.custom<number>((value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 128),
+});
 
 const statusSchema = z.object({
-  up: z.optional(z.boolean()),
-  l3_device: z.optional(z.string()),
-  device: z.optional(z.string()),
-  "ipv6-address": z.optional(z.array(z.unknown())),
-  "ipv6-prefix": z.optional(z.array(z.unknown())),
-  data: z.optional(z.object({ passthru: z.optional(z.string()) })),
+  up: z.optional(z.custom<boolean>((value) => typeof value === "boolean")),
+  l3_device: z.optional(text),
+  device: z.optional(text),
+  "ipv6-address": z.optional(list),
+  "ipv6-prefix": z.optional(list),
+  data: z.optional(z.object({ passthru: z.optional(text) })),
 });
 
 export interface LinkStatus {

@@ -10,49 +10,80 @@ export type HandlerAction = (typeof actions)[number];
 /** Names of interfaces as UCI has them; they become parts of device, table and file names. */
 const INTERFACE_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
+/** Options that are numbers: lowest and highest value. */
+const numbers = {
+  ip4prefixlen: [0, 32],
+  ip6prefixlen: [0, 128],
+  ealen: [0, 48],
+  psidlen: [0, 16],
+  psid: [0, 65_535],
+  offset: [0, 15],
+  /** Octets of an IPv4 packet. */
+  mtu: [1280, 65_535],
+  ttl: [1, 255],
+} as const;
+
+const ANY_TEXT = /^.{0,4096}$/s;
+const SHORT = "text of at most 4,096 characters";
+
+/** Options that are text: what they must look like, and that in words. */
+const texts = {
+  maptype: [ANY_TEXT, SHORT],
+  type: [ANY_TEXT, SHORT],
+  rule: [ANY_TEXT, SHORT],
+  ipaddr: [ANY_TEXT, SHORT],
+  ip6prefix: [ANY_TEXT, SHORT],
+  peeraddr: [ANY_TEXT, SHORT],
+  tunlink: [INTERFACE_NAME, "the name of an interface"],
+  zone: [/^[A-Za-z0-9_-]{1,32}$/, "the name of a firewall zone"],
+  encaplimit: [/^(ignore|\d{1,3})$/, "`ignore` or 0 to 255"],
+  reserved_ports: [ANY_TEXT, SHORT],
+} as const;
+
+const flags: Readonly<Record<string, boolean>> = {
+  "0": false,
+  "1": true,
+  false: false,
+  true: true,
+  no: false,
+  yes: true,
+  off: false,
+  on: true,
+};
+
+type NumberOption = keyof typeof numbers;
+type TextOption = keyof typeof texts;
+
+/** The options of one interface, each checked for its own range. */
+export type InterfaceConfig = { readonly [option in NumberOption]?: number } & {
+  readonly [option in TextOption]?: string;
+} & { readonly legacymap?: boolean };
+
 /** netifd types options as declared, but add_dynamic passes what it was given: a number may come as text. */
-const integer = (low: number, high: number) =>
-  z.pipe(
-    z.pipe(
-      z.union([z.number(), z.string().check(z.regex(/^\d{1,10}$/, "a whole number"))]),
-      z.transform(Number),
-    ),
-    z.int().check(z.minimum(low), z.maximum(high)),
-  );
+function isWhole(value: unknown, low: number, high: number): boolean {
+  const number = typeof value === "string" && /^\d{1,10}$/.test(value) ? Number(value) : value;
+  return Number.isInteger(number) && Number(number) >= low && Number(number) <= high;
+}
 
-const flag = z.pipe(
-  z.union([z.boolean(), z.number(), z.enum(["0", "1", "true", "false", "yes", "no", "on", "off"])]),
-  z.transform((value) => value === true || value === 1 || ["1", "true", "yes", "on"].includes(String(value))),
-);
-
-const text = z.string().check(z.maxLength(4096));
-const name = z.string().check(z.regex(INTERFACE_NAME, "an interface name"));
+const option = (holds: (value: unknown) => boolean, what: string) =>
+  z.optional(z.custom((value) => holds(value), `expected ${what}`));
 
 /** Every option of stock `map`, and ours. Unknown ones (`proto`, `_prefsig`, ...) are left alone. */
 const configSchema = z.object({
-  maptype: z.optional(text),
-  type: z.optional(text),
-  rule: z.optional(text),
-  ipaddr: z.optional(text),
-  ip4prefixlen: z.optional(integer(0, 32)),
-  ip6prefix: z.optional(text),
-  ip6prefixlen: z.optional(integer(0, 128)),
-  peeraddr: z.optional(text),
-  ealen: z.optional(integer(0, 48)),
-  psidlen: z.optional(integer(0, 16)),
-  psid: z.optional(integer(0, 65_535)),
-  offset: z.optional(integer(0, 15)),
-  legacymap: z.optional(flag),
-  tunlink: z.optional(name),
-  mtu: z.optional(integer(1280, 65_535)),
-  ttl: z.optional(integer(1, 255)),
-  zone: z.optional(z.string().check(z.regex(/^[A-Za-z0-9_-]{1,32}$/, "a zone name"))),
-  encaplimit: z.optional(z.string().check(z.regex(/^(ignore|\d{1,3})$/, "`ignore` or 0 to 255"))),
-  reserved_ports: z.optional(text),
+  ...Object.fromEntries(
+    Object.entries(numbers).map(([name, [low, high]]) => [
+      name,
+      option((value) => isWhole(value, low, high), `a whole number from ${low} to ${high}`),
+    ]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(texts).map(([name, [pattern, what]]) => [
+      name,
+      option((value) => typeof value === "string" && pattern.test(value), what),
+    ]),
+  ),
+  legacymap: option((value) => Object.hasOwn(flags, String(value)), "0 or 1"),
 });
-
-/** The options of one interface, each checked for its own range. */
-export type InterfaceConfig = z.infer<typeof configSchema>;
 
 /** One call of the handler. */
 export interface HandlerRequest {
@@ -74,10 +105,18 @@ export function decodeConfig(json: string): InterfaceConfig {
     );
   }
   const result = z.safeParse(configSchema, value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const option = issue?.path.join(".") || "configuration";
-  throw new InputError(option, issue?.message ?? "not understood");
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    const path = issue?.path.join(".") || "configuration";
+    throw new InputError(path, issue?.message ?? "not understood");
+  }
+  const typed = Object.entries(result.data)
+    .filter(([, found]) => found !== undefined)
+    .map(([name, found]) => [
+      name,
+      Object.hasOwn(numbers, name) ? Number(found) : name === "legacymap" ? flags[String(found)] : found,
+    ]);
+  return Object.fromEntries(typed) as InterfaceConfig;
 }
 
 /** A list of ports and ranges, `80 443 5000-5003`, separated by blanks or commas. @throws InputError */

@@ -306,5 +306,12 @@ export async function renew(request: HandlerRequest, ports: Ports): Promise<numb
     return 1;
   }
   await teardown(iface, ports);
-  return setup(request, ports);
+  const result = await setup(request, ports);
+  if (result === 0 && saved?.state === "failed") {
+    // The block of the failure would outlive it: the next loss of the link would be for good.
+    await attempt(ports, "let netifd start it again", iface, async () => {
+      await ports.call(NETWORK, "up", { interface: iface });
+    });
+  }
+  return result;
 }

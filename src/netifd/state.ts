@@ -6,12 +6,13 @@ import * as z from "zod/mini";
 /** Where the state files are, one per interface. */
 export const STATE_DIRECTORY = "/var/run/mapmin";
 
-const text = z.string().check(z.maxLength(2_000));
+const text = z.custom<string>((value) => typeof value === "string" && value.length <= 2_000);
+const phases = ["starting", "up", "failed"] as const;
 
 const stateSchema = z.object({
   interface: text,
   /** `up`, or `failed` with `error` set. */
-  state: z.enum(["starting", "up", "failed"]),
+  state: z.custom<(typeof phases)[number]>((value) => phases.some((phase) => phase === value)),
   since: text,
   transport: z.optional(text),
   tunlink: z.optional(text),

@@ -1,6 +1,6 @@
 /** The real world behind `netifd/ports.ts`. */
 
-import { UbusClient } from "ubus-client-ts";
+import { UbusCaller } from "ubus-client-ts";
 import { CONTROL_PATH } from "../mapmint/control.ts";
 import type { Ports } from "../netifd/ports.ts";
 import { statePath } from "../netifd/state.ts";
@@ -19,7 +19,7 @@ export interface Host extends Ports {
 /** @throws UbusError when ubusd does not answer. */
 export async function openHost(iface: string): Promise<Host> {
   const path = process.env["UBUS_SOCKET"];
-  const ubus = await UbusClient.connect(path === undefined ? {} : { path });
+  const ubus = await UbusCaller.connect(path === undefined ? {} : { path });
   return {
     async call(object, method, args) {
       const [first] = await ubus.call(object, method, args as Record<string, never>, {

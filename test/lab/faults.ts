@@ -186,7 +186,7 @@ async function latePrefix(router: Router): Promise<string> {
   demand(early?.up !== true, "it came up without a prefix");
   await setLink(router, { option });
   runHooks("updated", "2001:db8:12:3400::/56,3600,7200", option);
-  const status = await waitUp(router, MAP_INTERFACE);
+  const status = await waitUp(router, MAP_INTERFACE, { recovers: true });
   return `${early?.errors?.[0]?.code ?? "offered"}, then ${status["ipv4-address"][0]?.address}`;
 }
 
@@ -214,7 +214,7 @@ async function changedRule(router: Router): Promise<string> {
   await until("the new border relay", 15_000, () =>
     attempt(within("ce", ["ip", "-6", "tunnel", "show"])).stdout.includes(relay) ? true : undefined,
   );
-  await waitUp(router, MAP_INTERFACE);
+  await waitUp(router, MAP_INTERFACE, { recovers: true });
   return `the tunnel ends at ${relay}`;
 }
 
@@ -225,7 +225,7 @@ async function linkLost(router: Router): Promise<string> {
   const tunnels = attempt(within("ce", ["ip", "-o", "link"])).stdout;
   demand(!tunnels.includes("map-"), "the tunnel is still there");
   await setLink(router, { option });
-  await waitUp(router, MAP_INTERFACE);
+  await waitUp(router, MAP_INTERFACE, { recovers: true });
   return "down with its link, and up with it";
 }
 

@@ -8,10 +8,13 @@ const foreign = [/proto dhcp/, /^unreachable 2001:db8:12:3400::\/56/];
 
 function commandLines(argv: readonly string[]): readonly string[] {
   const { stdout } = attempt(within("ce", argv));
-  return stdout
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !foreign.some((pattern) => pattern.test(line)));
+  return (
+    stdout
+      .split("\n")
+      // An address that is looked at while it is new is `tentative` for a moment.
+      .map((line) => line.trim().replace(/ (tentative|proto kernel_ll)/g, ""))
+      .filter((line) => line !== "" && !foreign.some((pattern) => pattern.test(line)))
+  );
 }
 
 /** Files below a directory; those of the lab and of others' daemons left out. */

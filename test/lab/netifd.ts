@@ -8,7 +8,13 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 type Json = { readonly [key: string]: unknown };
 
 /** ubus status codes that netifd answers with. */
-export const Status = { ok: 0, invalidArgument: 2, notFound: 4, permissionDenied: 6 } as const;
+export const Status = {
+  ok: 0,
+  invalidArgument: 2,
+  notFound: 4,
+  permissionDenied: 6,
+  unknownError: 9,
+} as const;
 
 /** Thrown by a method; the ubus side turns it into a status. */
 export class MethodRefused extends Error {
@@ -54,6 +60,8 @@ interface Interface {
   undo: string[][];
   dependsOn?: string;
   child?: ChildProcess;
+  /** A renew came while a handler was running: it follows. */
+  renewPending?: boolean;
   /** What action 1 started; its end, whatever it is, takes the interface down and sets it up again. */
   task?: ChildProcess;
   /** Setups so far: a handler that loops is seen here. */
@@ -201,7 +209,11 @@ export class Netifd {
         await this.#takeDown(entry);
         return {};
       case "renew":
-        if (entry.phase === "up" && this.#dump["renew-handler"] === true) this.#spawn(entry, "renew");
+        // Pending counts: a blocked interface can be renewed.
+        if (entry.phase !== "up" && entry.phase !== "setup") throw new MethodRefused(Status.unknownError);
+        if (this.#dump["renew-handler"] !== true) return {};
+        if (entry.child === undefined) this.#spawn(entry, "renew");
+        else entry.renewPending = true;
         return {};
       default:
         throw new MethodRefused(3);
@@ -345,7 +357,11 @@ export class Netifd {
       for (const line of lines) this.#options.log(`${entry.name} (${child.pid}): ${line}`);
     });
     child.once("close", () => {
-      if (entry.child === child) delete entry.child;
+      if (entry.child !== child) return;
+      delete entry.child;
+      if (entry.renewPending !== true) return;
+      delete entry.renewPending;
+      if (entry.phase === "up" || entry.phase === "setup") this.#spawn(entry, "renew");
     });
     return child;
   }
@@ -361,6 +377,7 @@ export class Netifd {
 
   async #teardown(entry: Interface, extra: NodeJS.ProcessEnv = {}): Promise<void> {
     if (entry.phase === "teardown") return;
+    delete entry.renewPending;
     if (entry.child !== undefined) await this.#kill(entry.child);
     const { task } = entry;
     delete entry.task;

@@ -1,6 +1,5 @@
 /** A ubus client: calls, events, subscriptions and objects of its own, all of which outlive a restart of ubusd. */
 
-import { existsSync } from "node:fs";
 import {
   type BlobTable,
   BlobType,
@@ -10,47 +9,23 @@ import {
   encodeTable,
   int32,
 } from "./blobmsg.ts";
-import { Connection, type Request } from "./connection.ts";
+import { type CallerOptions, type CallOptions, UbusCaller } from "./caller.ts";
 import { UbusError, UbusStatus } from "./errors.ts";
 import type { Frame } from "./framer.ts";
 import { type Attributes, EVENT_OBJECT, MessageType } from "./messages.ts";
 
-/** Where ubusd listens: today's path and that of older systems. */
-export const SOCKET_PATHS = ["/var/run/ubus/ubus.sock", "/var/run/ubus.sock"] as const;
-
-/** As the `ubus` command waits. */
-const DEFAULT_TIMEOUT_MS = 30_000;
-
 const RECONNECT_FIRST_MS = 100;
 const RECONNECT_MAX_MS = 5_000;
 
-export interface ConnectOptions {
-  /** Socket of ubusd; otherwise the first of {@link SOCKET_PATHS} that exists. */
-  readonly path?: string;
+export interface ConnectOptions extends CallerOptions {
   /** Connect again when the connection is lost, and register everything anew. The first connection is not retried. */
   readonly reconnect?: boolean;
-  /** ms that requests wait for their answer unless they say otherwise; 30,000 if not given. */
-  readonly timeoutMs?: number;
   /** A connection was lost; calls fail with CONNECTION_FAILED until `onReconnect`. */
   onDisconnect?(cause: Error | undefined): void;
   /** Connected again, with everything registered that could be. */
   onReconnect?(): void;
   /** What went wrong where nobody waits: in a callback, in a malformed event, at registering anew. Warns by default. */
   onError?(error: unknown): void;
-}
-
-export interface CallOptions {
-  readonly timeoutMs?: number;
-}
-
-/** An object as LOOKUP describes it. */
-export interface UbusObject {
-  readonly path: string;
-  /** Until it is registered again, which gives it another one. */
-  readonly id: number;
-  readonly type: number;
-  /** Arguments and their types by method. */
-  readonly methods: Readonly<Record<string, Readonly<Record<string, BlobTypeName>>>>;
 }
 
 /** Who called a method. */
@@ -117,84 +92,18 @@ interface Registration {
   onLost?: (() => void) | undefined;
 }
 
-export class UbusClient {
-  readonly #options: ConnectOptions;
+export class UbusClient extends UbusCaller {
+  declare protected readonly options: ConnectOptions;
   readonly #registrations = new Set<Registration>();
   readonly #byId = new Map<number, Registration>();
-  /** Object ids by path, as last looked up. */
-  readonly #ids = new Map<string, number>();
-  #connection: Connection | undefined;
   #reconnectTimer: NodeJS.Timeout | undefined;
   #watch: Promise<Registered | undefined> | undefined;
-  #closed = false;
 
   /** @throws UbusError CONNECTION_FAILED when nobody listens, or ubusd does not know our uid. */
-  static async connect(options: ConnectOptions = {}): Promise<UbusClient> {
+  static override async connect(options: ConnectOptions = {}): Promise<UbusClient> {
     const client = new UbusClient(options);
-    await client.#open();
+    await client.open();
     return client;
-  }
-
-  private constructor(options: ConnectOptions) {
-    this.#options = options;
-  }
-
-  /** Our client id, 0 while not connected. */
-  get id(): number {
-    return this.#connection?.id ?? 0;
-  }
-
-  /**
-   * Objects by exact path, by prefix (`network.*`), or all.
-   * @throws UbusError NOT_FOUND if none matches. Objects that the caller may not access are left out.
-   */
-  async lookup(pattern?: string): Promise<UbusObject[]> {
-    const found = await this.#request({
-      type: MessageType.LOOKUP,
-      attributes: pattern === undefined ? {} : { objPath: pattern },
-      what: `lookup ${pattern ?? "all"}`,
-    });
-    return found.map(({ objPath = "", objId = 0, objType = 0, signature }) => {
-      this.#ids.set(objPath, objId);
-      return { path: objPath, id: objId, type: objType, methods: methodsOf(signature) };
-    });
-  }
-
-  /**
-   * Calls a method of an object, by path or id. @returns the objects of the answer, usually one or none.
-   * @throws UbusError with the status; BlobError for arguments that cannot be encoded or an answer that is malformed.
-   */
-  async call(
-    object: string | number,
-    method: string,
-    args: BlobTable = {},
-    options: CallOptions = {},
-  ): Promise<DecodedTable[]> {
-    const data = encodeTable(args);
-    const known = typeof object === "number" ? object : this.#ids.get(object);
-    const invoke = (id: number) => this.#invoke(id, method, data, `call ${object} ${method}`, options);
-    if (known === undefined) return invoke(await this.#lookupId(object as string));
-    try {
-      return await invoke(known);
-    } catch (error) {
-      // Either the method says so, or the object has been registered again since and has another id.
-      if (typeof object === "number" || (error as UbusError).status !== UbusStatus.NOT_FOUND) throw error;
-      this.#ids.delete(object);
-      const id = await this.#lookupId(object);
-      if (id === known) throw error;
-      return invoke(id);
-    }
-  }
-
-  /** As {@link call}, the first object of the answer, or an empty one. */
-  async callFirst(
-    object: string | number,
-    method: string,
-    args: BlobTable = {},
-    options: CallOptions = {},
-  ): Promise<DecodedTable> {
-    const [first = {}] = await this.call(object, method, args, options);
-    return first;
   }
 
   /**
@@ -209,17 +118,12 @@ export class UbusClient {
       subscribed: false,
       attach: async () => {
         const args = encodeTable({ object: int32(registration.id), pattern });
-        await this.#invoke(EVENT_OBJECT, "register", args, `listen ${pattern}`);
+        await this.invoke(EVENT_OBJECT, "register", args, `listen ${pattern}`);
       },
       invoked: ({ method = "", data }) =>
         this.#guard(() => heard(decodeTable(data ?? Buffer.alloc(0)), method)),
     };
     return this.#add(registration);
-  }
-
-  /** Sends an event. @throws UbusError PERMISSION_DENIED for names that begin with "ubus.". */
-  async send(event: string, data: BlobTable = {}): Promise<void> {
-    await this.#invoke(EVENT_OBJECT, "send", encodeTable({ id: event, data }), `send ${event}`);
   }
 
   /**
@@ -304,7 +208,7 @@ export class UbusClient {
     const attributes = { objId: object.id, method: type, data: encodeTable(data) };
     if (timeoutMs === undefined) {
       // With NO_REPLY ubusd answers nothing but errors: seq 0 is nobody's.
-      this.#connected(what).send(MessageType.NOTIFY, 0, 0, { ...attributes, noReply: true }, what);
+      this.connected(what).send(MessageType.NOTIFY, 0, 0, { ...attributes, noReply: true }, what);
       return [];
     }
     const answers = new Map<number, number>();
@@ -324,7 +228,7 @@ export class UbusClient {
       return waiting > 0;
     };
     try {
-      await this.#request({ type: MessageType.NOTIFY, attributes, what, timeoutMs, onStatus });
+      await this.request({ type: MessageType.NOTIFY, attributes, what, timeoutMs, onStatus });
     } catch (error) {
       if ((error as UbusError).status !== UbusStatus.TIMEOUT || answers.size === 0) throw error;
     }
@@ -332,93 +236,39 @@ export class UbusClient {
     return Array.from(answers, ([subscriber, status]) => ({ subscriber, status }));
   }
 
-  /** Round trip to ubusd. */
-  async ping(options: CallOptions = {}): Promise<void> {
-    await this.#request({ type: MessageType.PING, attributes: {}, what: "ping", ...options });
-  }
-
   /** Sends what is still to be sent, then closes. Requests still open fail with CONNECTION_FAILED. */
-  close(): void {
-    this.#closed = true;
+  override close(): void {
     clearTimeout(this.#reconnectTimer);
-    this.#connection?.close();
+    super.close();
   }
 
-  async #open(): Promise<void> {
-    const path = this.#options.path ?? SOCKET_PATHS.find((each) => existsSync(each)) ?? SOCKET_PATHS[0];
-    this.#connection = await Connection.open(path, this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS, {
-      message: (frame, attributes) => this.#message(frame, attributes),
-      closed: (cause) => this.#lost(cause),
-    });
-    if (this.#closed) this.#connection.close();
-  }
-
-  #lost(cause: Error | undefined): void {
-    this.#connection = undefined;
+  protected override lost(cause: Error | undefined): void {
     this.#byId.clear();
-    this.#ids.clear();
     for (const registration of this.#registrations) {
       registration.id = 0;
       registration.subscribed = false;
       if (registration.target) registration.target.id = 0;
     }
-    if (this.#closed) return;
-    this.#guard(() => this.#options.onDisconnect?.(cause));
-    if (this.#options.reconnect) this.#reconnect(RECONNECT_FIRST_MS);
+    if (this.closed) return;
+    this.#guard(() => this.options.onDisconnect?.(cause));
+    if (this.options.reconnect) this.#reconnect(RECONNECT_FIRST_MS);
   }
 
   #reconnect(delay: number): void {
     this.#reconnectTimer = setTimeout(async () => {
       try {
-        await this.#open();
+        await this.open();
       } catch {
-        if (!this.#closed) this.#reconnect(Math.min(delay * 2, RECONNECT_MAX_MS));
+        if (!this.closed) this.#reconnect(Math.min(delay * 2, RECONNECT_MAX_MS));
         return;
       }
       for (const registration of [...this.#registrations]) {
-        if (!this.#connection) return;
+        if (!this.connection) return;
         // One that cannot be had again, its path taken meanwhile, must not cost the others theirs.
         await this.#register(registration).catch((error) => this.#error(error));
       }
-      if (this.#connection) this.#guard(() => this.#options.onReconnect?.());
+      if (this.connection) this.#guard(() => this.options.onReconnect?.());
     }, delay);
-  }
-
-  #connected(what: string): Connection {
-    if (!this.#connection) throw new UbusError(UbusStatus.CONNECTION_FAILED, what);
-    return this.#connection;
-  }
-
-  async #request(
-    request: Partial<Request> & Pick<Request, "type" | "attributes" | "what">,
-  ): Promise<Attributes[]> {
-    const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    return this.#connected(request.what).request({ peer: 0, ...request, timeoutMs });
-  }
-
-  async #invoke(
-    objId: number,
-    method: string,
-    data: Buffer,
-    what: string,
-    options: CallOptions = {},
-  ): Promise<DecodedTable[]> {
-    const attributes = { objId, method, data };
-    const answers = await this.#request({
-      ...options,
-      type: MessageType.INVOKE,
-      peer: objId,
-      attributes,
-      what,
-    });
-    return answers.map((answer) => decodeTable(answer.data ?? Buffer.alloc(0)));
-  }
-
-  async #lookupId(path: string): Promise<number> {
-    const found = (await this.lookup(path)).find((object) => object.path === path);
-    // STATUS 0 with no DATA is how ubusd hides an object from who may not access it.
-    if (!found) throw new UbusError(UbusStatus.PERMISSION_DENIED, `lookup ${path}`);
-    return found.id;
   }
 
   async #add(registration: Registration): Promise<Registered> {
@@ -429,7 +279,7 @@ export class UbusClient {
 
   async #register(registration: Registration): Promise<void> {
     const { path, signature } = registration;
-    await this.#request({
+    await this.request({
       type: MessageType.ADD_OBJECT,
       attributes: { ...(path !== undefined && { objPath: path }), ...(signature && { signature }) },
       what: `add object ${path ?? ""}`,
@@ -454,13 +304,13 @@ export class UbusClient {
     if (!this.#byId.delete(id)) return;
     const request = { type: MessageType.REMOVE_OBJECT, attributes: { objId: id }, what: "remove object" };
     // Whatever goes wrong, the object is gone: with the connection, or with ubusd.
-    await this.#request(request).catch(() => undefined);
+    await this.request(request).catch(() => undefined);
   }
 
   async #attach(registration: Registration, target: { readonly path: string; id: number }): Promise<void> {
-    const id = await this.#lookupId(target.path);
+    const id = await this.lookupId(target.path);
     const attributes = { objId: registration.id, target: id };
-    await this.#request({ type: MessageType.SUBSCRIBE, attributes, what: `subscribe ${target.path}` });
+    await this.request({ type: MessageType.SUBSCRIBE, attributes, what: `subscribe ${target.path}` });
     target.id = id;
   }
 
@@ -472,7 +322,7 @@ export class UbusClient {
     }
   }
 
-  #message(frame: Frame, attributes: Attributes): void {
+  protected override message(frame: Frame, attributes: Attributes): void {
     const { objId = 0 } = attributes;
     const registration = this.#byId.get(objId);
     if (frame.type === MessageType.INVOKE) {
@@ -493,9 +343,9 @@ export class UbusClient {
     { seq, peer }: Frame,
   ): Promise<void> {
     // The connection the call came by: after a reconnection seq and peer are somebody else's.
-    const connection = this.#connection;
+    const connection = this.connection;
     const reply = (type: number, attributes: Attributes) => {
-      if (!noReply && connection === this.#connection) this.#reply(seq, peer, { objId, ...attributes }, type);
+      if (!noReply && connection === this.connection) this.#reply(seq, peer, { objId, ...attributes }, type);
     };
     let status: number = UbusStatus.OK;
     try {
@@ -513,7 +363,7 @@ export class UbusClient {
 
   #reply(seq: number, peer: number, attributes: Attributes, type: number = MessageType.STATUS): void {
     try {
-      this.#connection?.send(type, seq, peer, attributes);
+      this.connection?.send(type, seq, peer, attributes);
     } catch (error) {
       // The connection is closing: whoever asked will not hear of it, as with any peer that dies.
       if (!(error instanceof UbusError)) throw error;
@@ -530,7 +380,7 @@ export class UbusClient {
   }
 
   #error(error: unknown): void {
-    if (this.#options.onError) this.#options.onError(error);
+    if (this.options.onError) this.options.onError(error);
     else process.emitWarning(error instanceof Error ? error : String(error));
   }
 }
@@ -559,16 +409,4 @@ function signatureOf(methods: Readonly<Record<string, Method>>): Buffer {
     signature[name] = args;
   }
   return encodeTable(signature);
-}
-
-function methodsOf(signature: Buffer | undefined): UbusObject["methods"] {
-  const names = Object.keys(BlobType) as BlobTypeName[];
-  const nameOf = (type: unknown) => names.find((name) => BlobType[name] === type) ?? "null";
-  const methods = Object.entries(decodeTable(signature ?? Buffer.alloc(0)));
-  return Object.fromEntries(
-    methods.map(([method, args]) => [
-      method,
-      Object.fromEntries(Object.entries(args ?? {}).map(([arg, type]) => [arg, nameOf(type)])),
-    ]),
-  );
 }

@@ -16,19 +16,17 @@ export {
   int64,
   TypedNumber,
 } from "./blobmsg.ts";
+export { type CallerOptions, type CallOptions, SOCKET_PATHS, UbusCaller, type UbusObject } from "./caller.ts";
 export {
   type Caller,
-  type CallOptions,
   type ConnectOptions,
   type Method,
   type MethodHandler,
   type NotifyAnswer,
   type Registered,
   type ServedObject,
-  SOCKET_PATHS,
   type SubscribeOptions,
   UbusClient,
-  type UbusObject,
 } from "./client.ts";
 export { BlobError, UbusError, UbusFrameError, UbusStatus } from "./errors.ts";
 export { type Frame, Framer, MAX_BLOB } from "./framer.ts";

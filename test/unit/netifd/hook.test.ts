@@ -45,6 +45,9 @@ describe("a lease", () => {
     const known = makeWorld();
     await applyLease(lease, "", undefined, known);
     expect(effects(known)).toEqual(['network.interface renew {"interface":"wan6_4"}']);
+    const down = makeWorld({ status: { up: false, pending: false } });
+    await applyLease(lease, "", undefined, down);
+    expect(effects(down)).toEqual(['network.interface up {"interface":"wan6_4"}']);
   });
 
   test("IFACE_MAP names the interface to offer", () => {

@@ -43,6 +43,9 @@ describe("decodeConfig", () => {
     ['{"tunlink":"../x"}', "tunlink"],
     ['{"encaplimit":"none"}', "encaplimit"],
     ['{"legacymap":"perhaps"}', "legacymap"],
+    ['{"legacymap":"constructor"}', "legacymap"],
+    ['{"ealen":true}', "ealen: expected a whole number from 0 to 48"],
+    ['{"ealen":null}', "ealen"],
     ['{"rule":7}', "rule"],
   ])("%s is refused naming %s", (json, field) => {
     expect(() => decodeConfig(json)).toThrow(field);
