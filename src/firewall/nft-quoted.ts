@@ -79,33 +79,30 @@ export function quotedRules(plan: QuotedPlan): Rule[] {
   const [refuse, map] = inbound ? [plan.drop("in_error"), "id_in"] : [plan.drop("out_error"), "id_out"];
 
   const rewrite = Object.values(errorTypes).flatMap((type): Rule[] => [
-    {
-      text: `${at.type} ${type} ${at.protocol} ${TCP_OR_UDP} ${rewritten(type, address, port, map, plan.own)} accept`,
-      why: `quoted port, in ICMP type ${type}`,
-    },
-    {
-      text: `${at.type} ${type} ${at.protocol} ${ICMP} ${at.echoType} ${given} ${rewritten(type, address, at.echoId, map, plan.own)} accept`,
-      why: `quoted echo id, in ICMP type ${type}`,
-    },
+    [
+      `${at.type} ${type} ${at.protocol} ${TCP_OR_UDP} ${rewritten(type, address, port, map, plan.own)} accept`,
+      `quoted port, in ICMP type ${type}`,
+    ],
+    [
+      `${at.type} ${type} ${at.protocol} ${ICMP} ${at.echoType} ${given} ${rewritten(type, address, at.echoId, map, plan.own)} accept`,
+      `quoted echo id, in ICMP type ${type}`,
+    ],
   ]);
   const readable: Rule[] = [
-    { text: `${at.versionAndLength} != 0x45 ${refuse}`, why: "quotes IPv4 options" },
-    { text: `${at.fragment} & 0x1fff != 0 ${refuse}`, why: "quotes a fragment without ports" },
-    { text: `@th,${address},32 != ${plan.own} ${refuse}`, why: "about another address" },
+    [`${at.versionAndLength} != 0x45 ${refuse}`, "quotes IPv4 options"],
+    [`${at.fragment} & 0x1fff != 0 ${refuse}`, "quotes a fragment without ports"],
+    [`@th,${address},32 != ${plan.own} ${refuse}`, "about another address"],
   ];
   if (plan.direction === "rewrite") return [...readable, ...rewrite];
 
-  const accept = (set: string, type: number): Rule => ({
-    text: `${ids(type)} ${set} accept`,
-    why: "about an echo of ours",
-  });
+  const accept = (set: string, type: number): Rule => [`${ids(type)} ${set} accept`, "about an echo of ours"];
   const judged = inbound && plan.rewritten ? plan.plainIds : "@ids";
   return [
     ...readable,
     ...(inbound && plan.rewritten ? rewrite : []),
-    ...(judged === undefined ? [] : [{ text: `${ports} ${judged} accept`, why: "about a packet of ours" }]),
+    ...(judged === undefined ? [] : [[`${ports} ${judged} accept`, "about a packet of ours"] as const]),
     ...(inbound && plan.rewritten ? [] : [accept("@ids", given)]),
     accept("@ids", foreign),
-    { text: refuse, why: "about another subscriber's packet" },
+    [refuse, "about another subscriber's packet"],
   ];
 }

@@ -1,10 +1,7 @@
 /** The shape of an nftables script: objects, sets and chains as text, each rule with a comment saying whose it is. */
 
-/** One rule; `why` becomes its comment, at most 100 octets, no quotes. */
-export interface Rule {
-  readonly text: string;
-  readonly why: string;
-}
+/** One rule, and its comment: why it is there, at most 100 octets, no quotes. */
+export type Rule = readonly [text: string, why: string];
 
 export interface NftSet {
   readonly kind: "set" | "map";
@@ -41,7 +38,7 @@ function renderSet(set: NftSet): string[] {
 
 function renderChain(chain: NftChain, device: string): string[] {
   const hook = chain.hook === undefined ? [] : [`\t\t${chain.hook}; policy accept;`];
-  const rules = chain.rules.map((rule) => `\t\t${rule.text} comment "mapmin ${device}: ${rule.why}"`);
+  const rules = chain.rules.map(([text, why]) => `\t\t${text} comment "mapmin ${device}: ${why}"`);
   return [`\tchain ${chain.name} {`, ...hook, ...rules, "\t}", ""];
 }
 

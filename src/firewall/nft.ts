@@ -69,10 +69,10 @@ function drop(counter: NatCounter): string {
 
 function mssClamp(plan: NatPlan): Rule {
   const size = plan.mtu - TCP_HEADERS;
-  return {
-    text: `tcp flags & (syn | rst) == syn tcp option maxseg size > ${size} tcp option maxseg size set ${size}`,
-    why: `MSS at most MTU ${plan.mtu} - ${TCP_HEADERS}`,
-  };
+  return [
+    `tcp flags & (syn | rst) == syn tcp option maxseg size > ${size} tcp option maxseg size set ${size}`,
+    `MSS at most MTU ${plan.mtu} - ${TCP_HEADERS}`,
+  ];
 }
 
 /** k = 0: nothing to keep apart but addresses. */
@@ -85,10 +85,7 @@ function unrestricted(plan: NatPlan): string {
       ? []
       : [
           // To itself, because this is a NAT statement and so fw4's masquerade does not come to it.
-          {
-            text: `oifname "${device}" ip saddr ${own} snat to ip saddr`,
-            why: "addresses of our prefix stay",
-          },
+          [`oifname "${device}" ip saddr ${own} snat to ip saddr`, "addresses of our prefix stay"],
         ];
   return nftScript(plan, {
     counters: { out_source: natCounters.out_source },
@@ -97,19 +94,19 @@ function unrestricted(plan: NatPlan): string {
       {
         name: "translate",
         hook: "type nat hook postrouting priority srcnat - 10",
-        rules: [...prefix, { text: `oifname "${device}" snat to ${address}`, why: "our address" }],
+        rules: [...prefix, [`oifname "${device}" snat to ${address}`, "our address"]],
       },
       {
         name: "incoming",
         hook: "type filter hook prerouting priority -310",
-        rules: [{ text: `iifname != "${device}" accept`, why: "not from the MAP domain" }, mssClamp(plan)],
+        rules: [[`iifname != "${device}" accept`, "not from the MAP domain"], mssClamp(plan)],
       },
       {
         name: "guard",
         hook: "type filter hook postrouting priority 310",
         rules: [
-          { text: `oifname != "${device}" accept`, why: "not to the MAP domain" },
-          { text: `ip saddr != ${own} ${drop("out_source")}`, why: "not our address" },
+          [`oifname != "${device}" accept`, "not to the MAP domain"],
+          [`ip saddr != ${own} ${drop("out_source")}`, "not our address"],
           mssClamp(plan),
         ],
       },
@@ -153,7 +150,11 @@ function restricted(plan: NatPlan): string {
   // What comes in untranslated: all of the set where the block is the set.
   const plainIds = rewritten ? (kept.length > 0 ? "@kept_ids" : undefined) : "@ids";
   const plainPorts = rewritten ? (kept.length > 0 ? "@kept_ports" : undefined) : "@ports";
-  const when = <T>(condition: boolean, ...rules: readonly T[]): readonly T[] => (condition ? rules : []);
+  const when = <const T>(condition: boolean, ...rules: readonly T[]): readonly T[] =>
+    condition ? rules : [];
+  /** A rule for each protocol that has ports. */
+  const both = (text: (protocol: string) => string, why: string): readonly Rule[] =>
+    ["tcp", "udp"].map((protocol) => [text(protocol), why]);
 
   const errors = "icmp type { destination-unreachable, time-exceeded, parameter-problem }";
   const quoted = { own: hex32(ipv4.address), plainIds, drop };
@@ -171,61 +172,57 @@ function restricted(plan: NatPlan): string {
         rules: [
           ...when(
             kept.length > 0,
-            ...["tcp", "udp"].map((protocol) => ({
-              text: `oifname "${device}" ip saddr ${address} ${protocol} sport @kept_ports snat to ${address}:${protocol} sport`,
-              why: "services of ours on reserved ports",
-            })),
+            ...both(
+              (protocol) =>
+                `oifname "${device}" ip saddr ${address} ${protocol} sport @kept_ports snat to ${address}:${protocol} sport`,
+              "services of ours on reserved ports",
+            ),
           ),
-          ...when(block !== undefined, {
-            text: `oifname "${device}" meta l4proto { tcp, udp, icmp } snat to ${address}:${range}`,
-            why: rewritten ? "the block that stands for the port set" : "the port set",
-          }),
+          ...when(block !== undefined, [
+            `oifname "${device}" meta l4proto { tcp, udp, icmp } snat to ${address}:${range}`,
+            rewritten ? "the block that stands for the port set" : "the port set",
+          ]),
         ],
       },
       {
         name: "incoming",
         hook: "type filter hook prerouting priority -310",
         rules: [
-          { text: `iifname "${device}" goto from_domain`, why: "from the MAP domain" },
-          { text: `iifname "lo" accept`, why: "our own" },
+          [`iifname "${device}" goto from_domain`, "from the MAP domain"],
+          [`iifname "lo" accept`, "our own"],
           // RFC 7597 s5.1: another port of our address is another subscriber. An echo id says nothing of who is meant.
-          ...["tcp", "udp"].map((protocol) => ({
-            text: `ip daddr ${address} ${protocol} dport != @ports counter name "to_domain" ip daddr set ${image}`,
-            why: "another subscriber of our address",
-          })),
+          ...both(
+            (protocol) =>
+              `ip daddr ${address} ${protocol} dport != @ports counter name "to_domain" ip daddr set ${image}`,
+            "another subscriber of our address",
+          ),
         ],
       },
       {
         name: "from_domain",
         rules: [
-          { text: `ip daddr != ${address} accept`, why: "not to our address" },
-          { text: `ip saddr ${address} ip saddr set ${image}`, why: "another subscriber of our address" },
+          [`ip daddr != ${address} accept`, "not to our address"],
+          [`ip saddr ${address} ip saddr set ${image}`, "another subscriber of our address"],
           mssClamp(plan),
           ...when(
             rewritten,
-            ...["tcp", "udp"].map((protocol) => ({
-              text: `${protocol} dport set ${protocol} dport map @port_in accept`,
-              why: "port of the set to port of the block",
-            })),
-            {
-              text: "icmp type echo-reply icmp id set icmp id map @id_in accept",
-              why: "the same for echo ids",
-            },
+            ...both(
+              (protocol) => `${protocol} dport set ${protocol} dport map @port_in accept`,
+              "port of the set to port of the block",
+            ),
+            ["icmp type echo-reply icmp id set icmp id map @id_in accept", "the same for echo ids"],
           ),
           ...(plainPorts === undefined
             ? []
-            : ["tcp", "udp"].map((protocol) => ({
-                text: `${protocol} dport ${plainPorts} accept`,
-                why: rewritten ? "reserved port" : "port of the set",
-              }))),
-          ...when(!rewritten, { text: "icmp type echo-reply icmp id @ids accept", why: "id of the set" }),
-          { text: "icmp type echo-request icmp id @ids accept", why: "id of the set" },
-          { text: `${errors} goto from_domain_error`, why: "judged by the packet it quotes" },
-          {
-            text: `meta l4proto { tcp, udp, icmp } ${drop("in_port")}`,
-            why: "another subscriber's port",
-          },
-          { text: drop("in_protocol"), why: "no port to tell subscribers apart by" },
+            : both(
+                (protocol) => `${protocol} dport ${plainPorts} accept`,
+                rewritten ? "reserved port" : "port of the set",
+              )),
+          ...when(!rewritten, ["icmp type echo-reply icmp id @ids accept", "id of the set"]),
+          ["icmp type echo-request icmp id @ids accept", "id of the set"],
+          [`${errors} goto from_domain_error`, "judged by the packet it quotes"],
+          [`meta l4proto { tcp, udp, icmp } ${drop("in_port")}`, "another subscriber's port"],
+          [drop("in_protocol"), "no port to tell subscribers apart by"],
         ],
       },
       { name: "from_domain_error", rules: quotedRules({ ...quoted, direction: "in", rewritten }) },
@@ -233,23 +230,23 @@ function restricted(plan: NatPlan): string {
         name: "rewrite",
         hook: "type filter hook postrouting priority 300",
         rules: [
-          { text: `ip saddr ${image} ip saddr set ${address}`, why: "another subscriber of our address" },
-          { text: `oifname != "${device}" accept`, why: "not to the MAP domain" },
+          [`ip saddr ${image} ip saddr set ${address}`, "another subscriber of our address"],
+          [`oifname != "${device}" accept`, "not to the MAP domain"],
           // Before rewriting: NAT did not see these, so their ports are in the block by chance at best.
-          { text: `ct state invalid ${drop("out_invalid")}`, why: "NAT does not touch it" },
-          { text: `ct state untracked ${drop("out_untracked")}`, why: "NAT does not touch it" },
-          { text: `ip saddr != ${address} ${drop("out_source")}`, why: "not our address" },
-          { text: `ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, why: "no ports to judge by" },
-          { text: `ip daddr ${image} ip daddr set ${address}`, why: "another subscriber of our address" },
+          [`ct state invalid ${drop("out_invalid")}`, "NAT does not touch it"],
+          [`ct state untracked ${drop("out_untracked")}`, "NAT does not touch it"],
+          [`ip saddr != ${address} ${drop("out_source")}`, "not our address"],
+          [`ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, "no ports to judge by"],
+          [`ip daddr ${image} ip daddr set ${address}`, "another subscriber of our address"],
           mssClamp(plan),
           ...when(
             rewritten,
-            ...["tcp", "udp"].map((protocol) => ({
-              text: `${protocol} sport set ${protocol} sport map @port_out`,
-              why: "port of the block to port of the set",
-            })),
-            { text: "icmp type echo-request icmp id set icmp id map @id_out", why: "the same for echo ids" },
-            { text: `${errors} jump to_domain_error`, why: "the same for what an error quotes" },
+            ...both(
+              (protocol) => `${protocol} sport set ${protocol} sport map @port_out`,
+              "port of the block to port of the set",
+            ),
+            ["icmp type echo-request icmp id set icmp id map @id_out", "the same for echo ids"],
+            [`${errors} jump to_domain_error`, "the same for what an error quotes"],
           ),
         ],
       },
@@ -261,22 +258,16 @@ function restricted(plan: NatPlan): string {
         name: "guard",
         hook: "type filter hook postrouting priority 310",
         rules: [
-          { text: `oifname != "${device}" accept`, why: "not to the MAP domain" },
-          { text: `ip saddr != ${address} ${drop("out_source")}`, why: "not our address" },
-          { text: `ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, why: "no ports to judge by" },
-          { text: "tcp sport @ports accept", why: "port of the set" },
-          { text: "udp sport @ports accept", why: "port of the set" },
-          { text: "icmp type { echo-request, echo-reply } icmp id @ids accept", why: "id of the set" },
-          { text: `${errors} goto guard_error`, why: "judged by the packet it quotes" },
-          {
-            text: `meta l4proto { tcp, udp } ${drop("out_port")}`,
-            why: "another subscriber's port",
-          },
-          {
-            text: `icmp type { echo-request, echo-reply } ${drop("out_port")}`,
-            why: "another subscriber's id",
-          },
-          { text: drop("out_protocol"), why: "no port to tell subscribers apart by" },
+          [`oifname != "${device}" accept`, "not to the MAP domain"],
+          [`ip saddr != ${address} ${drop("out_source")}`, "not our address"],
+          [`ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, "no ports to judge by"],
+          ["tcp sport @ports accept", "port of the set"],
+          ["udp sport @ports accept", "port of the set"],
+          ["icmp type { echo-request, echo-reply } icmp id @ids accept", "id of the set"],
+          [`${errors} goto guard_error`, "judged by the packet it quotes"],
+          [`meta l4proto { tcp, udp } ${drop("out_port")}`, "another subscriber's port"],
+          [`icmp type { echo-request, echo-reply } ${drop("out_port")}`, "another subscriber's id"],
+          [drop("out_protocol"), "no port to tell subscribers apart by"],
         ],
       },
       { name: "guard_error", rules: quotedRules({ ...quoted, direction: "guard", rewritten }) },
