@@ -11,7 +11,7 @@ const BUNDLE_LIMIT = 100 * 1024;
 const { outputFiles } = await build({
   entryPoints: ["src/main.ts"],
   bundle: true,
-  minifySyntax: true,
+  minify: true,
   format: "esm",
   platform: "node",
   target: "node20",
@@ -22,11 +22,11 @@ const { outputFiles } = await build({
   logLevel: "warning",
 });
 
-// esbuild renames and joins less than terser does: 2 KB of a router's flash.
+// What terser still finds is 1.7 KB of a router's flash.
 const { code = "" } = await minify(outputFiles[0]?.text ?? "", {
   module: true,
   ecma: 2020,
-  compress: { passes: 3, unsafe_arrows: true },
+  compress: { passes: 3, unsafe_methods: true, pure_getters: true },
   format: { comments: false, shebang: true },
 });
 mkdirSync("dist", { recursive: true });

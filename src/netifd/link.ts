@@ -1,25 +1,27 @@
 /** What netifd knows of the link below (`network.interface status` of `tunlink`), decoded. */
 
-import * as z from "zod/mini";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { parseIpv6 } from "../ip/text.ts";
 import { MapminError } from "../wire/errors.ts";
+import { custom, object, optional, safeParse, text } from "./schema.ts";
 
-const text = z.custom<string>((value) => typeof value === "string");
-const list = z.custom<readonly unknown[]>((value) => Array.isArray(value));
+/** Longest text taken, characters: options of DHCPv6 as hex come to 131,072. */
+const LONGEST = 200_000;
+const word = text(LONGEST);
+const list = custom<readonly unknown[]>((value) => Array.isArray(value));
 
-const addressEntry = z.object({
-  address: text,
-  mask: z.custom<number>((value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 128),
+const addressEntry = object({
+  address: word,
+  mask: custom<number>((value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 128),
 });
 
-const statusSchema = z.object({
-  up: z.optional(z.custom<boolean>((value) => typeof value === "boolean")),
-  l3_device: z.optional(text),
-  device: z.optional(text),
-  "ipv6-address": z.optional(list),
-  "ipv6-prefix": z.optional(list),
-  data: z.optional(z.object({ passthru: z.optional(text) })),
+const statusSchema = object({
+  up: optional(custom<boolean>((value) => typeof value === "boolean")),
+  l3_device: optional(word),
+  device: optional(word),
+  "ipv6-address": optional(list),
+  "ipv6-prefix": optional(list),
+  data: optional(object({ passthru: optional(word) })),
 });
 
 export interface LinkStatus {
@@ -38,7 +40,7 @@ const HOST_BITS = 64n;
 function entries(list: readonly unknown[] | undefined): readonly { address: bigint; length: number }[] {
   const found: { address: bigint; length: number }[] = [];
   for (const item of list ?? []) {
-    const entry = z.safeParse(addressEntry, item);
+    const entry = safeParse(addressEntry, item);
     if (!entry.success) continue;
     try {
       found.push({ address: parseIpv6(entry.data.address), length: entry.data.mask });
@@ -58,7 +60,7 @@ function isGlobal(address: bigint): boolean {
 
 /** Decodes a status; what is not understood counts as absent. */
 export function decodeLinkStatus(value: unknown): LinkStatus {
-  const parsed = z.safeParse(statusSchema, value);
+  const parsed = safeParse(statusSchema, value);
   const status = parsed.success ? parsed.data : {};
   const addresses = entries(status["ipv6-address"]).filter(({ address }) => isGlobal(address));
   const delegated = entries(status["ipv6-prefix"]);

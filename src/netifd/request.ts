@@ -1,7 +1,7 @@
 /** What netifd hands the handler, decoded: argv and the interface's JSON. */
 
-import * as z from "zod/mini";
 import { InputError } from "../wire/errors.ts";
+import { custom, object, optional, safeParse } from "./schema.ts";
 
 /** What netifd asks for. */
 export const actions = ["setup", "teardown", "renew"] as const;
@@ -66,10 +66,10 @@ function isWhole(value: unknown, low: number, high: number): boolean {
 }
 
 const option = (holds: (value: unknown) => boolean, what: string) =>
-  z.optional(z.custom((value) => holds(value), `expected ${what}`));
+  optional(custom((value) => holds(value), `expected ${what}`));
 
 /** Every option of stock `map`, and ours. Unknown ones (`proto`, `_prefsig`, ...) are left alone. */
-const configSchema = z.object({
+const configSchema = object({
   ...Object.fromEntries(
     Object.entries(numbers).map(([name, [low, high]]) => [
       name,
@@ -104,7 +104,7 @@ export function decodeConfig(json: string): InterfaceConfig {
       `not JSON: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
-  const result = z.safeParse(configSchema, value);
+  const result = safeParse(configSchema, value);
   if (!result.success) {
     const issue = result.error.issues[0];
     const path = issue?.path.join(".") || "configuration";

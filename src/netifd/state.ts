@@ -1,40 +1,40 @@
 /** What a set-up interface leaves under /var/run/mapmin for teardown, renew and `status`: key=value text. */
 
 import { parse, stringify } from "ini";
-import * as z from "zod/mini";
+import { custom, object, optional, type output, safeParse, text } from "./schema.ts";
 
 /** Where the state files are, one per interface. */
 export const STATE_DIRECTORY = "/var/run/mapmin";
 
-const text = z.custom<string>((value) => typeof value === "string" && value.length <= 2_000);
+const value = text(2_000);
 const phases = ["starting", "up", "failed"] as const;
 
-const stateSchema = z.object({
-  interface: text,
+const stateSchema = object({
+  interface: value,
   /** `up`, or `failed` with `error` set. */
-  state: z.custom<(typeof phases)[number]>((value) => phases.some((phase) => phase === value)),
-  since: text,
-  transport: z.optional(text),
-  tunlink: z.optional(text),
-  device: z.optional(text),
-  table: z.optional(text),
-  ipv4: z.optional(text),
-  map_address: z.optional(text),
-  offset: z.optional(text),
-  psid_length: z.optional(text),
-  psid: z.optional(text),
-  mtu: z.optional(text),
+  state: custom<(typeof phases)[number]>((value) => phases.some((phase) => phase === value)),
+  since: value,
+  transport: optional(value),
+  tunlink: optional(value),
+  device: optional(value),
+  table: optional(value),
+  ipv4: optional(value),
+  map_address: optional(value),
+  offset: optional(value),
+  psid_length: optional(value),
+  psid: optional(value),
+  mtu: optional(value),
   /** Where the rule came from, in words. */
-  source: z.optional(text),
-  remarks: z.optional(text),
-  error: z.optional(text),
-  reserved_ports: z.optional(text),
+  source: optional(value),
+  remarks: optional(value),
+  error: optional(value),
+  reserved_ports: optional(value),
   /** Digest of everything that was put into force; equal means a renew has nothing to do. */
-  digest: z.optional(text),
+  digest: optional(value),
 });
 
 /** One interface's saved state; every value is text. */
-export type SavedState = z.infer<typeof stateSchema>;
+export type SavedState = output<typeof stateSchema>;
 
 /** The path of an interface's state file. The name has been checked to hold no slash. */
 export function statePath(iface: string): string {
@@ -51,6 +51,6 @@ export function decodeState(content: string): SavedState | undefined {
   const fields = Object.fromEntries(
     Object.entries(parse(content)).map(([key, value]) => [key, String(value)]),
   );
-  const result = z.safeParse(stateSchema, fields);
+  const result = safeParse(stateSchema, fields);
   return result.success ? result.data : undefined;
 }

@@ -85,7 +85,16 @@ async function waitForLinkLocal(namespace: Namespace): Promise<void> {
   await until(`link-local addresses in ${namespace}`, 10_000, () => {
     const { stdout } = attempt(["ip", "-n", namespace, "-o", "-6", "address", "show", "scope", "link"]);
     const words = stdout.split("\n").map((line) => line.trim().split(/\s+/));
-    return devices.every((device) => words.some((line) => line[1] === device && !ours.has(line[3] ?? "")))
+    // The routes of an address come last.
+    const routes = attempt(["ip", "-n", namespace, "-6", "route", "show", "table", "local"]).stdout;
+    return devices.every((device) => {
+      const given = words.find((line) => line[1] === device && !ours.has(line[3] ?? ""))?.[3]?.split("/")[0];
+      return (
+        given !== undefined &&
+        routes.includes(`local ${given} dev ${device} `) &&
+        routes.includes(`anycast fe80:: dev ${device} `)
+      );
+    })
       ? true
       : undefined;
   });

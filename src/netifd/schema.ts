@@ -1,0 +1,34 @@
+/**
+ * The three schemas that input from netifd and from our own files is decoded by, of zod's core: `zod/mini` would bring
+ * along twice what they need, and a router's flash is small.
+ */
+
+import { $ZodCustom, $ZodObject, $ZodOptional, type $ZodShape, type $ZodType } from "zod/v4/core";
+
+export { type output, safeParse } from "zod/v4/core";
+
+/** What `holds` says it is; `error` is said otherwise. */
+export function custom<T>(holds: (value: unknown) => boolean, error = "not understood"): $ZodType<T> {
+  const schema: $ZodType = new $ZodCustom({
+    type: "custom",
+    check: "custom",
+    fn: holds,
+    abort: true,
+    error: () => error,
+  });
+  return schema as $ZodType<T>;
+}
+
+export function optional<T extends $ZodType>(innerType: T): $ZodOptional<T> {
+  return new $ZodOptional({ type: "optional", innerType }) as $ZodOptional<T>;
+}
+
+/** An object; keys that it does not name are left out of what comes of it. */
+export function object<T extends $ZodShape>(shape: T): $ZodObject<T> {
+  return new $ZodObject({ type: "object", shape }) as $ZodObject<T>;
+}
+
+/** Text of at most `limit` characters. */
+export function text(limit: number): $ZodType<string> {
+  return custom((value) => typeof value === "string" && value.length <= limit);
+}
