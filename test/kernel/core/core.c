@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module's core, asked line by line. Questions on standard input, one answer a line on standard output:
+ *
+ *   reset                        forget all rules
+ *   line TEXT                    a control line; rules are kept as the control file keeps them
+ *   show                         the pairs, joined by " | "
+ *   local4|remote4 V4 PORT|-     the IPv6 address of one of ours, of a remote one
+ *   local6 V6                    our IPv4 address
+ *   remote6 V6 PORT|-            a remote one's IPv4 address
+ *   set PORT                     whether the port is in the first pair's set
+ *   icmp46|icmp64 TYPE CODE PTR  type code rest extensions
+ *   mtu46 M QUOTED MTU6 MTU4, mtu64 M MTU6 MTU4
+ */
+#include "user_space.h"
+#include "mapmint.h"
+
+#define MOST 64
+
+static struct {
+	struct mm_rules rules;
+	struct mm_pair pair[MOST];
+} store;
+
+static struct mm_rules *const rules = &store.rules;
+
+static struct mm_port port_of(const char *word)
+{
+	if (!word || !strcmp(word, "-"))
+		return (struct mm_port){ 0, false };
+	return (struct mm_port){ strtoul(word, NULL, 10), true };
+}
+
+static const char *error_name(int error)
+{
+	return error == -ENOENT ? "ENOENT" : error == -EPERM ? "EPERM" : "EINVAL";
+}
+
+static void answer4(int error, __be32 v4)
+{
+	char text[INET_ADDRSTRLEN];
+
+	puts(error ? error_name(error) : inet_ntop(AF_INET, &v4, text, sizeof(text)));
+}
+
+static void answer6(int error, const struct in6_addr *v6)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	puts(error ? error_name(error) : inet_ntop(AF_INET6, v6, text, sizeof(text)));
+}
+
+static void take_line(const char *text)
+{
+	const char *why = NULL;
+	struct mm_line line;
+	struct mm_pair *pair;
+
+	if (mm_parse_line(text, strlen(text), &line)) {
+		printf("error %.*s: %s\n", line.word_len, line.word, line.why);
+		return;
+	}
+	if (line.verb < MM_VERB_CONFIG || !mm_sets_pair(&line)) {
+		puts("ok");
+		return;
+	}
+	if (line.verb == MM_VERB_INSERT) {
+		if (rules->count == MOST)
+			exit(3);
+		memmove(store.pair + 1, store.pair, rules->count * sizeof(*store.pair));
+		memset(store.pair, 0, sizeof(*store.pair));
+		rules->count++;
+		pair = store.pair;
+	} else {
+		if (!rules->count)
+			memset(&store.pair[rules->count++], 0, sizeof(*store.pair));
+		pair = &store.pair[rules->count - 1];
+	}
+	mm_merge(pair, &line);
+	if (!mm_valid_pair(pair, &why))
+		printf("misfit %s\n", why);
+	else
+		puts("ok");
+}
+
+int main(void)
+{
+	static char line[70000];
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while (fgets(line, sizeof(line), stdin)) {
+		char *word, *rest, *arg[4] = {};
+		struct mm_icmp_map map;
+		const struct mm_edge *edge;
+		struct in6_addr v6 = {};
+		__be32 v4 = 0;
+		int i, error;
+
+		line[strcspn(line, "\n")] = 0;
+		rest = line;
+		word = strsep(&rest, " ");
+		if (!strcmp(word, "line")) {
+			take_line(rest ? rest : "");
+			continue;
+		}
+		for (i = 0; i < 4 && rest; i++)
+			arg[i] = strsep(&rest, " ");
+		if (!strcmp(word, "reset")) {
+			memset(&store, 0, sizeof(store));
+			puts("ok");
+		} else if (!strcmp(word, "show")) {
+			for (i = 0; i < rules->count; i++) {
+				char text[1024];
+
+				mm_print_pair(&store.pair[i], text, sizeof(text));
+				printf("%s%s", i ? " |" : "", text);
+			}
+			puts("");
+		} else if (!strcmp(word, "local4") || !strcmp(word, "remote4")) {
+			inet_pton(AF_INET, arg[0], &v4);
+			error = (*word == 'l' ? mm_local_to_v6 : mm_remote_to_v6)(rules, v4,
+										  port_of(arg[1]), &v6);
+			answer6(error, &v6);
+		} else if (!strcmp(word, "local6")) {
+			inet_pton(AF_INET6, arg[0], &v6);
+			error = mm_local_to_v4(rules, &v6, &v4, &edge);
+			answer4(error, v4);
+		} else if (!strcmp(word, "remote6")) {
+			inet_pton(AF_INET6, arg[0], &v6);
+			error = mm_remote_to_v4(rules, &v6, port_of(arg[1]), &v4);
+			answer4(error, v4);
+		} else if (!strcmp(word, "set")) {
+			puts(mm_in_set(&store.pair[0].edge, port_of(arg[0])) ? "yes" : "no");
+		} else if (!strcmp(word, "icmp46") || !strcmp(word, "icmp64")) {
+			bool ok = word[4] == '4' ?
+				mm_icmp_map_4to6(atoi(arg[0]), atoi(arg[1]), atoi(arg[2]), &map) :
+				mm_icmp_map_6to4(atoi(arg[0]), atoi(arg[1]), strtoul(arg[2], NULL, 10), &map);
+
+			if (ok)
+				printf("%u %u %u %u\n", map.type, map.code, map.rest, map.extensions);
+			else
+				puts("none");
+		} else if (!strcmp(word, "mtu46")) {
+			printf("%u\n", mm_mtu_4to6(strtoul(arg[0], NULL, 10), atoi(arg[1]),
+						   strtoul(arg[2], NULL, 10), strtoul(arg[3], NULL, 10)));
+		} else if (!strcmp(word, "mtu64")) {
+			printf("%u\n", mm_mtu_6to4(strtoul(arg[0], NULL, 10), strtoul(arg[1], NULL, 10),
+						   strtoul(arg[2], NULL, 10)));
+		} else {
+			return 2;
+		}
+	}
+	return 0;
+}
