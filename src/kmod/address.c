@@ -32,7 +32,10 @@ int mm_add_address(struct net *net, int ifindex, __be32 address, u8 length)
 			.ifa_prefixlen = length,
 			.ifa_index = ifindex,
 		},
-		.attr = { .nla_len = sizeof(request.attr) + sizeof(address), .nla_type = IFA_LOCAL },
+		.attr = {
+			.nla_len = sizeof(request.attr) + sizeof(address),
+			.nla_type = IFA_LOCAL,
+		},
 		.address = address,
 	};
 	struct {

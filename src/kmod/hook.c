@@ -2,11 +2,12 @@
 /*
  * Where packets are taken from the stack:
  *
- *   IPv6 in:  PRE_ROUTING, after defragmentation and before connection tracking: to one of our MAP addresses.
+ *   IPv6 in:  PRE_ROUTING, after defragmentation and before connection tracking: to one of our
+ *             MAP addresses.
  *   IPv4 out: FORWARD, what is too big is answered while the packet still has the LAN host's own
  *             address and port;
- *             POST_ROUTING, after NAT: what would be cut into IPv4 fragments is translated whole and
- *             cut as IPv6.
+ *             POST_ROUTING, after NAT: what would be cut into IPv4 fragments is translated whole
+ *             and cut as IPv6.
  */
 #include <linux/icmp.h>
 #include <linux/netfilter.h>

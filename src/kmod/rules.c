@@ -83,6 +83,17 @@ static void mm_put_bits(struct in6_addr *v6, int start, int count, u64 value)
 	}
 }
 
+/* The @count bits at bit @start, as a number. */
+static u64 mm_get_bits(const struct in6_addr *v6, int start, int count)
+{
+	u64 value = 0;
+	int i;
+
+	for (i = start; i < start + count; i++)
+		value = value << 1 | (v6->s6_addr[i >> 3] >> (7 - (i & 7)) & 1);
+	return value;
+}
+
 static int mm_psid_len(const struct mm_side *side)
 {
 	return max(0, (int)side->ea_len - (32 - side->v4_len));
@@ -162,7 +173,7 @@ static int mm_side_to_v4(const struct mm_side *side, const struct in6_addr *v6,
 	struct in6_addr expected;
 	const u8 *octet;
 	u32 address = 0;
-	int psid_len, psid, at, i;
+	int psid_len, psid, suffix_len, rest, i;
 
 	switch (side->style) {
 	case MM_STYLE_RFC6052:
@@ -175,20 +186,26 @@ static int mm_side_to_v4(const struct mm_side *side, const struct in6_addr *v6,
 		return 0;
 	case MM_STYLE_MAP:
 	case MM_STYLE_MAP0:
-		at = side->style == MM_STYLE_MAP0 ? 9 : 10;
-		for (i = 0; i < 4; i++)
-			address = address << 8 | v6->s6_addr[at + i];
-		psid = v6->s6_addr[at + 4] << 8 | v6->s6_addr[at + 5];
+		/*
+		 * What the prefix says comes from there: one longer than 64 bits lies over the
+		 * interface identifier (RFC 7597 s6).
+		 */
+		psid_len = mm_psid_len(side);
+		suffix_len = min_t(int, side->ea_len, 32 - side->v4_len);
+		i = side->style == MM_STYLE_MAP0 ? 72 : 80;
+		rest = 32 - side->v4_len - suffix_len;
+		address = mm_get_bits(v6, i, 32) & ((1ULL << rest) - 1);
+		address |= mm_get_bits(v6, side->v6_len, suffix_len) << rest;
+		address |= ntohl(side->v4 & mm_mask4(side->v4_len));
+		psid = psid_len ? mm_get_bits(v6, side->v6_len + suffix_len, psid_len) :
+				  mm_get_bits(v6, i + 32, 16);
 		*v4 = htonl(address);
-		if (!mm_in4(side, *v4))
-			return -EPERM;
 		mm_build(side, *v4, psid, &expected);
 		/* Subnet bits between the EA bits and the interface identifier are the CE's own. */
 		if (!ipv6_prefix_equal(&expected, v6, side->v6_len + side->ea_len) ||
 		    memcmp(&expected.s6_addr[8], &v6->s6_addr[8], 8))
 			return -EPERM;
 		/* RFC 7597 s8.1: the port must be one of the set that the address names. */
-		psid_len = mm_psid_len(side);
 		if (psid_len && port.known &&
 		    mm_psid_of(side->psid_offset, psid_len, port.port) != psid)
 			return -EPERM;

@@ -100,6 +100,14 @@ static bool mm_quoted_ports(const struct sk_buff *skb, int at, bool v6, struct m
 	return true;
 }
 
+/* The sum of the pseudo-header of ICMPv6 (RFC 4443 s2.3) between two addresses that lie in a row. */
+static __wsum mm_pseudo6(const void *addresses, unsigned int length)
+{
+	const struct in6_addr *address = addresses;
+
+	return csum_unfold(~csum_ipv6_magic(&address[0], &address[1], length, IPPROTO_ICMPV6, 0));
+}
+
 /*
  * Copies the quoted transport header and what follows, and makes its checksum fit the other
  * addresses.
@@ -142,13 +150,9 @@ static int mm_copy_quoted(const struct sk_buff *skb, const struct mm_error *erro
 			to[0] = to[0] == ICMPV6_ECHO_REQUEST ? ICMP_ECHO : ICMP_ECHOREPLY;
 		sum = csum_add(sum, csum_partial(to, 2, 0));
 		if (quoted->protocol == IPPROTO_ICMP)
-			sum = csum_sub(csum_add(sum, csum_unfold(~csum_ipv6_magic(
-				(const struct in6_addr *)other, (const struct in6_addr *)other + 1,
-				quoted->length, IPPROTO_ICMPV6, 0))), 0);
+			sum = csum_add(sum, mm_pseudo6(other, quoted->length));
 		else
-			sum = csum_sub(sum, csum_unfold(~csum_ipv6_magic(
-				(const struct in6_addr *)from, (const struct in6_addr *)from + 1,
-				quoted->length, IPPROTO_ICMPV6, 0)));
+			sum = csum_sub(sum, mm_pseudo6(from, quoted->length));
 		*check = csum_fold(sum);
 		break;
 	}
@@ -232,7 +236,8 @@ struct sk_buff *mm_icmp_error_4to6(struct mm_dev *mm, const struct mm_rules *rul
 	if (skb_copy_bits(skb, at, &type, 1) || !mm_read_error(skb, at, 5, 4, &error))
 		return mm_refuse(mm, MM_DROP_HEADER, NULL);
 	/* The checksum is made anew: a damaged error must not become a good one. */
-	if (skb->ip_summed != CHECKSUM_PARTIAL && csum_fold(skb_checksum(skb, at, skb->len - at, 0)))
+	if (skb->ip_summed != CHECKSUM_PARTIAL &&
+	    csum_fold(skb_checksum(skb, at, skb->len - at, 0)))
 		return mm_refuse(mm, MM_DROP_HEADER, NULL);
 	if (!mm_icmp_map_4to6(error.type, error.code, ntohl(error.rest) >> 24, &map))
 		return mm_refuse(mm, MM_DROP_ICMP_TYPE, NULL);

@@ -1,0 +1,605 @@
+"""The kernel module in the lab kernel.
+
+    lan 192.168.1.2 -- ce (192.0.2.18 on map0) -- core -- br (tayga) -- server 203.0.113.10
+                               2001:db8:12:3400:0:c000:212:34   DMR 2001:db8:ffff::/64
+
+Prints a line for each check and `N passed, N failed` at the end; ends with 1 when one failed.
+"""
+
+import errno
+import json
+import os
+import re
+import select
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+from net import (
+    CLONE_NEWNET, IP_MTU, IP_MTU_DISCOVER, LIBC, PMTUDISC_DO, Capture, Namespace, checksum, echo, icmp, ip, sh, udp,
+)
+
+MODULE = sys.argv[1]
+OWN, SERVER, LAN = "192.0.2.18", "203.0.113.10", "192.168.1.2"
+MAP, DMR = "2001:db8:12:3400:0:c000:212:34", "2001:db8:ffff::/64"
+RULE = "style MAP {0}.v4 192.0.2.0/24 {0}.v6 2001:db8::/40 {0}.ea-len 16 {0}.psid-offset 4"
+LOCAL = "local." + RULE.format("local")
+DEFAULT = f"remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 {DMR} remote.ea-len 0 remote.psid-offset 0"
+EDGE = f"ce.v4 {OWN} ce.v6 {MAP} ce.psid-offset 4 ce.psid-len 8 ce.psid 52"
+# a = 4, k = 8, PSID 0x34: 0x1340-0x134f is the first range.
+INSIDE, OUTSIDE = 0x1340, 0x1350
+ETH_P_IPV6 = 0x86DD
+results = {"passed": 0, "failed": 0}
+
+
+def check(title, good, detail=""):
+    results["passed" if good else "failed"] += 1
+    print(f"{'ok' if good else 'FAILED'}   {title}" + (f": {detail}" if detail != "" and not good else ""), flush=True)
+
+
+def enter(namespace):
+    if LIBC.setns(namespace.fd, CLONE_NEWNET) != 0:
+        raise OSError("setns")
+
+
+def control(namespace, *lines):
+    """One write of all lines. Gives 0 or the errno."""
+    enter(namespace)
+    file = os.open("/proc/thread-self/net/nat46/control", os.O_WRONLY)
+    try:
+        os.write(file, ("\n".join(lines) + "\n").encode())
+        return 0
+    except OSError as error:
+        return error.errno
+    finally:
+        os.close(file)
+
+
+def shown(namespace):
+    enter(namespace)
+    with open("/proc/thread-self/net/nat46/control") as file:
+        return file.read()
+
+
+def counters(namespace, device="map0"):
+    enter(namespace)
+    with open("/proc/thread-self/net/mapmint/counters") as file:
+        rows = [line.split() for line in file]
+    return {name: int(value) for owner, name, value in rows if owner == device}
+
+
+def dmesg():
+    return sh("dmesg")
+
+
+def last_message():
+    lines = [line for line in dmesg().splitlines() if "mapmint: control" in line]
+    return lines[-1] if lines else ""
+
+
+def devices(namespace):
+    return {entry["ifname"] for entry in json.loads(namespace.run("ip -j link show"))}
+
+
+# --- control lines -------------------------------------------------------------------------------
+
+REFUSED = (
+    ("frobnicate map1", errno.EINVAL, '"frobnicate" is no command'),
+    ("add", errno.EINVAL, '"" is no name of a device'),
+    ("add a/b", errno.EINVAL, '"a/b" is no name of a device'),
+    ("add lo", errno.EEXIST, '"lo" is there already'),
+    ("add map1\nadd map1", errno.EEXIST, '"map1" is there already'),
+    ("add map1 now", errno.EINVAL, '"now" is one word too many'),
+    ("del map1", errno.ENODEV, '"map1" is no device of this kind'),
+    ("del lo", errno.ENODEV, '"lo" is no device of this kind'),
+    ("config map1 debug 1", errno.ENODEV, '"map1" is no device of this kind'),
+    ("add map1\nconfig map1", errno.EINVAL, '"map1" is given no keys'),
+    ("add map1\nconfig map1 local.hue 1", errno.EINVAL, '"local.hue" is no key'),
+    ("add map1\nconfig map1 local.v4", errno.EINVAL, '"local.v4" has no value'),
+    ("add map1\nconfig map1 local.v4 1.2.3.4/33", errno.EINVAL, '"1.2.3.4/33" is no value for its key'),
+    ("add map1\nconfig map1 local.v6 2001::1::/64", errno.EINVAL, '"2001::1::/64" is no value for its key'),
+    ("add map1\nconfig map1 local.style MAPX", errno.EINVAL, '"MAPX" is no value for its key'),
+    ("add map1\nconfig map1 debug 1 debug 1", errno.EINVAL, '"debug" is given twice'),
+    ("add map1\nconfig map1 remote.style RFC6052 remote.v6 2001:db8::/60", errno.EINVAL, '"v6" does not fit'),
+    (f"add map1\nconfig map1 {LOCAL} ce.v4 192.0.2.1", errno.EINVAL, '"ce.v6" does not fit'),
+    (f"add map1\ninsert map1 {DEFAULT}\ninsert map1 {DEFAULT}", errno.EEXIST, '"remote.v4" is there already'),
+    ("add map1\nremove map1 local.style MAP0 local.v4 10.0.0.0/8", errno.ENOENT, '"map1" has no such rule'),
+    (f"add map1\nconfig map1 {LOCAL} {DEFAULT}\nconfig map1 local.ea-len x", errno.EINVAL, '"x" is no value'),
+)
+
+# As stock scripts write them, one a write.
+STOCK_MAP_SH = (
+    "add map-stock",
+    "config map-stock local.style MAP local.v4 192.0.2.0/24 local.v6 2001:db8::/40 local.ea-len 16 local.psid-offset 4"
+    f" remote.v4 0.0.0.0/0 remote.v6 {DMR} remote.style RFC6052 remote.ea-len 0 remote.psid-offset 0 debug 0",
+    "insert map-stock remote.style MAP remote.v4 192.0.2.0/24 remote.v6 2001:db8::/40 remote.ea-len 16 remote.psid-offset 4",
+)
+STOCK_464XLAT = (
+    "add 464-wan",
+    "config 464-wan local.style NONE local.v4 192.0.0.1/32 local.v6 2001:db8:12:3456::464/128 remote.style RFC6052"
+    " remote.v6 64:ff9b::/96",
+)
+
+
+def grammar(namespace):
+    for text, code, words in REFUSED:
+        before = (shown(namespace), devices(namespace))
+        found = control(namespace, *text.split("\n"))
+        title = text.replace("\n", " / ")[:70]
+        check(f"refused: {title}: {errno.errorcode[code]}", found == code, errno.errorcode.get(found, found))
+        check(f"refused: {title}: the log says {words}", words in last_message(), last_message())
+        check(f"refused: {title}: nothing changed", (shown(namespace), devices(namespace)) == before)
+    for name, lines in (("map.sh", STOCK_MAP_SH), ("464xlat.sh", STOCK_464XLAT)):
+        device = lines[0].split()[1]
+        check(f"{name}'s lines are taken", [control(namespace, line) for line in lines] == [0] * len(lines), last_message())
+        namespace.run(f"ip link set {device} up")
+        text = shown(namespace)
+        check(f"{name}: deleted", control(namespace, f"del {device}") == 0 and device not in devices(namespace))
+        # What is read makes the same state.
+        check(f"{name}: what is read can be written", control(namespace, *text.strip().split("\n")) == 0, text)
+        check(f"{name}: and reads the same", shown(namespace) == text, (text, shown(namespace)))
+        control(namespace, f"del {device}")
+    check("all gone", shown(namespace) == "", shown(namespace))
+
+
+# --- packets -------------------------------------------------------------------------------------
+
+class World:
+    def __init__(self):
+        names = ("lan", "ce", "core", "br", "server")
+        self.lan, self.ce, self.core, self.br, self.server = (Namespace(name) for name in names)
+        for a, da, b, db in ((self.lan, "eth0", self.ce, "br-lan"), (self.ce, "wan", self.core, "ce0"),
+                             (self.core, "br0", self.br, "wan0"), (self.br, "srv0", self.server, "eth0")):
+            a.run(f"ip link add {da} type veth peer name {db} netns {b.name}")
+        for space in (self.lan, self.ce, self.core, self.br, self.server):
+            for key, value in (("net.ipv4.ip_forward", 1), ("net.ipv6.conf.all.forwarding", 1),
+                               ("net.ipv6.conf.all.accept_dad", 0), ("net.ipv6.conf.default.accept_dad", 0),
+                               ("net.ipv4.icmp_ratemask", 0), ("net.ipv4.icmp_msgs_per_sec", 100000),
+                               ("net.ipv6.icmp.ratelimit", 0), ("net.ipv4.conf.all.rp_filter", 0),
+                               ("net.ipv4.conf.default.rp_filter", 0)):
+                space.set(key, value)
+        for space, device, address in (
+            (self.lan, "eth0", f"{LAN}/24"), (self.ce, "br-lan", "192.168.1.1/24"),
+            (self.ce, "wan", "2001:db8:f000:1::2/64"), (self.core, "ce0", "2001:db8:f000:1::1/64"),
+            (self.core, "br0", "2001:db8:f000:2::1/64"), (self.br, "wan0", "2001:db8:f000:2::2/64"),
+            (self.br, "srv0", "203.0.113.1/24"), (self.server, "eth0", f"{SERVER}/24"),
+        ):
+            space.run(f"ip link set {device} up")
+            space.run(f"ip addr add {address} dev {device}" + (" nodad" if ":" in address else ""))
+        for space, route in (
+            (self.lan, "default via 192.168.1.1"), (self.ce, "default via 2001:db8:f000:1::1"),
+            (self.core, "2001:db8::/40 via 2001:db8:f000:1::2"), (self.core, "2001:db8:ffff::/48 via 2001:db8:f000:2::2"),
+            (self.br, "2001:db8::/32 via 2001:db8:f000:2::1"), (self.server, "192.0.2.0/24 via 203.0.113.1"),
+        ):
+            space.run(f"ip {'-6 ' if ':' in route else ''}route add {route}")
+        # Neighbours that are known lose no first packet.
+        self.lan.run("ping -c 1 -W 2 192.168.1.1")
+        self.server.run("ping -c 1 -W 2 203.0.113.1")
+
+    def translator(self):
+        os.makedirs("/run/tayga", exist_ok=True)
+        with open("/run/tayga.conf", "w") as file:
+            file.write(f"tun-device nat64\ndata-dir /run/tayga\nipv4-addr 203.0.113.2\nipv6-addr 2001:db8:ffff:1::1\n"
+                       f"prefix {DMR}\nmap {OWN} {MAP}\n")
+        self.br.run("tayga --config /run/tayga.conf --mktun")
+        for command in ("link set nat64 up", f"route add {OWN}/32 dev nat64", f"-6 route add {DMR} dev nat64",
+                        "-6 route add 2001:db8:ffff:1::1/128 dev nat64", "route add 203.0.113.2/32 dev nat64"):
+            self.br.run(f"ip {command}")
+        enter(self.br)
+        return subprocess.Popen(["tayga", "--config", "/run/tayga.conf", "--nodetach"],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def edge(self, *lines):
+        found = control(self.ce, "add map0", *lines)
+        if found:
+            raise RuntimeError(f"control: {errno.errorcode[found]}: {last_message()}")
+        for command in ("link set map0 up", f"addr add {OWN}/32 dev map0", "route add default dev map0"):
+            self.ce.run(f"ip {command}")
+        # One range is enough here; the NAT has tests of its own.
+        self.ce.run("nft -f -", "table ip nat { chain post { type nat hook postrouting priority 100;"
+                                f" oifname map0 meta l4proto {{ tcp, udp, icmp }} snat to {OWN}:{INSIDE}-{INSIDE + 15}; }}; }}")
+
+
+class Capture6(Capture):
+    """IPv6 packets that the provider's router gets from the customer edge."""
+
+    def __init__(self, namespace, device):
+        super().__init__(namespace, device, lambda packet: None)
+        self.socket.close()
+        self.socket = namespace.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IPV6))
+        self.socket.bind((device, ETH_P_IPV6))
+        self.start()
+
+    def stop(self):
+        self.stopped = True
+        self.join()
+        self.socket.close()
+
+
+def source6(packet):
+    return socket.inet_ntop(socket.AF_INET6, packet[8:24])
+
+
+def destination6(packet):
+    return socket.inet_ntop(socket.AF_INET6, packet[24:40])
+
+
+def next_header(packet):
+    return packet[6]
+
+
+def ip6(source, destination, protocol, payload, hops=64):
+    return struct.pack("!IHBB", 6 << 28, len(payload), protocol, hops) + socket.inet_pton(
+        socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, destination) + payload
+
+
+def udp6(source, destination, sport, dport, data=b"payload!"):
+    head = struct.pack("!HHHH", sport, dport, 8 + len(data), 0) + data
+    pseudo = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(
+        socket.AF_INET6, destination) + struct.pack("!II", len(head), 17)
+    total = checksum(pseudo + head) or 0xFFFF
+    return head[:6] + struct.pack("!H", total) + head[8:]
+
+
+def icmp6(source, destination, kind, code, word, rest):
+    head = struct.pack("!BBHI", kind, code, 0, word) + rest
+    pseudo = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(
+        socket.AF_INET6, destination) + struct.pack("!II", len(head), 58)
+    return head[:2] + struct.pack("!H", checksum(pseudo + head)) + head[4:]
+
+
+def raw6(namespace, packet):
+    made = namespace.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    made.sendto(packet, (destination6(packet), 0))
+    made.close()
+
+
+def echo_server(namespace, port):
+    """Answers UDP datagrams with themselves, and TCP streams likewise."""
+    datagrams = namespace.udp(SERVER, port)
+    stream = namespace.socket(socket.AF_INET, socket.SOCK_STREAM)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    stream.bind((SERVER, port))
+    stream.listen(64)
+
+    def serve(connection):
+        with connection:
+            while data := connection.recv(65536):
+                connection.sendall(data)
+
+    def accept():
+        while True:
+            connection, _ = stream.accept()
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    def answer():
+        while True:
+            data, peer = datagrams.recvfrom(65536)
+            datagrams.sendto(data, peer)
+
+    for target in (accept, answer):
+        threading.Thread(target=target, daemon=True).start()
+
+
+def exchange(sock, data, seconds=3):
+    """The datagram sent on a connected socket, and what comes back."""
+    sock.settimeout(seconds)
+    try:
+        sock.send(data)
+        return sock.recv(65536)
+    except OSError as error:
+        return error
+
+
+def ping(namespace, *words):
+    done = subprocess.run(["ip", "netns", "exec", namespace.name, "ping", "-n", *words], capture_output=True, text=True)
+    return done.returncode == 0, done.stdout
+
+
+def tcp_echo(world, size):
+    sock = world.lan.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.settimeout(10)
+    sock.connect((SERVER, 7))
+    data = os.urandom(size)
+    sender = threading.Thread(target=sock.sendall, args=(data,), daemon=True)
+    sender.start()
+    found = bytearray()
+    while len(found) < size:
+        part = sock.recv(65536)
+        if not part:
+            break
+        found += part
+    sock.close()
+    return bytes(found) == data
+
+
+def through(world):
+    """What users do, through a translator that is not ours."""
+    server = (SERVER, 7)
+    check("TCP: 2 MB there and back", tcp_echo(world, 2_000_000))
+    for size in (0, 1, 100, 1400, 1452):
+        sock = world.lan.udp(to=server)
+        data = os.urandom(size) or b""
+        found = exchange(sock, data)
+        check(f"UDP of {size} octets there and back", found == data, repr(found)[:80])
+        sock.close()
+    good, text = ping(world.lan, "-c", "3", "-i", "0.2", "-W", "2", SERVER)
+    check("ping", good, text)
+    good, text = ping(world.lan, "-c", "2", "-i", "0.2", "-W", "2", "-s", "1452", "-M", "do", SERVER)
+    check("ping of a full 1480 octets without fragments", good, text)
+    # TTL: down by one for the router, and one hop of its own.
+    traced = subprocess.run(["ip", "netns", "exec", "lan", "traceroute", "-n", "-I", "-q", "1", "-w", "2", SERVER],
+                            capture_output=True, text=True).stdout
+    hops = [line.split()[1] for line in traced.splitlines()[1:]]
+    check("traceroute: the router is the first hop", hops[:1] == ["192.168.1.1"], traced)
+    check("traceroute ends at the server", hops[-1:] == [SERVER], traced)
+    check("traceroute: each hop is seen once", len(hops) == len(set(hops)) and "*" not in hops, traced)
+    closed = world.lan.udp(to=(SERVER, 9))
+    exchange(closed, b"x", 1)
+    found = exchange(closed, b"x", 1)
+    check("a closed UDP port: connection refused", isinstance(found, ConnectionRefusedError), repr(found))
+
+
+def large(world):
+    """Larger than the path: fragments out."""
+    capture = Capture6(world.core, "ce0")
+    sock = world.lan.udp(to=(SERVER, 7))
+    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, 0)
+    inbox = Capture(world.server, "eth0", lambda packet: None)
+    inbox.start()
+    sock.send(os.urandom(4000))
+    seen = capture.wait(lambda p: next_header(p) == 44 and source6(p) == MAP)
+    check("UDP of 4,000 octets leaves as IPv6 fragments", seen is not None)
+    time.sleep(0.3)
+    parts = [p for p in capture.seen if next_header(p) == 44 and source6(p) == MAP]
+    check("each of which fits the link", parts and all(len(p) <= 1500 for p in parts), [len(p) for p in parts])
+    check("and which hold all of it", sum(len(p) - 48 for p in parts) == 4008, [len(p) for p in parts])
+    capture.stop()
+    inbox.stopped = True
+    sock.close()
+
+
+def mtu(world):
+    """What is too big is answered, to the host, about its own packet."""
+    sock = world.lan.udp(to=(SERVER, 7))
+    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, PMTUDISC_DO)
+    try:
+        sock.send(b"x" * 1472)
+    except OSError:
+        pass
+    time.sleep(0.2)
+    found = sock.getsockopt(socket.SOL_IP, IP_MTU)
+    check("1,500 octets with DF: the host learns 1480", found == 1480, found)
+    sock.close()
+    world.core.run("ip link set br0 mtu 1400")
+    sock = world.lan.udp(to=(SERVER, 7))
+    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, PMTUDISC_DO)
+    learned = 0
+    for _ in range(6):
+        try:
+            sock.send(b"x" * 1440)
+        except OSError:
+            pass
+        time.sleep(0.2)
+        learned = sock.getsockopt(socket.SOL_IP, IP_MTU)
+        if learned == 1380:
+            break
+    check("a router's Packet Too Big of 1400: the host learns 1380", learned == 1380, learned)
+    check("TCP goes on: 200 kB there and back", tcp_echo(world, 200_000))
+    world.core.run("ip link set br0 mtu 1500")
+    world.ce.run("ip -6 route flush cache")
+    world.lan.run("ip route flush cache")
+    sock.close()
+
+
+def refuses(world):
+    """Nothing outside the port set, in neither direction; each reason has its counter."""
+    capture = Capture6(world.core, "ce0")
+    raw = world.ce.raw()
+
+    def counted(name, send, settle=0.2):
+        before = counters(world.ce)[name]
+        send()
+        time.sleep(settle)
+        return counters(world.ce)[name] - before
+
+    # From the router itself, past the NAT: a raw socket with our address, and notrack.
+    world.ce.run("nft -f -", "table ip raw { chain out { type filter hook output priority -300; oifname map0 notrack; }; }")
+    found = counted("drop_port_outside_set_out", lambda: raw.sendto(ip(OWN, SERVER, 17, udp(OWN, SERVER, OUTSIDE, 7)), (SERVER, 0)))
+    check("out: a port outside the set is dropped and counted", found == 1, found)
+    found = counted("drop_port_outside_set_out",
+                    lambda: raw.sendto(ip(OWN, SERVER, 1, echo(8, OUTSIDE)), (SERVER, 0)))
+    check("out: an echo id outside the set is dropped and counted", found == 1, found)
+    found = counted("drop_source_not_ours", lambda: raw.sendto(ip("192.0.2.19", SERVER, 17, udp("192.0.2.19", SERVER, INSIDE, 7)), (SERVER, 0)))
+    check("out: another's address is dropped and counted", found == 1, found)
+    found = counted("drop_port_outside_set_out", lambda: raw.sendto(ip(OWN, SERVER, 47, b"\0" * 8), (SERVER, 0)))
+    check("out: a protocol without ports is dropped and counted", found == 1, found)
+    lsrr = bytes([131, 7, 4]) + socket.inet_aton("198.51.100.1") + b"\0"
+    body = udp(OWN, SERVER, INSIDE, 7)
+    head = struct.pack("!BBHHHBBH4s4s", 0x47, 0, 28 + len(body), 9, 0, 64, 17, 0, socket.inet_aton(OWN), socket.inet_aton(SERVER))
+    found = counted("drop_source_route", lambda: raw.sendto(head + lsrr + body, (SERVER, 0)))
+    check("out: an unexpired source route is dropped and counted", found == 1, found)
+    nop = bytes([1, 1, 1, 0])
+    head = struct.pack("!BBHHHBBH4s4s", 0x46, 0, 24 + len(body), 9, 0, 64, 17, 0, socket.inet_aton(OWN), socket.inet_aton(SERVER))
+    capture.clear()
+    raw.sendto(head + nop + body, (SERVER, 0))
+    seen = capture.wait(lambda p: next_header(p) == 17 and source6(p) == MAP, 1)
+    check("out: other options are skipped", seen is not None and seen[40:42] == struct.pack("!H", INSIDE), seen)
+    zero = body[:6] + b"\0\0" + body[8:]
+    capture.clear()
+    raw.sendto(ip(OWN, SERVER, 17, zero), (SERVER, 0))
+    seen = capture.wait(lambda p: next_header(p) == 17 and source6(p) == MAP, 1)
+    if seen is not None:
+        total = checksum(seen[8:40] + struct.pack("!II", len(seen) - 40, 17) + seen[40:])
+        check("out: a UDP checksum of zero is computed", seen[46:48] != b"\0\0" and total == 0, seen.hex())
+    else:
+        check("out: a UDP checksum of zero is computed", False, "not seen")
+    tos = bytearray(ip(OWN, SERVER, 17, body))
+    tos[1] = 0xB8
+    capture.clear()
+    raw.sendto(bytes(tos), (SERVER, 0))
+    seen = capture.wait(lambda p: next_header(p) == 17 and source6(p) == MAP, 1)
+    check("out: the traffic class is the TOS", seen is not None and (struct.unpack("!I", seen[:4])[0] >> 20) & 0xFF == 0xB8, seen)
+    world.ce.run("nft delete table ip raw")
+
+    outside = [p for p in capture.seen if source6(p) == MAP and next_header(p) == 17
+               and struct.unpack("!H", p[40:42])[0] not in range(INSIDE, INSIDE + 16)]
+    check("out: nothing outside the set was seen", not outside, [p.hex() for p in outside])
+
+    dmr = "2001:db8:ffff:0:cb:71:a00::"
+    found = counted("drop_port_outside_set_in", lambda: raw6(world.br, ip6(dmr, MAP, 17, udp6(dmr, MAP, 7, OUTSIDE))))
+    check("in: a port outside the set is dropped and counted", found == 1, found)
+    answers = [p for p in capture.seen if next_header(p) == 58 and destination6(p) == dmr]
+    check("in: and silently", not answers, answers)
+    found = counted("translated_6to4", lambda: raw6(world.br, ip6(dmr, MAP, 17, udp6(dmr, MAP, 7, INSIDE))))
+    check("in: a port of the set is translated", found == 1, found)
+    routing = struct.pack("!BBBBI", 17, 0, 3, 1, 0)
+    found = counted("drop_extension_header", lambda: raw6(world.br, ip6(dmr, MAP, 43, routing + udp6(dmr, MAP, 7, INSIDE))))
+    check("in: a routing header with segments left is dropped and counted", found == 1, found)
+    options = struct.pack("!BBHI", 17, 0, 0x0104, 0)
+    found = counted("translated_6to4", lambda: raw6(world.br, ip6(dmr, MAP, 60, options + udp6(dmr, MAP, 7, INSIDE))))
+    check("in: destination options are skipped", found == 1, found)
+    inner = ip6("2001:db8:12:3500:0:c000:212:35", dmr, 17, udp6(MAP, dmr, INSIDE, 7))
+    found = counted("drop_icmp_error_about_others",
+                    lambda: raw6(world.br, ip6("2001:db8:f000:2::2", MAP, 58, icmp6("2001:db8:f000:2::2", MAP, 1, 4, 0, inner))))
+    check("in: an error about somebody else's packet is dropped and counted", found == 1, found)
+    stats = json.loads(world.ce.run("ip -j -s link show map0"))[0]["stats64"]
+    check("ip -s link counts both ways", stats["rx"]["packets"] > 0 and stats["tx"]["packets"] > 0 and stats["tx"]["dropped"] > 0, stats)
+    # A route that leads back into the device must not go round for ever.
+    world.ce.run("ip -6 route add 2001:db8:ffff::/64 dev map0")
+    found = counted("drop_route_leads_back", lambda: ping(world.ce, "-c", "1", "-W", "1", "-I", OWN, SERVER))
+    check("out: a route back into the device is dropped and counted", found >= 1, found)
+    world.ce.run("ip -6 route del 2001:db8:ffff::/64 dev map0")
+    raw.close()
+    capture.stop()
+
+
+def forwarding(world):
+    """An FMR: straight to another customer edge, and its source checked."""
+    control(world.ce, "insert map0 remote." + RULE.format("remote"))
+    capture = Capture6(world.core, "ce0")
+    other = "2001:db8:13:5600:0:c000:213:56"
+    sock = world.lan.udp(to=("192.0.2.19", 0x1560))
+    sock.send(b"mesh")
+    seen = capture.wait(lambda p: destination6(p) == other, 1)
+    check("FMR: straight to the other customer edge", seen is not None and source6(seen) == MAP)
+    sock.close()
+    capture.clear()
+    before = counters(world.ce)["drop_source_does_not_match_rule"]
+    raw6(world.core, ip6(other, MAP, 17, udp6(other, MAP, 0x1570, INSIDE)))
+    seen = capture.wait(lambda p: next_header(p) == 58 and destination6(p) == other, 1)
+    check("FMR: a source that does not match is answered 1/5", seen is not None and seen[40:42] == b"\1\5", seen)
+    check("FMR: and counted", counters(world.ce)["drop_source_does_not_match_rule"] == before + 1)
+    check("FMR: removed again", control(world.ce, "remove map0 remote.style MAP") == 0, last_message())
+    capture.stop()
+
+
+def styles(world):
+    """The addresses on the wire, by style."""
+    for style, own, prefix, remote in (
+        ("MAP", "2001:db8:12:3400:0:c000:212:34", "2001:db8:ffff::/64", "2001:db8:ffff:0:cb:71:a00:0"),
+        ("MAP0", "2001:db8:12:3400:c0:2:1200:3400", "2001:db8:ffff::/64", "2001:db8:ffff:0:cb:71:a00:0"),
+        ("MAP", "2001:db8:12:3400:0:c000:212:34", "2001:db8:ffff::/96", "2001:db8:ffff::cb00:710a"),
+        ("MAP", "2001:db8:12:3400:0:c000:212:34", "2001:db8:ff00::/40", "2001:db8:ffcb:71:a::"),
+    ):
+        control(world.ce, "del map0")
+        world.ce.run("nft flush ruleset")
+        world.edge(f"config map0 local.style {style} local.v4 192.0.2.0/24 local.v6 2001:db8::/40 local.ea-len 16"
+                   f" local.psid-offset 4 remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 {prefix}")
+        capture = Capture6(world.core, "ce0")
+        sock = world.lan.udp(to=(SERVER, 9))
+        sock.send(b"which")
+        seen = capture.wait(lambda p: next_header(p) == 17, 1)
+        canonical = lambda text: socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text))
+        found = (source6(seen), destination6(seen)) if seen is not None else None
+        check(f"{style} to {prefix}: addresses on the wire", found == (canonical(own), canonical(remote)), found)
+        sock.close()
+        capture.stop()
+
+
+def life(world):
+    """Devices come and go in whatever order."""
+    first, second = Namespace("one"), Namespace("two")
+    for space in (first, second):
+        check(f"{space.name}: a device of its own", control(space, "add map0", f"config map0 {LOCAL} {DEFAULT}") == 0)
+        space.run("ip link set map0 up")
+    check("one namespace does not see the other's", shown(first).count("add ") == 1)
+    first.run("ip link set map0 name map9")
+    check("renamed", "add map9" in shown(first), shown(first))
+    os.close(first.fd)
+    sh("ip netns del one")
+    second.run("ip link add type mapmint")
+    check("ip link add type mapmint", "mapmint0" in devices(second), devices(second))
+    second.run("ip link del mapmint0")
+    second.run("ip link del map0")
+    check("ip link del", shown(second) == "", shown(second))
+    # Unloading while packets flow.
+    stop = threading.Event()
+
+    def flood():
+        sock = world.lan.udp()
+        while not stop.is_set():
+            try:
+                sock.sendto(b"x" * 100, (SERVER, 7))
+            except OSError:
+                pass
+        sock.close()
+
+    threads = [threading.Thread(target=flood) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    good = True
+    for _ in range(5):
+        time.sleep(0.1)
+        sh("rmmod mapmint")
+        good = good and "map0" not in devices(world.ce)
+        sh(f"insmod {MODULE}")
+        world.edge(f"config map0 {LOCAL} {DEFAULT} {EDGE}") if not world.ce.run("nft flush ruleset") else None
+    stop.set()
+    for thread in threads:
+        thread.join()
+    check("unloaded and loaded five times under traffic", good)
+    sock = world.lan.udp(to=(SERVER, 7))
+    found = None
+    for _ in range(5):
+        found = exchange(sock, b"again", 1)
+        if found == b"again":
+            break
+    check("and it translates again", found == b"again", repr(found))
+    sock.close()
+    sh("rmmod mapmint")
+    sh(f"insmod {MODULE} ipv4_address=192.0.0.1/32")
+    shown_address = json.loads(sh("ip -j address show mapmint"))[0]
+    check("insmod ipv4_address=192.0.0.1/32", [a["local"] for a in shown_address["addr_info"] if a["family"] == "inet"] == ["192.0.0.1"]
+          and "UP" in shown_address["flags"], shown_address)
+    sh("rmmod mapmint")
+    refused = subprocess.run(["insmod", MODULE, "ipv4_address=192.0.0/32"], capture_output=True, text=True)
+    check("insmod with an address that is none is refused", refused.returncode != 0 and "is not A.B.C.D/length" in dmesg())
+    check("the module is gone", "mapmint" not in open("/proc/modules").read())
+
+
+def main():
+    sh("ip link set lo up")
+    sh(f"insmod {MODULE}")
+    world = World()
+    grammar(world.ce)
+    tayga = world.translator()
+    echo_server(world.server, 7)
+    world.edge(f"config map0 {LOCAL} {DEFAULT} {EDGE}")
+    for part in (through, large, mtu, refuses, forwarding, styles, life):
+        try:
+            part(world)
+        except Exception as error:  # A part that breaks off must not hide the others.
+            check(f"{part.__name__} runs to its end", False, repr(error))
+    tayga.terminate()
+    tayga.wait()
+    bad = [line for line in dmesg().splitlines() if re.search(r"BUG|WARNING|Oops|Call Trace|unregister_netdevice|leak|suspicious", line)]
+    check("the kernel's log is clean", not bad, bad[:5])
+    print(f"{results['passed']} passed, {results['failed']} failed", flush=True)
+    sys.exit(results["failed"] != 0)
+
+
+main()
