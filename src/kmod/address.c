@@ -44,7 +44,11 @@ int mm_add_address(struct net *net, int ifindex, __be32 address, u8 length)
 	} answer = {};
 	struct kvec to = { .iov_base = &request, .iov_len = sizeof(request) };
 	struct kvec from = { .iov_base = &answer, .iov_len = sizeof(answer) };
-	struct msghdr message = {};
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	/*
+	 * Named, or the capability is looked for in the socket's file: a kernel socket has none.
+	 */
+	struct msghdr message = { .msg_name = &kernel, .msg_namelen = sizeof(kernel) };
 	struct socket *sock;
 	int error;
 
@@ -52,6 +56,7 @@ int mm_add_address(struct net *net, int ifindex, __be32 address, u8 length)
 	if (error)
 		return error;
 	error = kernel_sendmsg(sock, &message, &to, 1, sizeof(request));
+	message = (struct msghdr){};
 	if (error >= 0)
 		error = kernel_recvmsg(sock, &message, &from, 1, sizeof(answer), MSG_DONTWAIT);
 	if (error >= 0)

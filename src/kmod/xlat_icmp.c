@@ -100,7 +100,7 @@ static bool mm_quoted_ports(const struct sk_buff *skb, int at, bool v6, struct m
 	return true;
 }
 
-/* The sum of the pseudo-header of ICMPv6 (RFC 4443 s2.3) between two addresses that lie in a row. */
+/* The sum of ICMPv6's pseudo-header (RFC 4443 s2.3) between two addresses that lie in a row. */
 static __wsum mm_pseudo6(const void *addresses, unsigned int length)
 {
 	const struct in6_addr *address = addresses;

@@ -6,7 +6,6 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /tmp
-mount -t devtmpfs devtmpfs /dev
 for word in $(cat /proc/cmdline); do
 	case $word in
 	kernel_dir=*) dir=${word#kernel_dir=} ;;
