@@ -40,6 +40,12 @@ def check(title, good, detail=""):
     print(f"{'ok' if good else 'FAILED'}   {title}" + (f": {detail}" if detail != "" and not good else ""), flush=True)
 
 
+class Here:
+    """The namespace that the guest began in."""
+
+    fd = os.open("/proc/self/ns/net", os.O_RDONLY)
+
+
 def enter(namespace):
     if LIBC.setns(namespace.fd, CLONE_NEWNET) != 0:
         raise OSError("setns")
@@ -575,6 +581,7 @@ def life(world):
     sock.close()
     sh("rmmod mapmint")
     sh(f"insmod {MODULE} ipv4_address=192.0.0.1/32")
+    enter(Here)
     shown_address = json.loads(sh("ip -j address show mapmint"))[0]
     check("insmod ipv4_address=192.0.0.1/32", [a["local"] for a in shown_address["addr_info"] if a["family"] == "inet"] == ["192.0.0.1"]
           and "UP" in shown_address["flags"], shown_address)
