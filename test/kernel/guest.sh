@@ -5,7 +5,6 @@ set -u
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
-mount -t tmpfs tmpfs /tmp
 for word in $(cat /proc/cmdline); do
 	case $word in
 	kernel_dir=*) dir=${word#kernel_dir=} ;;
