@@ -33,7 +33,7 @@ MAPMINT_CONFLICTS:=$(if $(DUMP),,kmod-nat46)
 define KernelPackage/mapmint
   SUBMENU:=Network Support
   TITLE:=MAP-T translation and NAT into the port set
-  DEPENDS:=@IPV6 +kmod-nf-conntrack +kmod-nf-conntrack6 +kmod-nf-nat
+  DEPENDS:=@IPV6 +kmod-nf-conntrack +kmod-nf-nat
   PROVIDES:=kmod-nat46
   CONFLICTS:=$(MAPMINT_CONFLICTS)
   FILES:=$(PKG_BUILD_DIR)/mapmint.ko
