@@ -8,18 +8,7 @@ import { decodeChain, type Findings } from "../../src/dhcpv6/decode.ts";
 import { encodeChain } from "../../src/dhcpv6/encode.ts";
 import type { Ipv6Prefix } from "../../src/ip/prefix.ts";
 import { formatHex, Reader } from "../../src/wire/reader.ts";
-
-/** A generator whose seed repeats a run (xorshift32). */
-export function random(seed: number): (below: number) => number {
-  let state = seed >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state % below;
-  };
-}
+import { type Random, random } from "./random.ts";
 
 const SEEDS = [
   "beef002100" + "4202000f2001010101040034200106f8147e10" + "4203000940261000d01208cafe",
@@ -36,7 +25,7 @@ const prefixes: readonly Ipv6Prefix[] = [
   { address: 0x20010db8000000200000000000000000n, length: 60 },
 ];
 
-function mutate(source: Uint8Array, next: (below: number) => number): Uint8Array {
+function mutate(source: Uint8Array, next: Random): Uint8Array {
   let octets = Array.from(source);
   for (let edits = 1 + next(4); edits > 0; edits--) {
     const at = next(octets.length + 1);
