@@ -154,8 +154,14 @@ async function provision(transport: Transport, router: Router, name: (text: stri
     address?.address === ce.ipv4,
     `${address?.address}/${address?.mask}`,
   );
-  detail(
-    attempt(within("ce", [process.execPath, "/usr/lib/mapmin/mapmin.mjs", "mapminctl", "status"])).stdout,
+  const mapminctl = [process.execPath, "/usr/lib/mapmin/mapmin.mjs", "mapminctl", "status"];
+  const shown = attempt(within("ce", mapminctl));
+  detail(shown.stdout);
+  const [told] = JSON.parse(attempt(within("ce", [...mapminctl, "--json"])).stdout);
+  check(
+    name("mapminctl status tells it"),
+    shown.code === 0 && told.up === true && told.ipv4 === `${ce.ipv4}/32` && told.ports === portSetSize,
+    `${told.ipv4}, PSID ${told.psid}, ${told.ports} ports, rule from ${told.source}`,
   );
   return { kea, client };
 }

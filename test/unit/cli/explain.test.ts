@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import { runExplain } from "../../../src/cli/explain.ts";
+import { makeTerminal } from "./terminal.ts";
+
+const value = "004202000d18c000020010002820010db8004203000940261000d01208cafe";
+const prefix = "2001:db8:12:3400::/56";
+
+function run(...argv: string[]) {
+  const terminal = makeTerminal();
+  const code = runExplain(argv, terminal);
+  return { code, out: terminal.out(), err: terminal.err() };
+}
+
+describe("explain", () => {
+  test("the value of option 48879: every field, and the customer edge that follows", () => {
+    const { code, out, err } = run(value, "--pd", prefix);
+    expect([code, err]).toEqual([0, ""]);
+    for (const words of [
+      "192.0.2.0",
+      "2001:db8::/40",
+      "2610:d0:1208:cafe::/64",
+      "EA bits",
+      "192.0.2.18/32",
+      "52 (0x34), 8 bits, offset 4",
+    ]) {
+      expect(out).toContain(words);
+    }
+    expect(out).toContain("240 in 15 ranges: 4928-4943 9024-9039");
+    expect(out).toContain("62272-62287");
+  });
+
+  test("a series of options gives the same", () => {
+    const length = (value.length / 2).toString(16).padStart(4, "0");
+    const { code, out } = run(`beef${length}${value}`, "--pd", prefix);
+    expect(code).toBe(0);
+    expect(out).toContain("read as: series of options");
+    expect(out).toContain("192.0.2.18/32");
+  });
+
+  test("--json: the same for programs", () => {
+    const { out } = run(value, "--pd", prefix, "--json");
+    expect(JSON.parse(out)).toMatchObject({
+      form: "value of option 48879",
+      errors: [],
+      edges: [
+        { transport: "map-t", ipv4: "192.0.2.18/32", psid: 52, psidLength: 8, psidOffset: 4, ports: 240 },
+      ],
+    });
+  });
+
+  test("a tolerance that was used is said: a prefix padded by two octets, as a provider sends it", () => {
+    const { code, out } = run(
+      "005f002900590018000c17cb0070003020010db800000000005d000400034000005b00094020010db8ffff0000",
+      "--pd",
+      "2001:db8:0:20::/60",
+    );
+    expect(code).toBe(0);
+    expect(out).toMatch(/^note: .*octet/m);
+    expect(out).toContain("16384-24575");
+  });
+
+  test.each([
+    ["cut short", value.slice(0, 30), "octet"],
+    ["no DMR", value.slice(0, 36), "exactly one DMR"],
+    ["an IPv4 prefix length of 33", value.replace("000d18", "000d21"), "prefix4-len"],
+    ["EA length 49", value.replace("c000020010", "c000020031"), "ea-len"],
+    ["an IPv6 prefix length of 129", value.replace("0010002820", "0010008120"), "ipv6-prefix-len"],
+  ])("%s: path and offset, exit 1", (_title, hex, words) => {
+    const { code, err } = run(hex);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error: .*octet \d+/m);
+    expect(err).toContain(words);
+  });
+
+  test.each([["zz"], ["0"], [`${value}0`]])("%s is no hexadecimal text", (hex) => {
+    expect(() => run(hex)).toThrow("hex");
+  });
+
+  test("no or two arguments: exit 2", () => {
+    expect(run().code).toBe(2);
+    expect(run("00", "00").code).toBe(2);
+  });
+});

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest";
+import { runMdpc } from "../../../src/cli/mdpc.ts";
+import { makeTerminal } from "./terminal.ts";
+
+/** RFC 7597 example 1's rule and prefix, with the offset of the draft: 192.0.2.18, PSID 0x34 of 8 bits. */
+const rule = "4202000d18c000020010002820010db800";
+const dmr = "42030009402001 0db8ffff0000".replace(" ", "");
+const relay = "4203001180" + "20010db8ffff00000000000000000001";
+const prefixes = "2001:db8:12:3400::/56,3600,7200";
+
+function mdpc(
+  option: string | undefined,
+  argv: readonly string[] = [],
+  environment: Record<string, string> = {},
+) {
+  const terminal = makeTerminal();
+  const code = runMdpc(
+    argv,
+    { PREFIXES: prefixes, ...(option === undefined ? {} : { OPTION_48879: option }), ...environment },
+    terminal,
+  );
+  return { code, out: terminal.out(), err: terminal.err() };
+}
+
+const common = "-H -a 192.168.1.1/24 -A 192.0.2.18/32 -P 2001:db8:12::/48";
+
+describe("mdpc prints what the original did", () => {
+  test("MAP-T", () => {
+    expect(mdpc(`00${rule}${dmr}`, ["-w", "eth1", "-m", "1420"])).toEqual({
+      code: 0,
+      out: `mapminctl -s -i br-lan -I eth1 ${common} -R 256 -z 4 -o 52 -c 1420 -T\nmapminctl -r -d -P 2001:db8:ffff::/64 -T\n`,
+      err: "",
+    });
+  });
+
+  test("MAP-E", () => {
+    expect(mdpc(`01${rule}${relay}`, ["-w", "eth1", "-m", "1420"]).out).toBe(
+      `mapminctl -s -i br-lan -I eth1 ${common} -R 256 -z 4 -o 52 -c 1420 -E\nmapminctl -r -d -P 2001:db8:ffff::1/128 -E\n`,
+    );
+  });
+
+  test("MAP_PORTPARAMS counts: offset 6", () => {
+    expect(mdpc(`00${rule}4204000406000000${dmr}`).out).toContain("-R 256 -z 6 -o 52 ");
+  });
+
+  test("a line for each rule that matches, in order", () => {
+    const other = "4202000d1acb007100060028200 10db900".replace(" ", "");
+    const { code, out } = mdpc(`00${other}${rule}${dmr}`);
+    expect(code).toBe(0);
+    expect(out.split("\n").filter((line) => line.startsWith("mapminctl -s"))).toHaveLength(1);
+    expect(out).toContain("-A 192.0.2.18/32");
+  });
+
+  test("another variable", () => {
+    expect(mdpc(undefined, ["-o", "MINE"], { MINE: `00${rule}${dmr}` }).code).toBe(0);
+  });
+
+  test("-v tells on standard error what was read", () => {
+    const { out, err } = mdpc(`00${rule}${dmr}`, ["-v"]);
+    expect(err).toContain("map-t, 1 rules, 1 prefixes");
+    expect(out.split("\n")).toHaveLength(3);
+  });
+});
+
+describe("mdpc refuses", () => {
+  test.each([
+    ["no rule for the prefix", `00${rule}${dmr}`, [], { PREFIXES: "2001:dead::/56,1,2" }, "PREFIXES"],
+    ["no prefix", `00${rule}${dmr}`, [], { PREFIXES: "" }, "PREFIXES"],
+    ["no option", undefined, [], {}, "OPTION_48879"],
+    ["text that is no hex", "zz", [], {}, "OPTION_48879"],
+    ["an option cut short", `00${rule}`.slice(0, 20), [], {}, "octet"],
+    ["two DMRs", `00${rule}${dmr}${dmr}`, [], {}, "exactly one DMR"],
+    ["a device for the shell", `00${rule}${dmr}`, ["-w", "eth0;reboot"], {}, "-w"],
+    ["an MSS too small", `00${rule}${dmr}`, ["-m", "100"], {}, "-m"],
+    ["an MSS that is none", `00${rule}${dmr}`, ["-m", "1e3x"], {}, "-m"],
+    ["a variable that is none", `00${rule}${dmr}`, ["-o", "A=B"], {}, "-o"],
+  ] as const)(
+    "%s: one line on standard error, nothing on standard output, exit 1",
+    (_title, option, argv, environment, words) => {
+      const { code, out, err } = mdpc(option, argv, environment);
+      expect([code, out]).toEqual([1, ""]);
+      expect(err.trimEnd().split("\n")).toHaveLength(1);
+      expect(err).toContain(words);
+    },
+  );
+
+  test("options it does not know: exit 2", () => {
+    expect(mdpc("00", ["-x"]).code).toBe(2);
+  });
+
+  test("--help: exit 0", () => {
+    expect(mdpc(undefined, ["--help"])).toMatchObject({ code: 0, err: "" });
+  });
+});

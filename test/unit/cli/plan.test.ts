@@ -1,0 +1,66 @@
+import { describe, expect, test } from "vitest";
+import { runPlan } from "../../../src/cli/plan.ts";
+import { makeTerminal } from "./terminal.ts";
+
+const option = "004202000d18c000020010002820010db800420300094020010db8ffff0000";
+const given = ["--option", option, "--pd", "2001:db8:12:3400::/56"];
+
+function run(...argv: string[]) {
+  const terminal = makeTerminal();
+  const code = runPlan(argv, terminal);
+  return { code, out: terminal.out(), err: terminal.err() };
+}
+
+describe("plan", () => {
+  test("--json: control lines, the update for netifd, the NAT", () => {
+    const plan = JSON.parse(run(...given, "--json").out);
+    expect(plan.control).toEqual([
+      "add map-wan6_4",
+      "config map-wan6_4 local.style MAP local.v4 192.0.2.0/24 local.v6 2001:db8::/40 local.ea-len 16 local.psid-offset 4 ce.v4 192.0.2.18 ce.v6 2001:db8:12:3400:0:c000:212:34 ce.psid-offset 4 ce.psid-len 8 ce.psid 52 remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 2001:db8:ffff::/64 remote.ea-len 0 remote.psid-offset 0",
+    ]);
+    expect(plan.notifyProto).toMatchObject({ action: 0, ifname: "map-wan6_4", "link-up": true });
+    expect(plan.nft).toContain("table ip mapmin_wan6__4 {");
+    expect(plan.source).toContain("DHCPv6");
+  });
+
+  test("--nft prints the same script alone", () => {
+    expect(run(...given, "--nft").out).toBe(JSON.parse(run(...given, "--json").out).nft);
+  });
+
+  test("--shell prints commands", () => {
+    const { out } = run(...given);
+    expect(out).toContain("/proc/net/nat46/control");
+    expect(out).toContain("192.0.2.18");
+  });
+
+  test("--rule and --config lead to the same customer edge", () => {
+    const rule =
+      "type=map-t,ealen=16,prefix4len=24,prefix6len=40,ipv4prefix=192.0.2.0,ipv6prefix=2001:db8::,offset=4,dmr=2001:db8:ffff::/64";
+    const config = JSON.stringify({ maptype: "map-t", rule });
+    for (const argv of [
+      ["--rule", rule],
+      ["--config", config],
+    ]) {
+      const plan = JSON.parse(run(...argv, "--pd", "2001:db8:12:3400::/56", "--json").out);
+      expect(plan.control[1]).toContain("ce.v4 192.0.2.18 ");
+    }
+  });
+
+  test.each([
+    ["no source", []],
+    ["two sources", ["--option", option, "--rule", "type=map-t"]],
+  ])("%s: exit 2", (_title, argv) => {
+    expect(run(...argv)).toMatchObject({ code: 2, out: "" });
+  });
+
+  test.each([
+    ["a link's MTU below 1280", [...given, "--link-mtu", "1279"], "--link-mtu"],
+    ["a device for the shell", [...given, "--device", "a b"], "--device"],
+    ["an interface for the shell", [...given, "--iface", "$(x)"], "--iface"],
+    ["no prefix", given.slice(0, 2), "prefix"],
+    ["an option that is none", ["--option", "00", "--pd", "2001:db8::/56"], "DMR"],
+    ["configuration that is no JSON", ["--config", "{", "--pd", "2001:db8::/56"], "not JSON"],
+  ])("%s: an error that names it", (_title, argv, words) => {
+    expect(() => run(...argv)).toThrow(words);
+  });
+});
