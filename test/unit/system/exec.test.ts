@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { run } from "../../../src/system/exec.ts";
 
 test("gives standard output, passes input, and no shell sees the arguments", async () => {
@@ -8,7 +8,10 @@ test("gives standard output, passes input, and no shell sees the arguments", asy
 
 test("failures name the command and hold its own words", async () => {
   await expect(run("ls", ["/nowhere"])).rejects.toThrow(/^ls \/nowhere: .*No such file/);
+  // A directory on the way that may not be read would be another answer.
+  vi.stubEnv("PATH", "/usr/bin:/bin");
   await expect(run("mapmin-no-such-program", [])).rejects.toThrow("not installed");
+  vi.unstubAllEnvs();
 });
 
 test("a program that does not read its input is no error", async () => {
