@@ -36,14 +36,18 @@ void mm_input4(struct mm_dev *mm, struct sk_buff *skb)
 	netif_rx(skb);
 }
 
-/* Skips hop-by-hop, routing and destination options (s5.1); -1 when that cannot be done. */
-static int mm_skip_extensions(struct sk_buff *skb, u8 *next, bool *fragment)
+/*
+ * Skips hop-by-hop, routing and destination options (s5.1); -1 when that cannot be done. @pointer
+ * is where a Segments Left lies that is not 0.
+ */
+static int mm_skip_extensions(struct sk_buff *skb, u8 *next, bool *fragment, u32 *pointer)
 {
 	int at = sizeof(struct ipv6hdr);
 	int headers;
 
 	*next = ipv6_hdr(skb)->nexthdr;
 	*fragment = false;
+	*pointer = 0;
 	for (headers = 0; headers < 8; headers++) {
 		const struct ipv6_opt_hdr *eh;
 		struct ipv6_opt_hdr buffer;
@@ -62,8 +66,12 @@ static int mm_skip_extensions(struct sk_buff *skb, u8 *next, bool *fragment)
 			struct ipv6_rt_hdr rt_buffer;
 
 			rt = skb_header_pointer(skb, at, sizeof(rt_buffer), &rt_buffer);
-			if (!rt || rt->segments_left)
+			if (!rt)
 				return -1;
+			if (rt->segments_left) {
+				*pointer = at + offsetof(struct ipv6_rt_hdr, segments_left);
+				return -1;
+			}
 		}
 		*next = eh->nexthdr;
 		at += ipv6_optlen(eh);
@@ -197,6 +205,7 @@ bool mm_receive(struct mm_dev *mm, struct sk_buff *skb)
 	struct mm_port src, dst;
 	struct mm_in in = {};
 	bool fragment;
+	u32 pointer;
 	u8 next;
 	int error, at;
 
@@ -205,9 +214,12 @@ bool mm_receive(struct mm_dev *mm, struct sk_buff *skb)
 		return false;
 	if (mm_local_to_v4(rules, &ipv6_hdr(skb)->daddr, &in.addr4[1], &edge))
 		return false;
-	at = mm_skip_extensions(skb, &next, &fragment);
-	if (at < 0)
+	at = mm_skip_extensions(skb, &next, &fragment, &pointer);
+	if (at < 0) {
+		if (pointer)
+			icmpv6_send(skb, ICMPV6_PARAMPROB, ICMPV6_HDR_FIELD, pointer);
 		return mm_drop6(mm, skb, MM_DROP_EXTENSION);
+	}
 	if (fragment)
 		return mm_drop6(mm, skb, MM_DROP_FRAGMENT);
 	if (next == IPPROTO_ICMPV6) {

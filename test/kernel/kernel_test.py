@@ -31,6 +31,8 @@ DEFAULT = f"remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 {DMR} remote.ea-l
 EDGE = f"ce.v4 {OWN} ce.v6 {MAP} ce.psid-offset 4 ce.psid-len 8 ce.psid 52"
 # a = 4, k = 8, PSID 0x34: 0x1340-0x134f is the first range.
 INSIDE, OUTSIDE = 0x1340, 0x1350
+# The server as the DMR has it (RFC 6052, 64 bits), written as the C library does.
+REMOTE = "2001:db8:ffff:0:cb:71:a00:0"
 ETH_P_IPV6 = 0x86DD
 results = {"passed": 0, "failed": 0}
 
@@ -365,6 +367,17 @@ def large(world):
     parts = [p for p in capture.seen if next_header(p) == 44 and source6(p) == MAP]
     check("each of which fits the link", parts and all(len(p) <= 1500 for p in parts), [len(p) for p in parts])
     check("and which hold all of it", sum(len(p) - 48 for p in parts) == 4008, [len(p) for p in parts])
+    sock.settimeout(3)
+    sock.recv(65536)
+    for size in (2000, 4000, 20000):
+        data = os.urandom(size)
+        found = exchange(sock, data)
+        check(f"UDP of {size} octets there and back", found == data, repr(found)[:80])
+    capture.clear()
+    ping(world.lan, "-c", "1", "-W", "1", "-s", "2000", SERVER)
+    parts = [p for p in capture.seen if next_header(p) == 44 and source6(p) == MAP and p[40] == 58]
+    check("a ping of 2,000 octets leaves as fragments of one ICMPv6", len(parts) == 2
+          and checksum(parts[0][8:40] + struct.pack("!II", 2008, 58) + parts[0][48:] + parts[1][48:]) == 0, [p.hex() for p in parts])
     capture.stop()
     inbox.stopped = True
     sock.close()
@@ -457,20 +470,20 @@ def refuses(world):
                and struct.unpack("!H", p[40:42])[0] not in range(INSIDE, INSIDE + 16)]
     check("out: nothing outside the set was seen", not outside, [p.hex() for p in outside])
 
-    dmr = "2001:db8:ffff:0:cb:71:a00::"
-    found = counted("drop_port_outside_set_in", lambda: raw6(world.br, ip6(dmr, MAP, 17, udp6(dmr, MAP, 7, OUTSIDE))))
+    capture.clear()
+    found = counted("drop_port_outside_set_in", lambda: raw6(world.br, ip6(REMOTE, MAP, 17, udp6(REMOTE, MAP, 7, OUTSIDE))))
     check("in: a port outside the set is dropped and counted", found == 1, found)
-    answers = [p for p in capture.seen if next_header(p) == 58 and destination6(p) == dmr]
+    answers = [p for p in capture.seen if next_header(p) == 58 and destination6(p) == REMOTE]
     check("in: and silently", not answers, answers)
-    found = counted("translated_6to4", lambda: raw6(world.br, ip6(dmr, MAP, 17, udp6(dmr, MAP, 7, INSIDE))))
+    found = counted("translated_6to4", lambda: raw6(world.br, ip6(REMOTE, MAP, 17, udp6(REMOTE, MAP, 7, INSIDE))))
     check("in: a port of the set is translated", found == 1, found)
     routing = struct.pack("!BBBBI", 17, 0, 3, 1, 0)
-    found = counted("drop_extension_header", lambda: raw6(world.br, ip6(dmr, MAP, 43, routing + udp6(dmr, MAP, 7, INSIDE))))
+    found = counted("drop_extension_header", lambda: raw6(world.br, ip6(REMOTE, MAP, 43, routing + udp6(REMOTE, MAP, 7, INSIDE))))
     check("in: a routing header with segments left is dropped and counted", found == 1, found)
     options = struct.pack("!BBHI", 17, 0, 0x0104, 0)
-    found = counted("translated_6to4", lambda: raw6(world.br, ip6(dmr, MAP, 60, options + udp6(dmr, MAP, 7, INSIDE))))
+    found = counted("translated_6to4", lambda: raw6(world.br, ip6(REMOTE, MAP, 60, options + udp6(REMOTE, MAP, 7, INSIDE))))
     check("in: destination options are skipped", found == 1, found)
-    inner = ip6("2001:db8:12:3500:0:c000:212:35", dmr, 17, udp6(MAP, dmr, INSIDE, 7))
+    inner = ip6("2001:db8:12:3500:0:c000:212:35", REMOTE, 17, udp6(MAP, REMOTE, INSIDE, 7))
     found = counted("drop_icmp_error_about_others",
                     lambda: raw6(world.br, ip6("2001:db8:f000:2::2", MAP, 58, icmp6("2001:db8:f000:2::2", MAP, 1, 4, 0, inner))))
     check("in: an error about somebody else's packet is dropped and counted", found == 1, found)
@@ -483,6 +496,141 @@ def refuses(world):
     world.ce.run("ip -6 route del 2001:db8:ffff::/64 dev map0")
     raw.close()
     capture.stop()
+
+
+class Capture4(Capture):
+    """What the translator hands to the customer edge."""
+
+    def __init__(self, namespace, device="map0"):
+        super().__init__(namespace, device, lambda packet: None)
+        self.start()
+
+    def stop(self):
+        self.stopped = True
+        self.join()
+        self.socket.close()
+
+
+def incoming(world):
+    """IPv6 to IPv4, packet by packet: what is sent from beyond the border relay, and what comes out of the device."""
+    dmr, router = REMOTE, "2001:db8:f000:2::2"
+    seen4 = Capture4(world.ce)
+    seen6 = Capture6(world.core, "ce0")
+
+    def translated(packet, seconds=1):
+        seen4.clear()
+        raw6(world.br, packet)
+        return seen4.wait(lambda p: True, seconds)
+
+    def valid(packet):
+        """The checksums of header and payload."""
+        size = (packet[0] & 15) * 4
+        body = packet[size:]
+        if checksum(packet[:size]) != 0 or struct.unpack("!H", packet[2:4])[0] != len(packet):
+            return False
+        if packet[9] == 1:
+            return checksum(body) == 0
+        pseudo = packet[12:20] + struct.pack("!BBH", 0, packet[9], len(body))
+        return checksum(pseudo + body) == 0
+
+    # One packet to the last octet: hop limit 61, since the core has taken one off; the router takes its own later.
+    data = b"sixteen octets.."
+    packet = translated(struct.pack("!I", 6 << 28 | 0xB8 << 20 | 0x12345) + ip6(dmr, MAP, 17, udp6(dmr, MAP, 7, INSIDE, data), 62)[4:])
+    expected = ip(SERVER, OWN, 17, udp(SERVER, OWN, 7, INSIDE, data), ttl=61)
+    wanted = bytearray(expected)
+    if packet is not None:
+        # Of these the identification is not told before, and the checksum follows it.
+        wanted[1] = 0xB8
+        wanted[4:6], wanted[10:12] = packet[4:6], packet[10:12]
+    check("in: UDP, octet for octet", packet == bytes(wanted) and valid(packet), packet and packet.hex())
+    check("in: a small packet has no DF, and an id", packet is not None and packet[6] & 0x40 == 0 and packet[4:6] != b"\0\0", packet)
+    for length, df in ((1260, False), (1261, True), (1480, True)):
+        packet = translated(ip6(dmr, MAP, 17, udp6(dmr, MAP, 7, INSIDE, b"x" * (length - 28))))
+        check(f"in: {length} octets: DF {'set' if df else 'clear'}",
+              packet is not None and len(packet) == length and bool(packet[6] & 0x40) == df and valid(packet), packet and packet[:20].hex())
+    zero = bytearray(udp6(dmr, MAP, 7, INSIDE))
+    zero[6:8] = b"\0\0"
+    packet = translated(ip6(dmr, MAP, 17, bytes(zero)))
+    check("in: a UDP checksum of zero stays zero", packet is not None and packet[26:28] == b"\0\0", packet)
+    packet = translated(ip6(dmr, MAP, 58, icmp6(dmr, MAP, 129, 0, INSIDE << 16 | 1, b"abcdefgh")))
+    check("in: an echo reply", packet is not None and packet[20:] == echo(0, INSIDE) and valid(packet), packet and packet.hex())
+
+    # Fragments: whole before they are judged.
+    whole = udp6(dmr, MAP, 7, INSIDE, os.urandom(2992))
+    parts = [whole[:1448], whole[1448:2896], whole[2896:]]
+
+    def fragments(number, payloads, protocol=17, source=dmr):
+        at = 0
+        for i, part in enumerate(payloads):
+            more = i + 1 < len(payloads)
+            head = struct.pack("!BBHI", protocol, 0, at | more, number)
+            raw6(world.br, ip6(source, MAP, 44, head + part))
+            at += len(part)
+
+    seen4.clear()
+    fragments(77, parts)
+    packet = seen4.wait(lambda p: True, 1)
+    check("in: a datagram in three fragments comes out whole", packet is not None and len(packet) == 3020 and valid(packet)
+          and packet[6] & 0x40 == 0, packet and packet[:20].hex())
+    seen4.clear()
+    fragments(78, [icmp6(dmr, MAP, 129, 0, INSIDE << 16 | 1, bytes(2000))[:1448], icmp6(dmr, MAP, 129, 0, INSIDE << 16 | 1, bytes(2000))[1448:]], 58)
+    packet = seen4.wait(lambda p: True, 1)
+    check("in: so does an echo reply in two", packet is not None and valid(packet), packet and packet[:28].hex())
+    before = counters(world.ce)["drop_port_outside_set_in"]
+    bad = udp6(dmr, MAP, 7, OUTSIDE, bytes(2000))
+    fragments(79, [bad[:1448], bad[1448:]])
+    time.sleep(0.2)
+    check("in: fragments to a port outside the set are dropped", counters(world.ce)["drop_port_outside_set_in"] == before + 1)
+
+    # Errors.
+    quoted = ip6(MAP, dmr, 17, udp6(MAP, dmr, INSIDE, 7, b"z" * 60), 60)
+    for kind, code, rest, expected in (
+        (1, 0, 0, (3, 1, 0)), (1, 1, 0, (3, 10, 0)), (1, 4, 0, (3, 3, 0)), (2, 0, 1400, (3, 4, 1380)), (2, 0, 1000, (3, 4, 1260)),
+        (3, 0, 0, (11, 0, 0)), (4, 0, 4, (12, 0, 2 << 24)), (4, 1, 6, (3, 2, 0)),
+    ):
+        packet = translated(ip6(router, MAP, 58, icmp6(router, MAP, kind, code, rest, quoted)))
+        good = packet is not None and valid(packet) and (packet[20], packet[21], struct.unpack("!I", packet[24:28])[0]) == expected
+        check(f"in: error {kind}/{code} becomes {expected[0]}/{expected[1]}", good, packet and packet[:28].hex())
+        if packet is None:
+            continue
+        check(f"in: error {kind}/{code}: from 192.0.0.8, about our own packet", socket.inet_ntoa(packet[12:16]) == "192.0.0.8"
+              and packet[40:44] == socket.inet_aton(OWN) and packet[44:48] == socket.inet_aton(SERVER)
+              and packet[48:52] == struct.pack("!HH", INSIDE, 7) and valid(packet[28:]), packet.hex())
+    for kind, code in ((1, 5), (1, 2 + 5), (4, 2), (4, 9), (100, 0), (5, 0)):
+        packet = translated(ip6(router, MAP, 58, icmp6(router, MAP, kind, code, 0, quoted)), 0.2)
+        check(f"in: error {kind}/{code} has no counterpart", packet is None, packet and packet.hex())
+    # RFC 4884: 16 units of 8 octets are quoted, then the extension; 32 units of 4 octets in IPv4.
+    long = (ip6(MAP, dmr, 17, udp6(MAP, dmr, INSIDE, 7, b"z" * 80)))[:128]
+    extension = struct.pack("!BBHHBB", 0x20, 0, 0, 8, 1, 1) + b"\1\2\3\4"
+    packet = translated(ip6(router, MAP, 58, icmp6(router, MAP, 3, 0, 16 << 24, long + extension)))
+    check("in: an extension of RFC 4884 moves with its length", packet is not None and packet[25] == 32
+          and packet[28 + 128:] == extension and valid(packet), packet and packet.hex())
+    damaged = bytearray(icmp6(router, MAP, 1, 4, 0, quoted))
+    damaged[-1] ^= 1
+    packet = translated(ip6(router, MAP, 58, bytes(damaged)), 0.3)
+    check("in: a damaged error is not made whole", packet is None, packet and packet.hex())
+
+    # Not for us, or not as it should be.
+    seen6.clear()
+    routing = struct.pack("!BBBBI", 17, 0, 3, 1, 0)
+    raw6(world.br, ip6(dmr, MAP, 43, routing + udp6(dmr, MAP, 7, INSIDE)))
+    answer = seen6.wait(lambda p: next_header(p) == 58 and destination6(p) == dmr, 1)
+    check("in: segments left are answered 4/0 at octet 43", answer is not None and answer[40:42] == b"\4\0"
+          and struct.unpack("!I", answer[44:48])[0] == 43, answer and answer.hex())
+    before = counters(world.ce)
+    packet = translated(ip6(router, MAP, 17, udp6(router, MAP, 7, INSIDE)), 0.3)
+    check("in: a source in neither DMR nor FMR is ordinary IPv6", packet is None and counters(world.ce) == before)
+    for title, broken in (
+        ("a UDP header cut short", ip6(dmr, MAP, 17, b"\0\7\x13")),
+        ("an ICMP header cut short", ip6(dmr, MAP, 58, b"\x81\0")),
+        ("destination options past the end", ip6(dmr, MAP, 60, b"\x11\xff\1\4\0\0\0\0")),
+        ("an error that quotes nothing", ip6(router, MAP, 58, icmp6(router, MAP, 1, 4, 0, b""))),
+        ("an error that quotes half a header", ip6(router, MAP, 58, icmp6(router, MAP, 1, 4, 0, quoted[:30]))),
+    ):
+        packet = translated(broken, 0.2)
+        check(f"in: {title} is dropped", packet is None, packet and packet.hex())
+    seen4.stop()
+    seen6.stop()
 
 
 def forwarding(world):
@@ -599,7 +747,7 @@ def main():
     tayga = world.translator()
     echo_server(world.server, 7)
     world.edge(f"config map0 {LOCAL} {DEFAULT} {EDGE}")
-    for part in (through, large, mtu, refuses, forwarding, styles, life):
+    for part in (through, large, mtu, refuses, incoming, forwarding, styles, life):
         try:
             part(world)
         except Exception as error:  # A part that breaks off must not hide the others.
