@@ -83,9 +83,10 @@ static int mm_shadow_reserve(struct mm_shadow *shadow, int count)
 	if (shadow->rules && shadow->room >= count)
 		return 0;
 	room = min(MM_MAX_PAIRS, max(2 * count, old ? old->count : 0));
-	rules = kvzalloc(struct_size(rules, pair, room), GFP_KERNEL);
+	rules = kvzalloc(mm_rules_size(room), GFP_KERNEL);
 	if (!rules)
 		return -ENOMEM;
+	mm_rules_init(rules, room);
 	if (old) {
 		rules->debug = old->debug;
 		rules->count = old->count;
@@ -246,6 +247,7 @@ static int mm_commit(struct net *net, struct list_head *shadows)
 		if (shadow->deleted) {
 			mm_device_delete(shadow->mm);
 		} else if (shadow->changed) {
+			mm_rules_index(shadow->rules);
 			mm_device_set_rules(shadow->mm, shadow->rules);
 			shadow->rules = NULL;
 		}

@@ -54,8 +54,11 @@ static unsigned int mm_out_limit(const struct sk_buff *skb, const struct nf_hook
 	const struct mm_port none = {};
 	struct in6_addr dst;
 
+	/* No IPv6 path is narrower (RFC 8200 s5): the usual small packet needs no look-up. */
+	if (!mm_exceeds(skb, min(limit, IPV6_MIN_MTU - 20)))
+		return limit;
 	rules = rcu_dereference(mm->rules);
-	if (rules && !mm_remote_to_v6(rules, ip_hdr(skb)->daddr, none, &dst))
+	if (rules && !mm_remote_to_v6(rules, ip_hdr(skb)->daddr, none, MM_ANY_DOMAIN, &dst))
 		limit = min(limit, mm_limit4(mm, &dst));
 	return limit;
 }

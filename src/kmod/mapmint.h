@@ -64,11 +64,39 @@ struct mm_pair {
 	bool has_remote;
 };
 
-/* Never changed once published: a new one takes its place. */
+/* Pairs whose prefixes are of one length: a run of an index. */
+struct mm_run {
+	u16 start;
+	u16 count;
+	u8 length;
+};
+
+/*
+ * Pairs in the order of one family's remote prefixes, the longest first: a look-up costs a binary
+ * search for each length that occurs, however many rules there are.
+ */
+struct mm_index {
+	u16 *pair;
+	int runs;
+	struct mm_run run[129];
+};
+
+/* A pair without a local side belongs to whichever domain a packet is of. */
+#define MM_ANY_DOMAIN (-1)
+
+/* Never changed once published: a new one takes its place. mm_rules_index makes the indexes. */
 struct mm_rules {
 	struct rcu_head rcu;
 	int debug;
 	int count;
+	int room;
+	/* Pairs that have a local side. */
+	int locals;
+	u16 *local;
+	/* By pair: the first pair with the same local side. Domains of a device differ in it. */
+	s16 *domain;
+	struct mm_index by4;
+	struct mm_index by6;
 	struct mm_pair pair[];
 };
 
@@ -132,14 +160,17 @@ struct mm_port {
 };
 
 /* rules.c */
+size_t mm_rules_size(int room);
+void mm_rules_init(struct mm_rules *rules, int room);
+void mm_rules_index(struct mm_rules *rules);
 int mm_local_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port,
-		   struct in6_addr *v6);
-int mm_remote_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port,
+		   struct in6_addr *v6, int *domain);
+int mm_remote_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port, int domain,
 		    struct in6_addr *v6);
 int mm_local_to_v4(const struct mm_rules *rules, const struct in6_addr *v6, __be32 *v4,
-		   const struct mm_edge **edge);
+		   const struct mm_edge **edge, int *domain);
 int mm_remote_to_v4(const struct mm_rules *rules, const struct in6_addr *v6,
-		    struct mm_port port, __be32 *v4);
+		    struct mm_port port, int domain, __be32 *v4);
 bool mm_in_set(const struct mm_edge *edge, struct mm_port port);
 bool mm_valid_side(const struct mm_side *side, const char **why);
 

@@ -260,7 +260,7 @@ static int mm_translate4(struct mm_dev *mm, const struct mm_rules *rules, struct
 	struct mm_port src, dst;
 	struct mm_out out = {};
 	struct iphdr *iph;
-	int error;
+	int error, domain;
 
 	if (!pskb_may_pull(skb, sizeof(*iph)))
 		return MM_DROP_HEADER;
@@ -287,12 +287,12 @@ static int mm_translate4(struct mm_dev *mm, const struct mm_rules *rules, struct
 	}
 	if (!mm_ports4(skb, &out, &src, &dst))
 		return MM_DROP_HEADER;
-	error = mm_local_to_v6(rules, iph->saddr, src, &out.addr[0]);
+	error = mm_local_to_v6(rules, iph->saddr, src, &out.addr[0], &domain);
 	if (error && out.offset)
 		return MM_DROP_FRAGMENT;
 	if (error)
 		return error == -EPERM ? MM_DROP_PORT_OUT : MM_DROP_SOURCE4;
-	if (mm_remote_to_v6(rules, iph->daddr, dst, &out.addr[1]))
+	if (mm_remote_to_v6(rules, iph->daddr, dst, domain, &out.addr[1]))
 		return MM_DROP_DEST4;
 	if (out.protocol == IPPROTO_ICMP) {
 		const struct icmphdr *icmp = (struct icmphdr *)(skb->data + out.header);

@@ -207,12 +207,12 @@ bool mm_receive(struct mm_dev *mm, struct sk_buff *skb)
 	bool fragment;
 	u32 pointer;
 	u8 next;
-	int error, at;
+	int error, at, domain;
 
 	rules = rcu_dereference(mm->rules);
 	if (!rules || !pskb_may_pull(skb, sizeof(struct ipv6hdr)))
 		return false;
-	if (mm_local_to_v4(rules, &ipv6_hdr(skb)->daddr, &in.addr4[1], &edge))
+	if (mm_local_to_v4(rules, &ipv6_hdr(skb)->daddr, &in.addr4[1], &edge, &domain))
 		return false;
 	at = mm_skip_extensions(skb, &next, &fragment, &pointer);
 	if (at < 0) {
@@ -243,7 +243,7 @@ bool mm_receive(struct mm_dev *mm, struct sk_buff *skb)
 	}
 	if (!mm_ports6(skb, at, next, &src, &dst))
 		return mm_drop6(mm, skb, MM_DROP_HEADER);
-	error = mm_remote_to_v4(rules, &ipv6_hdr(skb)->saddr, src, &in.addr4[0]);
+	error = mm_remote_to_v4(rules, &ipv6_hdr(skb)->saddr, src, domain, &in.addr4[0]);
 	/* Check 2: neither DMR nor FMR is no MAP traffic. */
 	if (error == -ENOENT)
 		return false;

@@ -230,7 +230,7 @@ struct sk_buff *mm_icmp_error_4to6(struct mm_dev *mm, const struct mm_rules *rul
 	struct sk_buff *out;
 	__be32 quoted_addr[2];
 	int at = ip_hdrlen(skb);
-	int start, length, room;
+	int start, length, room, domain;
 	u8 type;
 
 	if (skb_copy_bits(skb, at, &type, 1) || !mm_read_error(skb, at, 5, 4, &error))
@@ -243,10 +243,10 @@ struct sk_buff *mm_icmp_error_4to6(struct mm_dev *mm, const struct mm_rules *rul
 		return mm_refuse(mm, MM_DROP_ICMP_TYPE, NULL);
 	if (!mm_read_quoted4(skb, &error, &quoted4, &quoted))
 		return mm_refuse(mm, MM_DROP_ICMP_INNER, NULL);
-	if (mm_remote_to_v6(rules, quoted4.saddr, quoted.src, &inner[0]) ||
-	    mm_local_to_v6(rules, quoted4.daddr, quoted.dst, &inner[1]) ||
-	    mm_local_to_v6(rules, outer->saddr, quoted.dst, &addr[0]) ||
-	    mm_remote_to_v6(rules, outer->daddr, quoted.src, &addr[1]))
+	if (mm_local_to_v6(rules, quoted4.daddr, quoted.dst, &inner[1], &domain) ||
+	    mm_remote_to_v6(rules, quoted4.saddr, quoted.src, domain, &inner[0]) ||
+	    mm_local_to_v6(rules, outer->saddr, quoted.dst, &addr[0], &domain) ||
+	    mm_remote_to_v6(rules, outer->daddr, quoted.src, domain, &addr[1]))
 		return mm_refuse(mm, MM_DROP_ICMP_INNER, NULL);
 	if (map.type == ICMPV6_PKT_TOOBIG) {
 		u32 mtu4 = mm->dev->mtu;
@@ -384,7 +384,7 @@ struct sk_buff *mm_icmp_error_6to4(struct mm_dev *mm, const struct mm_rules *rul
 	struct sk_buff *out;
 	struct in6_addr inner6[2];
 	__be32 inner[2], source;
-	int start, length, room;
+	int start, length, room, domain;
 
 	if (!mm_read_error(skb, at, 4, 8, &error))
 		return mm_refuse(mm, MM_DROP_HEADER, NULL);
@@ -394,11 +394,11 @@ struct sk_buff *mm_icmp_error_6to4(struct mm_dev *mm, const struct mm_rules *rul
 	if (!mm_icmp_map_6to4(error.type, error.code, ntohl(error.rest), &map))
 		return mm_refuse(mm, MM_DROP_ICMP_TYPE, NULL);
 	if (!mm_read_quoted6(skb, &error, &quoted6, &quoted) ||
-	    mm_local_to_v4(rules, &quoted6.saddr, &inner[0], &edge) ||
+	    mm_local_to_v4(rules, &quoted6.saddr, &inner[0], &edge, &domain) ||
 	    (edge && !mm_in_set(edge, quoted.src)) ||
-	    mm_remote_to_v4(rules, &quoted6.daddr, quoted.dst, &inner[1]))
+	    mm_remote_to_v4(rules, &quoted6.daddr, quoted.dst, domain, &inner[1]))
 		return mm_refuse(mm, MM_DROP_ICMP_INNER, NULL);
-	if (mm_remote_to_v4(rules, &outer->saddr, none, &source))
+	if (mm_remote_to_v4(rules, &outer->saddr, none, domain, &source))
 		source = htonl(MM_DUMMY4);
 	if (error.type == ICMPV6_PKT_TOOBIG) {
 		map.rest = mm_mtu_6to4(ntohl(error.rest), mm_limit4(mm, &quoted6.daddr) + 20,

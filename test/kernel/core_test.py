@@ -179,6 +179,37 @@ def choice(core):
     check("neither DMR nor FMR", core.ask("remote6 2001:dead::1 80"), "ENOENT")
 
 
+def domains(core):
+    """Several domains on a device, told apart by the source; 1,000 rules against the longest match by hand."""
+    one = "local.style NONE local.v4 10.0.0.1/32 local.v6 2001:db8:1::1/128"
+    two = "local.style NONE local.v4 10.0.0.2/32 local.v6 2001:db8:2::1/128"
+    core.rules(f"config map0 {one} remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 64:ff9b::/96",
+               f"insert map0 {two} remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 2001:db8:64::/96")
+    check("the first domain's default", core.ask("remote4 192.0.2.1 80 10.0.0.1"), address6("64:ff9b::c000:201"))
+    check("the second domain's default", core.ask("remote4 192.0.2.1 80 10.0.0.2"), address6("2001:db8:64::c000:201"))
+
+    rng = random.Random(8)
+    lines, rules = [], {}
+    while len(rules) < 1000:
+        length = rng.choice((8, 12, 16, 20, 24, 28, 32))
+        prefix = ipaddress.IPv4Network((rng.getrandbits(32), length), strict=False)
+        if prefix not in rules:
+            rules[prefix] = f"2001:db8:{len(rules):x}::/96"
+            lines.append(f"insert map0 remote.style RFC6052 remote.v4 {prefix} remote.v6 {rules[prefix]}")
+    core.rules(f"config map0 {one} remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 64:ff9b::/96", *lines)
+    networks = [*rules]
+    for _ in range(2000):
+        base = rng.choice(networks)
+        v4 = ipaddress.IPv4Address(int(base.network_address) | rng.getrandbits(32) & int(base.hostmask) if rng.random() < 0.8
+                                   else rng.getrandbits(32))
+        found = max((n for n in networks if v4 in n), key=lambda n: n.prefixlen, default=None)
+        head = rules[found].split("::")[0] if found else "64:ff9b"
+        check(f"longest match of {v4}", core.ask(f"remote4 {v4} 80"),
+              str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(head + "::")) | int(v4))))
+        if found:
+            check(f"and back to {v4}", core.ask(f"remote6 {ipaddress.IPv6Address(int(ipaddress.IPv6Address(head + '::')) | int(v4))} 80"), str(v4))
+
+
 # --- ICMP (RFC 7915 s4.2, s5.2) ------------------------------------------------------------------
 
 def icmp(core):
@@ -308,6 +339,7 @@ def main():
     vectors(core, ce_json)
     rfc6052(core)
     choice(core)
+    domains(core)
     forwarding_rules(core, 7597, 3000)
     icmp(core)
     mtu(core)

@@ -5,7 +5,8 @@
  *   reset                        forget all rules
  *   line TEXT                    a control line; rules are kept as the control file keeps them
  *   show                         the pairs, joined by " | "
- *   local4|remote4 V4 PORT|-     the IPv6 address of one of ours, of a remote one
+ *   local4 V4 PORT|-            the IPv6 address of one of ours
+ *   remote4 V4 PORT|- [OWN4]    of a remote one, as a packet from OWN4 has it
  *   local6 V6                    our IPv4 address
  *   remote6 V6 PORT|-            a remote one's IPv4 address
  *   set PORT                     whether the port is in the first pair's set
@@ -15,14 +16,9 @@
 #include "user_space.h"
 #include "mapmint.h"
 
-#define MOST 64
+#define MOST 1200
 
-static struct {
-	struct mm_rules rules;
-	struct mm_pair pair[MOST];
-} store;
-
-static struct mm_rules *const rules = &store.rules;
+static struct mm_rules *rules;
 
 static struct mm_port port_of(const char *word)
 {
@@ -67,16 +63,17 @@ static void take_line(const char *text)
 	if (line.verb == MM_VERB_INSERT) {
 		if (rules->count == MOST)
 			exit(3);
-		memmove(store.pair + 1, store.pair, rules->count * sizeof(*store.pair));
-		memset(store.pair, 0, sizeof(*store.pair));
+		memmove(rules->pair + 1, rules->pair, rules->count * sizeof(*rules->pair));
+		memset(rules->pair, 0, sizeof(*rules->pair));
 		rules->count++;
-		pair = store.pair;
+		pair = rules->pair;
 	} else {
 		if (!rules->count)
-			memset(&store.pair[rules->count++], 0, sizeof(*store.pair));
-		pair = &store.pair[rules->count - 1];
+			memset(&rules->pair[rules->count++], 0, sizeof(*rules->pair));
+		pair = &rules->pair[rules->count - 1];
 	}
 	mm_merge(pair, &line);
+	mm_rules_index(rules);
 	if (!mm_valid_pair(pair, &why))
 		printf("misfit %s\n", why);
 	else
@@ -88,13 +85,17 @@ int main(void)
 	static char line[70000];
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	rules = calloc(1, mm_rules_size(MOST));
+	if (!rules)
+		return 3;
+	mm_rules_init(rules, MOST);
 	while (fgets(line, sizeof(line), stdin)) {
 		char *word, *rest, *arg[4] = {};
 		struct mm_icmp_map map;
 		const struct mm_edge *edge;
 		struct in6_addr v6 = {};
 		__be32 v4 = 0;
-		int i, error;
+		int i, error, domain;
 
 		line[strcspn(line, "\n")] = 0;
 		rest = line;
@@ -106,31 +107,43 @@ int main(void)
 		for (i = 0; i < 4 && rest; i++)
 			arg[i] = strsep(&rest, " ");
 		if (!strcmp(word, "reset")) {
-			memset(&store, 0, sizeof(store));
+			memset(rules, 0, mm_rules_size(MOST));
+			mm_rules_init(rules, MOST);
 			puts("ok");
 		} else if (!strcmp(word, "show")) {
 			for (i = 0; i < rules->count; i++) {
 				char text[1024];
 
-				mm_print_pair(&store.pair[i], text, sizeof(text));
+				mm_print_pair(&rules->pair[i], text, sizeof(text));
 				printf("%s%s", i ? " |" : "", text);
 			}
 			puts("");
 		} else if (!strcmp(word, "local4") || !strcmp(word, "remote4")) {
 			inet_pton(AF_INET, arg[0], &v4);
-			error = (*word == 'l' ? mm_local_to_v6 : mm_remote_to_v6)(rules, v4,
-										  port_of(arg[1]), &v6);
+			/* A remote one is looked up for the domain of our address in the third word. */
+			domain = MM_ANY_DOMAIN;
+			if (*word == 'l') {
+				error = mm_local_to_v6(rules, v4, port_of(arg[1]), &v6, &domain);
+			} else {
+				if (arg[2]) {
+					__be32 own;
+
+					inet_pton(AF_INET, arg[2], &own);
+					mm_local_to_v6(rules, own, port_of("-"), &v6, &domain);
+				}
+				error = mm_remote_to_v6(rules, v4, port_of(arg[1]), domain, &v6);
+			}
 			answer6(error, &v6);
 		} else if (!strcmp(word, "local6")) {
 			inet_pton(AF_INET6, arg[0], &v6);
-			error = mm_local_to_v4(rules, &v6, &v4, &edge);
+			error = mm_local_to_v4(rules, &v6, &v4, &edge, &domain);
 			answer4(error, v4);
 		} else if (!strcmp(word, "remote6")) {
 			inet_pton(AF_INET6, arg[0], &v6);
-			error = mm_remote_to_v4(rules, &v6, port_of(arg[1]), &v4);
+			error = mm_remote_to_v4(rules, &v6, port_of(arg[1]), MM_ANY_DOMAIN, &v4);
 			answer4(error, v4);
 		} else if (!strcmp(word, "set")) {
-			puts(mm_in_set(&store.pair[0].edge, port_of(arg[0])) ? "yes" : "no");
+			puts(mm_in_set(&rules->pair[0].edge, port_of(arg[0])) ? "yes" : "no");
 		} else if (!strcmp(word, "icmp46") || !strcmp(word, "icmp64")) {
 			bool ok = word[4] == '4' ?
 				mm_icmp_map_4to6(atoi(arg[0]), atoi(arg[1]), atoi(arg[2]), &map) :

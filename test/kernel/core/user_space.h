@@ -6,6 +6,9 @@
 #ifndef MAPMIN_TEST_KERNEL_H
 #define MAPMIN_TEST_KERNEL_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
@@ -22,6 +25,7 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int16_t s16;
 typedef int netdev_tx_t;
 
 /* The kernel's own user-space headers have these types, and the numbers of ICMP. */
@@ -96,6 +100,17 @@ static inline bool dev_valid_name(const char *name)
 		if (*name == '/' || *name == ':' || isspace((unsigned char)*name))
 			return false;
 	return true;
+}
+
+#define struct_size(p, member, count) (sizeof(*(p)) + sizeof((p)->member[0]) * (count))
+
+typedef int (*cmp_r_func_t)(const void *a, const void *b, const void *priv);
+
+static inline void sort_r(void *base, size_t num, size_t size, cmp_r_func_t cmp, void *swap,
+			  const void *priv)
+{
+	(void)swap;
+	qsort_r(base, num, size, (int (*)(const void *, const void *, void *))cmp, (void *)priv);
 }
 
 int in6_pton(const char *text, int length, u8 *to, int delimiter, const char **end);

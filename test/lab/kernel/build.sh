@@ -1,8 +1,9 @@
 #!/bin/sh
 # Builds the lab kernel (User Mode Linux) once, from Debian's linux-source-6.1.
 #
-#   sh test/lab/kernel/build.sh [-q]
+#   sh test/lab/kernel/build.sh [-q] [debug]
 #
+# `debug` builds a second kernel with config.debug as well (KASAN, lockdep, kmemleak), and links it as CACHE/linux-debug.
 # The tree goes to ${MAPMIN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mapmin}/linux-VERSION-KEY, where KEY covers
 # the version of the source package, config.fragment and the compiler: a change of any of them builds anew. The
 # finished tree holds the program `linux` and is ready for modules from elsewhere:
@@ -13,7 +14,22 @@
 # leaves nothing that a later one mistakes for a finished tree.
 set -eu
 
-quiet=${1:-}
+quiet=
+link=linux-current
+fragments=config.fragment
+for word in "$@"; do
+	case $word in
+	-q) quiet=-q ;;
+	debug)
+		link=linux-debug
+		fragments="config.fragment config.debug"
+		;;
+	*)
+		echo "usage: build.sh [-q] [debug]" >&2
+		exit 2
+		;;
+	esac
+done
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${MAPMIN_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/mapmin}
 source=/usr/src/linux-source-6.1.tar.xz
@@ -23,12 +39,14 @@ if [ ! -f "$source" ]; then
 	exit 1
 fi
 version=$(dpkg-query -W -f='${Version}' linux-source-6.1)
-key=$({ cat "$here/config.fragment"; echo "$version"; gcc -dumpfullversion -dumpmachine; } | sha256sum | cut -c1-12)
+cd "$here"
+# shellcheck disable=SC2086
+key=$({ cat $fragments; echo "$version"; gcc -dumpfullversion -dumpmachine; } | sha256sum | cut -c1-12)
 tree=$cache/linux-$(echo "$version" | tr -c 'A-Za-z0-9.\n-' _)-$key
 
 publish() {
-	ln -sfn "$tree" "$cache/linux-current.$$"
-	mv -T "$cache/linux-current.$$" "$cache/linux-current"
+	ln -sfn "$tree" "$cache/$link.$$"
+	mv -T "$cache/$link.$$" "$cache/$link"
 	[ "$quiet" = -q ] || echo "$tree"
 }
 
@@ -75,10 +93,13 @@ start=$(date +%s)
 	tar -xf "$source" -C "$tree" --strip-components=1
 	cd "$tree"
 	make ARCH=um defconfig
-	scripts/kconfig/merge_config.sh -m .config "$here/config.fragment"
+	for fragment in $fragments; do
+		scripts/kconfig/merge_config.sh -m .config "$here/$fragment"
+	done
 	make ARCH=um olddefconfig
 	refused=0
 	# What was asked for and not granted is found now, not by a test that fails for no visible reason.
+	for fragment in $fragments; do cat "$here/$fragment"; done >.asked
 	while IFS= read -r line; do
 		option=${line%%=*}
 		case $option in
@@ -89,7 +110,7 @@ start=$(date +%s)
 			echo "$line was not accepted by the kernel's configuration"
 			refused=1
 		fi
-	done <"$here/config.fragment"
+	done <.asked
 	[ "$refused" -eq 0 ]
 	setsid make ARCH=um -j"$(nproc)" linux modules &
 	echo $! >"$tree/.make.pid"
