@@ -1,0 +1,109 @@
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { runStatus } from "../../../src/cli/status.ts";
+import { makeTerminal } from "./terminal.ts";
+
+const disk = vi.hoisted(() => new Map<string, string>());
+
+vi.mock("../../../src/system/files.ts", () => ({
+  readText: (path: string) => disk.get(path),
+  namesIn: (directory: string) =>
+    [...disk.keys()]
+      .filter((path) => path.startsWith(`${directory}/`))
+      .map((path) => path.slice(directory.length + 1)),
+}));
+vi.mock("../../../src/system/exec.ts", () => ({
+  run: () => Promise.reject(new Error("no such program")),
+}));
+
+/** RFC 7597 example 1: 192.0.2.18, PSID 0x34 of 8 bits, 252 ports in 63 ranges. */
+const up = `interface=wan6_4
+state=up
+since=2026-01-02T03:04:05Z
+transport=map-t
+tunlink=wan6
+device=map-wan6_4
+ipv4=192.0.2.18/32
+map_address=2001:db8:12:3400:0:c000:212:34
+offset=6
+psid_length=8
+psid=52
+mtu=1480
+source=DHCPv6 option 95
+`;
+const flows =
+  "udp 17 25 src=192.168.1.2 dst=203.0.113.1 sport=40000 dport=53 src=203.0.113.1 dst=192.0.2.18 sport=53 dport=1232 mark=0\n";
+
+async function status(...argv: string[]) {
+  const terminal = makeTerminal();
+  const code = await runStatus(argv, terminal);
+  return { code, out: terminal.out(), err: terminal.err() };
+}
+
+beforeEach(() => {
+  disk.clear();
+});
+
+describe("status", () => {
+  test("no state files: says so, exit 1", async () => {
+    const { code, out, err } = await status();
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toBe("no MAP interface has been set up; see /tmp/map.log\n");
+    expect(JSON.parse((await status("--json")).out)).toEqual([]);
+  });
+
+  test("an interface that is up: address, PSID, ports, and how many are in use", async () => {
+    disk.set("/var/run/mapmin/wan6_4.state", up);
+    disk.set("/sys/class/net/map-wan6_4/mtu", "1500\n");
+    disk.set("/proc/net/nf_conntrack", flows);
+    const { code, out } = await status("wan6_4", "--json");
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject([
+      {
+        interface: "wan6_4",
+        up: true,
+        ipv4: "192.0.2.18/32",
+        mapIpv6Address: "2001:db8:12:3400:0:c000:212:34",
+        psid: 52,
+        ports: 252,
+        mtu: 1480,
+        inUse: { used: { tcp: 0, udp: 1, icmp: 0 }, flows: 1 },
+        error: null,
+      },
+    ]);
+    const words = (await status()).out;
+    expect(words).toContain("252 in 63 ranges: 1232-1235, 2256-2259,");
+    expect(words).toContain("DHCPv6 option 95");
+  });
+
+  test("the device is gone: down, and why; no table of flows: not known", async () => {
+    disk.set("/var/run/mapmin/wan6_4.state", up);
+    const { code, out } = await status();
+    expect(code).toBe(1);
+    expect(out).toContain("wan6_4: down");
+    expect(out).toContain("the device map-wan6_4 is missing");
+    expect(out).toContain("not known");
+  });
+
+  test("a failed set-up tells its error", async () => {
+    disk.set("/var/run/mapmin/wan6_4.state", "interface=wan6_4\nstate=failed\nsince=now\nerror=no DMR\n");
+    const { code, out } = await status();
+    expect(code).toBe(1);
+    expect(out).toMatch(/last error +no DMR/);
+  });
+
+  test.each([["nonsense"], ["interface=wan6_4\nstate=maybe\nsince=now\n"], [""]])(
+    "a state file %j counts as none",
+    async (content) => {
+      disk.set("/var/run/mapmin/wan6_4.state", content);
+      expect(await status()).toMatchObject({ code: 1, out: "" });
+    },
+  );
+
+  test.each(["../../etc/passwd", "$(reboot)", "a;b", "a b", ""])("the name %j is refused", async (name) => {
+    await expect(status(name)).rejects.toThrow("INTERFACE");
+  });
+
+  test("two names: exit 2", async () => {
+    expect((await status("a", "b")).code).toBe(2);
+  });
+});
