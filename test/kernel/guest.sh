@@ -1,6 +1,6 @@
 #!/bin/sh
-# First program of the guest: runs the module's tests and ends the guest. The kernel's command line gives `kernel_dir=`
-# (this directory) and `kernel_module=` (the module).
+# First program of the guest: runs a Python program and ends the guest. The kernel's command line gives `kernel_dir=` (this
+# directory), `kernel_program=` (the program in it), and `kernel_args=` (its arguments, joined by commas).
 set -u
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -8,11 +8,13 @@ mount -t tmpfs tmpfs /run
 for word in $(cat /proc/cmdline); do
 	case $word in
 	kernel_dir=*) dir=${word#kernel_dir=} ;;
-	kernel_module=*) module=${word#kernel_module=} ;;
+	kernel_program=*) program=${word#kernel_program=} ;;
+	kernel_args=*) args=${word#kernel_args=} ;;
 	esac
 done
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1 TMPDIR=/run
 mkdir -p /run/netns
-PYTHONPATH="${dir:?}/../nat" /usr/bin/python3 "$dir/kernel_test.py" "${module:?}"
+# shellcheck disable=SC2086
+PYTHONPATH="${dir:?}/../nat" /usr/bin/python3 "$dir/${program:?}" $(echo "${args:?}" | tr , " ")
 echo "kernel-guest-status $?"
 busybox poweroff -f
