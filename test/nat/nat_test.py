@@ -189,11 +189,13 @@ def capacity(world, count, tries):
 
 def test_capacity(world):
     size = world.case["blockLength"]
-    placed = capacity(world, size, 4)
+    # For one packet the kernel looks at runs of 128, 64, 32 and 16 ports from random places: where one port of 256 is left, it
+    # misses it three times in ten. Hosts send again.
+    tries = 16
+    placed = capacity(world, size, tries)
     share = len(placed) / size
-    # The kernel looks at no more than 248 ports of a range for one packet.
     least = 1.0 if size <= 256 else 0.98
-    check(f"{size} UDP flows to one server and port within 4 tries", share >= least, f"{len(placed)}")
+    check(f"{size} UDP flows to one server and port within {tries} tries", share >= least, f"{len(placed)}")
     check("each from a port of its own", len(set(placed.values())) == len(placed))
     check("from our address", {source[0] for source in placed.values()} == {world.case["address"]})
     overload = capacity(world, size + 20, 4)
