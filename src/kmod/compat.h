@@ -13,6 +13,11 @@
 #define mm_set_lltx(dev) ((dev)->features |= NETIF_F_LLTX)
 #endif
 
+/* Segmentation in software has a header of its own since it was split off. */
+#ifdef MM_HAVE_GSO_HEADER
+#include <net/gso.h>
+#endif
+
 /* newlink's arguments were gathered in a structure. */
 #ifdef MM_HAVE_NEWLINK_PARAMS
 #define MM_NEWLINK_ARGUMENTS struct net_device *dev, struct rtnl_newlink_params *params

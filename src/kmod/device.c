@@ -24,11 +24,27 @@ static int mm_dev_init(struct net_device *dev)
 	mm->stats = alloc_percpu(struct mm_stats);
 	if (!mm->stats)
 		return -ENOMEM;
+	mm->lowest_mtu = IPV6_MIN_MTU;
+	atomic_set(&mm->fragment_id, get_random_u32());
 	dev->tstats = netdev_alloc_pcpu_stats(struct pcpu_sw_netstats);
-	if (!dev->tstats) {
-		free_percpu(mm->stats);
-		return -ENOMEM;
-	}
+	if (!dev->tstats)
+		goto err_stats;
+	if (mm_routes_init(mm))
+		goto err_tstats;
+	return 0;
+
+err_tstats:
+	free_percpu(dev->tstats);
+err_stats:
+	free_percpu(mm->stats);
+	return -ENOMEM;
+}
+
+/* Nobody sends any more: what the routes hold may go. */
+static int mm_dev_stop(struct net_device *dev)
+{
+	synchronize_net();
+	mm_routes_flush(netdev_priv(dev));
 	return 0;
 }
 
@@ -37,12 +53,14 @@ static void mm_dev_free(struct net_device *dev)
 	struct mm_dev *mm = netdev_priv(dev);
 
 	kvfree(rcu_dereference_protected(mm->rules, 1));
+	mm_routes_free(mm);
 	free_percpu(dev->tstats);
 	free_percpu(mm->stats);
 }
 
 static const struct net_device_ops mm_netdev_ops = {
 	.ndo_init = mm_dev_init,
+	.ndo_stop = mm_dev_stop,
 	.ndo_start_xmit = mm_xmit,
 	.ndo_get_stats64 = dev_get_tstats64,
 };

@@ -29,17 +29,10 @@ static unsigned int mm_hook_in6(void *priv, struct sk_buff *skb, const struct nf
 	list_for_each_entry_rcu(mm, &mm_pernet(state->net)->devices, list) {
 		if (!netif_running(mm->dev) || state->in == mm->dev)
 			continue;
-		if (mm_receive(mm, skb))
+		if (mm_receive(mm, skb, true))
 			return NF_STOLEN;
 	}
 	return NF_ACCEPT;
-}
-
-static bool mm_exceeds(const struct sk_buff *skb, unsigned int limit)
-{
-	if (skb_is_gso(skb))
-		return !skb_gso_validate_network_len(skb, limit);
-	return skb->len > limit;
 }
 
 /*
@@ -59,7 +52,7 @@ static unsigned int mm_out_limit(const struct sk_buff *skb, const struct nf_hook
 		return limit;
 	rules = rcu_dereference(mm->rules);
 	if (rules && !mm_remote_to_v6(rules, ip_hdr(skb)->daddr, none, MM_ANY_DOMAIN, &dst))
-		limit = min(limit, mm_limit4(mm, &dst));
+		limit = min(limit, mm_mtu6(mm, &dst, skb->mark) - 20);
 	return limit;
 }
 
@@ -68,12 +61,13 @@ static unsigned int mm_hook_forward4(void *priv, struct sk_buff *skb,
 {
 	unsigned int limit;
 
-	if (!state->out || !mm_is_device(state->out) || !(ip_hdr(skb)->frag_off & htons(IP_DF)))
+	if (!state->out || !mm_is_device(state->out) || !(ip_hdr(skb)->frag_off & htons(IP_DF)) ||
+	    IPCB(skb)->frag_max_size)
 		return NF_ACCEPT;
 	limit = mm_out_limit(skb, state);
 	if (!mm_exceeds(skb, limit))
 		return NF_ACCEPT;
-	mm_count(netdev_priv(state->out), MM_DROP_TOO_BIG);
+	mm_count_drop(netdev_priv(state->out), MM_DROP_TOO_BIG, true);
 	icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(limit));
 	return NF_DROP;
 }
@@ -83,17 +77,19 @@ static unsigned int mm_hook_post4(void *priv, struct sk_buff *skb,
 {
 	bool cut;
 
-	if (!state->out || !mm_is_device(state->out) || skb_is_gso(skb))
+	if (!state->out || !mm_is_device(state->out))
 		return NF_ACCEPT;
-	/* What arrived in fragments would be cut again in the same places, whatever its length. */
+	/* What the stack would cut as IPv4, where only the first piece has ports to judge by. */
 	cut = IPCB(skb)->frag_max_size ||
-	      (!(ip_hdr(skb)->frag_off & htons(IP_DF)) && skb->len > mm_out_limit(skb, state));
+	      (!(ip_hdr(skb)->frag_off & htons(IP_DF)) && mm_exceeds(skb, dst_mtu(skb_dst(skb))));
 	if (!cut)
 		return NF_ACCEPT;
 	/* Connection tracking may come behind us at the same priority, and must know this flow. */
 	if (nf_conntrack_confirm(skb) != NF_ACCEPT)
 		return NF_DROP;
-	mm_send_whole(netdev_priv(state->out), skb);
+	local_bh_disable();
+	mm_transmit(netdev_priv(state->out), skb);
+	local_bh_enable();
 	return NF_STOLEN;
 }
 

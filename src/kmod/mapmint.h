@@ -19,12 +19,6 @@
 #define MM_MAX_PAIRS 1024
 #define MM_MAX_WRITE 65536
 
-/*
- * RFC 7915 s5.1: packets up to here that came without a Fragment Header go without DF, so that they
- * may be cut.
- */
-#define MM_DF_LIMIT 1260
-
 enum mm_style {
 	MM_STYLE_NONE,
 	MM_STYLE_MAP,
@@ -127,11 +121,18 @@ struct mm_stats {
 	u64 count[MM_COUNTERS];
 };
 
+struct mm_routes;
+
 struct mm_dev {
 	struct net_device *dev;
 	struct net *net;
 	struct mm_rules __rcu *rules;
 	struct mm_stats __percpu *stats;
+	struct mm_routes __percpu *routes;
+	/* RFC 7915 s4's lowest-ipv6-mtu: what a packet without DF is cut to on an unknown path. */
+	u32 lowest_mtu;
+	/* The next identification of a packet that is cut. */
+	atomic_t fragment_id;
 	struct list_head list;
 };
 
@@ -153,6 +154,8 @@ static inline void mm_count(struct mm_dev *mm, enum mm_counter which)
 	this_cpu_inc(mm->stats->count[which]);
 }
 
+void mm_count_drop(struct mm_dev *mm, enum mm_counter why, bool out);
+
 /* What a packet's transport header offers for choosing a rule: the port or ICMP id of one end. */
 struct mm_port {
 	u16 port;
@@ -164,7 +167,7 @@ size_t mm_rules_size(int room);
 void mm_rules_init(struct mm_rules *rules, int room);
 void mm_rules_index(struct mm_rules *rules);
 int mm_local_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port,
-		   struct in6_addr *v6, int *domain);
+		   struct in6_addr *v6, const struct mm_edge **edge, int *domain);
 int mm_remote_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port, int domain,
 		    struct in6_addr *v6);
 int mm_local_to_v4(const struct mm_rules *rules, const struct in6_addr *v6, __be32 *v4,
@@ -172,21 +175,25 @@ int mm_local_to_v4(const struct mm_rules *rules, const struct in6_addr *v6, __be
 int mm_remote_to_v4(const struct mm_rules *rules, const struct in6_addr *v6,
 		    struct mm_port port, int domain, __be32 *v4);
 bool mm_in_set(const struct mm_edge *edge, struct mm_port port);
+u32 mm_port_count(const struct mm_edge *edge);
+u16 mm_nth_port(const struct mm_edge *edge, u32 number);
 bool mm_valid_side(const struct mm_side *side, const char **why);
 
-/* xlat4.c, xlat6.c, xlat_icmp.c */
+/* transmit.c */
 netdev_tx_t mm_xmit(struct sk_buff *skb, struct net_device *dev);
-int mm_send_whole(struct mm_dev *mm, struct sk_buff *skb);
-bool mm_receive(struct mm_dev *mm, struct sk_buff *skb);
-struct sk_buff *mm_icmp_error_4to6(struct mm_dev *mm, const struct mm_rules *rules,
-				   struct sk_buff *skb);
-struct sk_buff *mm_icmp_error_6to4(struct mm_dev *mm, const struct mm_rules *rules,
-				   struct sk_buff *skb, int at);
-__sum16 mm_replace_pseudo(__sum16 check, const void *from, int from_len, const void *to,
-			  int to_len);
-int mm_output6(struct mm_dev *mm, struct sk_buff *skb);
-void mm_input4(struct mm_dev *mm, struct sk_buff *skb);
-unsigned int mm_limit4(struct mm_dev *mm, const struct in6_addr *dst);
+void mm_transmit(struct mm_dev *mm, struct sk_buff *skb);
+bool mm_exceeds(const struct sk_buff *skb, unsigned int limit);
+
+/* receive.c */
+bool mm_receive(struct mm_dev *mm, struct sk_buff *skb, bool direct);
+
+/* route.c */
+int mm_routes_init(struct mm_dev *mm);
+void mm_routes_flush(struct mm_dev *mm);
+void mm_routes_free(struct mm_dev *mm);
+struct dst_entry *mm_route6(struct mm_dev *mm, const struct in6_addr *src,
+			    const struct in6_addr *dst, u32 mark, u8 tclass);
+unsigned int mm_mtu6(struct mm_dev *mm, const struct in6_addr *dst, u32 mark);
 
 /* icmp_map.c */
 struct mm_icmp_map {

@@ -69,30 +69,58 @@ bool mm_valid_side(const struct mm_side *side, const char **why)
 	return true;
 }
 
+/* In one 64-bit word: the low @count bits of @value at bit @start, bit 0 being the highest. */
+static u64 mm_put_word(u64 word, int start, int count, u64 value)
+{
+	u64 mask = count == 64 ? ~0ULL : ((1ULL << count) - 1) << (64 - start - count);
+
+	return (word & ~mask) | (value << (64 - start - count) & mask);
+}
+
+static u64 mm_get_word(u64 word, int start, int count)
+{
+	return word << start >> (64 - count);
+}
+
+static u64 mm_load(const struct in6_addr *v6, int half)
+{
+	__be64 word;
+
+	memcpy(&word, &v6->s6_addr[8 * half], sizeof(word));
+	return be64_to_cpu(word);
+}
+
+static void mm_store(struct in6_addr *v6, int half, u64 value)
+{
+	__be64 word = cpu_to_be64(value);
+
+	memcpy(&v6->s6_addr[8 * half], &word, sizeof(word));
+}
+
 /* Writes the low @count bits of @value at bit @start, bit 0 being the highest of the address. */
 static void mm_put_bits(struct in6_addr *v6, int start, int count, u64 value)
 {
-	int i;
+	int first = clamp(64 - start, 0, count);
 
-	for (i = 0; i < count; i++) {
-		int bit = start + i;
-		u8 mask = 0x80 >> (bit & 7);
-
-		if (value >> (count - 1 - i) & 1)
-			v6->s6_addr[bit >> 3] |= mask;
-		else
-			v6->s6_addr[bit >> 3] &= ~mask;
-	}
+	if (first)
+		mm_store(v6, 0, mm_put_word(mm_load(v6, 0), start, first,
+					    value >> (count - first)));
+	if (count > first)
+		mm_store(v6, 1, mm_put_word(mm_load(v6, 1), max(start - 64, 0), count - first,
+					    value));
 }
 
 /* The @count bits at bit @start, as a number. */
 static u64 mm_get_bits(const struct in6_addr *v6, int start, int count)
 {
+	int first = clamp(64 - start, 0, count);
 	u64 value = 0;
-	int i;
 
-	for (i = start; i < start + count; i++)
-		value = value << 1 | (v6->s6_addr[i >> 3] >> (7 - (i & 7)) & 1);
+	if (first)
+		value = mm_get_word(mm_load(v6, 0), start, first);
+	if (count > first)
+		value = (first ? value << (count - first) : 0) |
+			mm_get_word(mm_load(v6, 1), max(start - 64, 0), count - first);
 	return value;
 }
 
@@ -126,8 +154,9 @@ static void mm_build(const struct mm_side *side, __be32 v4, u16 psid, struct in6
 	mm_put_bits(v6, side->v6_len, suffix_len, suffix);
 	mm_put_bits(v6, side->v6_len + suffix_len, mm_psid_len(side), psid);
 	/* s6: a prefix longer than 64 overwrites the top of the interface identifier. */
-	for (at = max(end, 64); at < 128; at++)
-		mm_put_bits(v6, at, 1, id.s6_addr[at >> 3] >> (7 - (at & 7)) & 1);
+	end = max(end, 64);
+	if (end < 128)
+		mm_put_bits(v6, end, 128 - end, mm_get_bits(&id, end, 128 - end));
 }
 
 static int mm_side_to_v6(const struct mm_side *side, __be32 v4, struct mm_port port,
@@ -228,6 +257,24 @@ bool mm_in_set(const struct mm_edge *edge, struct mm_port port)
 		return true;
 	return port.known && port.port &&
 	       mm_psid_of(edge->psid_offset, edge->psid_len, port.port) == edge->psid;
+}
+
+/* How many ports a set has, port 0 among them where it is of the set. */
+u32 mm_port_count(const struct mm_edge *edge)
+{
+	u32 ranges = edge->psid_offset ? (1U << edge->psid_offset) - 1 : 1;
+
+	return ranges << (16 - edge->psid_offset - edge->psid_len);
+}
+
+/* The @number-th port of a set, for any number: they begin anew behind the last. */
+u16 mm_nth_port(const struct mm_edge *edge, u32 number)
+{
+	int bits = 16 - edge->psid_offset - edge->psid_len;
+	u32 place = number % mm_port_count(edge);
+	u32 range = edge->psid_offset ? (place >> bits) + 1 : 0;
+
+	return (range << edge->psid_len | edge->psid) << bits | (place & ((1U << bits) - 1));
 }
 
 static bool mm_edge_has4(const struct mm_edge *edge, __be32 v4)
@@ -342,13 +389,14 @@ static bool mm_of_domain(const struct mm_rules *rules, int pair, int domain)
 
 /*
  * -ENOENT: not our address. -EPERM: our address, and a port outside the set. @domain is what tells
- * apart the remote sides of several domains.
+ * apart the remote sides of several domains; @edge is set where the port set is known.
  */
 int mm_local_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port,
-		   struct in6_addr *v6, int *domain)
+		   struct in6_addr *v6, const struct mm_edge **edge, int *domain)
 {
 	int i, best = -1;
 
+	*edge = NULL;
 	*domain = MM_ANY_DOMAIN;
 	for (i = 0; i < rules->locals; i++) {
 		const struct mm_pair *pair = &rules->pair[rules->local[i]];
@@ -356,6 +404,7 @@ int mm_local_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port,
 		if (pair->edge.has_v4) {
 			if (!mm_edge_has4(&pair->edge, v4))
 				continue;
+			*edge = &pair->edge;
 			*domain = rules->domain[rules->local[i]];
 			if (!mm_in_set(&pair->edge, port))
 				return -EPERM;

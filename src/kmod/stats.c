@@ -1,29 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Named counters, for ethtool -S and /proc/net/mapmint. */
 #include <linux/ethtool.h>
+#include <linux/net.h>
 
 #include "mapmint.h"
 
-const char *const mm_counter_names[MM_COUNTERS] = {
-	[MM_4TO6] = "translated_4to6",
-	[MM_6TO4] = "translated_6to4",
-	[MM_DROP_HEADER] = "drop_bad_header",
-	[MM_DROP_SOURCE4] = "drop_source_not_ours",
-	[MM_DROP_DEST4] = "drop_destination_without_rule",
-	[MM_DROP_PORT_OUT] = "drop_port_outside_set_out",
-	[MM_DROP_PORT_IN] = "drop_port_outside_set_in",
-	[MM_DROP_PROTOCOL] = "drop_protocol_without_ports",
-	[MM_DROP_ICMP_TYPE] = "drop_icmp_type",
-	[MM_DROP_ICMP_INNER] = "drop_icmp_error_about_others",
-	[MM_DROP_FRAGMENT] = "drop_fragment",
-	[MM_DROP_SOURCE_ROUTE] = "drop_source_route",
-	[MM_DROP_SPOOFED6] = "drop_source_does_not_match_rule",
-	[MM_DROP_EXTENSION] = "drop_extension_header",
-	[MM_DROP_NO_ROUTE] = "drop_no_route",
-	[MM_DROP_LOOP] = "drop_route_leads_back",
-	[MM_DROP_TOO_BIG] = "drop_too_big",
-	[MM_DROP_MEMORY] = "drop_no_memory",
-};
+/* Counts a packet that is dropped; with debug on, the log says why. */
+void mm_count_drop(struct mm_dev *mm, enum mm_counter why, bool out)
+{
+	const struct mm_rules *rules;
+
+	mm_count(mm, why);
+	if (out)
+		DEV_STATS_INC(mm->dev, tx_dropped);
+	else
+		DEV_STATS_INC(mm->dev, rx_dropped);
+	rcu_read_lock();
+	rules = rcu_dereference(mm->rules);
+	if (rules && rules->debug)
+		net_info_ratelimited("mapmint: %s: %s: %s\n", mm->dev->name, out ? "out" : "in",
+				     mm_counter_names[why]);
+	rcu_read_unlock();
+}
 
 u64 mm_stats_sum(const struct mm_dev *mm, enum mm_counter which)
 {

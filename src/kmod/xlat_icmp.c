@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ICMP errors, with the packet they quote (RFC 7915 s4.2, s4.3, s5.2, s5.3). An error is a packet
- * of its own: it is built anew, because nearly all of it changes and none of it is bulk.
+ * of its own: it is built anew, because nearly all of it changes and none of it is bulk. Knows no
+ * socket buffer.
  */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
-#include <net/icmp.h>
+#include <net/checksum.h>
 #include <net/ip.h>
-#include <net/dsfield.h>
 #include <net/ip6_checksum.h>
-#include <net/ip6_route.h>
 #include <net/ipv6.h>
 
-#include "mapmint.h"
+#include "xlat.h"
 
-/* RFC 1812 s4.3.2.3 and RFC 4443 s2.4 (c): how long an error may be. */
-#define MM_ERROR4_MAX 576
-#define MM_ERROR6_MAX IPV6_MIN_MTU
 /* RFC 4884 s5.1: a quoted packet with extensions behind it is padded to this at least. */
 #define MM_QUOTE_MIN 128
 #define MM_ICMP_LEN 8
@@ -31,17 +29,17 @@ struct mm_error {
 	u8 type;
 	u8 code;
 	__be32 rest;
-	int quote;
-	int quote_len;
-	int extension;
-	int extension_len;
+	const u8 *quote;
+	unsigned int quote_len;
+	const u8 *extension;
+	unsigned int extension_len;
 };
 
-/* The quoted packet's transport header, as far as it is there. */
+/* The quoted packet, as far as it is there. @header: octets before its transport header. */
 struct mm_quoted {
 	struct mm_port src;
 	struct mm_port dst;
-	int header;
+	unsigned int header;
 	int length;
 	u8 protocol;
 	u8 tos;
@@ -52,22 +50,30 @@ struct mm_quoted {
 	bool more;
 };
 
-/* @unit: octets that the length field of RFC 4884 counts in; 0 where the type has none. */
-static bool mm_read_error(const struct sk_buff *skb, int at, int length_octet, int unit,
-			  struct mm_error *error)
-{
-	u8 head[MM_ICMP_LEN];
-	int length;
+/* What is written: octets up to @limit, and where the quoted packet begins. */
+struct mm_writer {
+	u8 *out;
+	unsigned int len;
+	unsigned int start;
+	unsigned int limit;
+};
 
-	if (skb_copy_bits(skb, at, head, sizeof(head)))
+/* @at: where the ICMP header is. @length_octet, @unit: RFC 4884's length and what it counts in. */
+static bool mm_read_error(const u8 *in, unsigned int len, unsigned int at, int length_octet,
+			  int unit, struct mm_error *error)
+{
+	const u8 *head = in + at;
+	unsigned int length;
+
+	if (at + MM_ICMP_LEN > len)
 		return false;
 	error->type = head[0];
 	error->code = head[1];
 	memcpy(&error->rest, head + 4, 4);
-	error->quote = at + MM_ICMP_LEN;
-	error->quote_len = skb->len - error->quote;
+	error->quote = head + MM_ICMP_LEN;
+	error->quote_len = len - at - MM_ICMP_LEN;
 	error->extension_len = 0;
-	length = unit ? head[length_octet] * unit : 0;
+	length = head[length_octet] * unit;
 	if (length >= MM_QUOTE_MIN && length < error->quote_len) {
 		error->extension = error->quote + length;
 		error->extension_len = error->quote_len - length;
@@ -77,86 +83,87 @@ static bool mm_read_error(const struct sk_buff *skb, int at, int length_octet, i
 }
 
 /* Ports, or the id of an echo; other ICMP is not something that errors are sent for. */
-static bool mm_quoted_ports(const struct sk_buff *skb, int at, bool v6, struct mm_quoted *quoted)
+static bool mm_quoted_ports(const struct mm_error *error, bool v6, struct mm_quoted *quoted)
 {
-	__be16 word[4];
-	u8 type;
+	const u8 *at = error->quote + quoted->header;
+	unsigned int left = error->quote_len - quoted->header;
 
 	if (quoted->protocol == IPPROTO_TCP || quoted->protocol == IPPROTO_UDP) {
-		if (skb_copy_bits(skb, at, word, 4))
+		if (left < 4)
 			return false;
-		quoted->src = (struct mm_port){ ntohs(word[0]), true };
-		quoted->dst = (struct mm_port){ ntohs(word[1]), true };
+		quoted->src = (struct mm_port){ at[0] << 8 | at[1], true };
+		quoted->dst = (struct mm_port){ at[2] << 8 | at[3], true };
 	} else if (quoted->protocol == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
-		if (skb_copy_bits(skb, at, word, 8))
+		if (left < MM_ICMP_LEN)
 			return false;
-		type = ntohs(word[0]) >> 8;
-		if (v6 ? type != ICMPV6_ECHO_REQUEST && type != ICMPV6_ECHO_REPLY :
-			 type != ICMP_ECHO && type != ICMP_ECHOREPLY)
+		if (v6 ? at[0] != ICMPV6_ECHO_REQUEST && at[0] != ICMPV6_ECHO_REPLY :
+			 at[0] != ICMP_ECHO && at[0] != ICMP_ECHOREPLY)
 			return false;
-		quoted->src = (struct mm_port){ ntohs(word[2]), true };
+		quoted->src = (struct mm_port){ at[4] << 8 | at[5], true };
 		quoted->dst = quoted->src;
 	}
 	return true;
 }
 
 /* The sum of ICMPv6's pseudo-header (RFC 4443 s2.3) between two addresses that lie in a row. */
-static __wsum mm_pseudo6(const void *addresses, unsigned int length)
+static __wsum mm_pseudo6(const struct in6_addr *address, unsigned int length)
 {
-	const struct in6_addr *address = addresses;
-
 	return csum_unfold(~csum_ipv6_magic(&address[0], &address[1], length, IPPROTO_ICMPV6, 0));
+}
+
+/* Type and code are one word; the pseudo-header is IPv6's alone. */
+static void mm_quoted_echo(u8 *to, const struct mm_quoted *quoted, const struct in6_addr *addr6,
+			   bool to_v6)
+{
+	__sum16 check;
+	__wsum sum;
+
+	memcpy(&check, to + 2, sizeof(check));
+	sum = ~csum_unfold(check);
+	sum = csum_sub(sum, csum_partial(to, 2, 0));
+	if (to_v6)
+		to[0] = to[0] == ICMP_ECHO ? ICMPV6_ECHO_REQUEST : ICMPV6_ECHO_REPLY;
+	else
+		to[0] = to[0] == ICMPV6_ECHO_REQUEST ? ICMP_ECHO : ICMP_ECHOREPLY;
+	sum = csum_add(sum, csum_partial(to, 2, 0));
+	if (to_v6)
+		sum = csum_add(sum, mm_pseudo6(addr6, quoted->length));
+	else
+		sum = csum_sub(sum, mm_pseudo6(addr6, quoted->length));
+	check = csum_fold(sum);
+	memcpy(to + 2, &check, sizeof(check));
 }
 
 /*
  * Copies the quoted transport header and what follows, and makes its checksum fit the other
  * addresses.
  */
-static int mm_copy_quoted(const struct sk_buff *skb, const struct mm_error *error,
-			  const struct mm_quoted *quoted, u8 *to, int room, const void *from,
-			  int from_len, const void *other, int other_len)
+static void mm_copy_quoted(struct mm_writer *w, const struct mm_error *error,
+			   const struct mm_quoted *quoted, const __be32 *addr4,
+			   const struct in6_addr *addr6, bool to_v6)
 {
-	int length = min(error->quote_len - quoted->header, room);
-	__sum16 *check;
-	__wsum sum;
+	unsigned int length = min(error->quote_len - quoted->header, w->limit - w->len);
+	unsigned int offset = mm_check_offset(quoted->protocol);
+	u8 *to = w->out + w->len;
+	__sum16 check;
 
-	if (length < 0 || skb_copy_bits(skb, error->quote + quoted->header, to, length))
-		return -1;
-	if (quoted->offset)
-		return length;
-	switch (quoted->protocol) {
-	case IPPROTO_TCP:
-		if (length < (int)offsetofend(struct tcphdr, check))
-			break;
-		check = (__sum16 *)(to + offsetof(struct tcphdr, check));
-		*check = mm_replace_pseudo(*check, from, from_len, other, other_len);
-		break;
-	case IPPROTO_UDP:
-		check = (__sum16 *)(to + offsetof(struct udphdr, check));
-		if (length >= (int)sizeof(struct udphdr) && *check)
-			*check = mm_replace_pseudo(*check, from, from_len, other, other_len);
-		break;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		if (length < MM_ICMP_LEN)
-			return -1;
-		/* Type and code are one word; the pseudo-header is IPv6's alone. */
-		check = (__sum16 *)(to + 2);
-		sum = ~csum_unfold(*check);
-		sum = csum_sub(sum, csum_partial(to, 2, 0));
-		if (quoted->protocol == IPPROTO_ICMP)
-			to[0] = to[0] == ICMP_ECHO ? ICMPV6_ECHO_REQUEST : ICMPV6_ECHO_REPLY;
-		else
-			to[0] = to[0] == ICMPV6_ECHO_REQUEST ? ICMP_ECHO : ICMP_ECHOREPLY;
-		sum = csum_add(sum, csum_partial(to, 2, 0));
-		if (quoted->protocol == IPPROTO_ICMP)
-			sum = csum_add(sum, mm_pseudo6(other, quoted->length));
-		else
-			sum = csum_sub(sum, mm_pseudo6(from, quoted->length));
-		*check = csum_fold(sum);
-		break;
+	memcpy(to, error->quote + quoted->header, length);
+	w->len += length;
+	if (quoted->protocol == (to_v6 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+		mm_quoted_echo(to, quoted, addr6, to_v6);
+		return;
 	}
-	return length;
+	if (!offset || offset + sizeof(check) > length)
+		return;
+	memcpy(&check, to + offset, sizeof(check));
+	/* A UDP checksum that was not computed stays so: the quote is for recognition. */
+	if (quoted->protocol == IPPROTO_UDP && !check)
+		return;
+	if (to_v6)
+		check = mm_replace_pseudo(check, addr4, 8, addr6, 32);
+	else
+		check = mm_replace_pseudo(check, addr6, 32, addr4, 8);
+	memcpy(to + offset, &check, sizeof(check));
 }
 
 /*
@@ -164,174 +171,166 @@ static int mm_copy_quoted(const struct sk_buff *skb, const struct mm_error *erro
  * whole units of 8 octets (4 in IPv4). The length in units, or 0 when there are none, or no room
  * for them.
  */
-static int mm_append_extension(const struct sk_buff *skb, const struct mm_error *error,
-			       struct sk_buff *out, int start, int limit, int unit)
+static u32 mm_append_extension(struct mm_writer *w, const struct mm_error *error, unsigned int unit)
 {
-	int length = out->len - start;
-	int padded = max(round_up(length, unit), MM_QUOTE_MIN);
+	unsigned int room = w->limit - w->start;
+	unsigned int length = w->len - w->start;
+	unsigned int padded = max_t(unsigned int, round_up(length, unit), MM_QUOTE_MIN);
 
-	if (start + padded + error->extension_len > limit)
-		padded = round_down(limit - start - error->extension_len, unit);
-	if (!error->extension_len || padded < MM_QUOTE_MIN)
+	if (!error->extension_len || error->extension_len + MM_QUOTE_MIN > room)
 		return 0;
-	if (padded < length)
-		__skb_trim(out, start + padded);
-	else
-		memset(skb_put(out, padded - length), 0, padded - length);
-	if (skb_copy_bits(skb, error->extension, skb_put(out, error->extension_len),
-			  error->extension_len))
-		return -1;
+	if (padded + error->extension_len > room)
+		padded = round_down(room - error->extension_len, unit);
+	if (padded > length)
+		memset(w->out + w->len, 0, padded - length);
+	w->len = w->start + padded;
+	memcpy(w->out + w->len, error->extension, error->extension_len);
+	w->len += error->extension_len;
 	return padded / unit;
 }
 
-static struct sk_buff *mm_refuse(struct mm_dev *mm, enum mm_counter why, struct sk_buff *out)
+static bool mm_read_quoted4(const struct mm_error *error, struct mm_quoted *quoted)
 {
-	mm_count(mm, why);
-	kfree_skb(out);
-	return NULL;
-}
+	struct iphdr iph;
 
-static bool mm_read_quoted4(const struct sk_buff *skb, const struct mm_error *error,
-			    struct iphdr *iph, struct mm_quoted *quoted)
-{
-	if (skb_copy_bits(skb, error->quote, iph, sizeof(*iph)) || iph->version != 4 ||
-	    iph->ihl < 5)
+	if (error->quote_len < sizeof(iph))
+		return false;
+	memcpy(&iph, error->quote, sizeof(iph));
+	if (iph.version != 4 || iph.ihl < 5)
 		return false;
 	*quoted = (struct mm_quoted){
-		.header = iph->ihl * 4,
-		.length = (int)ntohs(iph->tot_len) - iph->ihl * 4,
-		.protocol = iph->protocol,
-		.tos = iph->tos,
-		.ttl = iph->ttl,
-		.id = ntohs(iph->id),
-		.offset = ntohs(iph->frag_off) & IP_OFFSET,
-		.more = iph->frag_off & htons(IP_MF),
+		.header = iph.ihl * 4,
+		.length = (int)ntohs(iph.tot_len) - iph.ihl * 4,
+		.protocol = iph.protocol,
+		.tos = iph.tos,
+		.ttl = iph.ttl,
+		.id = ntohs(iph.id),
+		.offset = ntohs(iph.frag_off) & IP_OFFSET,
+		.more = iph.frag_off & htons(IP_MF),
 	};
 	quoted->fragment = quoted->offset || quoted->more;
+	/* A later fragment has no ports to judge by. */
 	return quoted->length >= 0 && !quoted->offset && quoted->header <= error->quote_len &&
-	       mm_quoted_ports(skb, error->quote + quoted->header, false, quoted);
+	       mm_quoted_ports(error, false, quoted);
 }
 
-/*
- * An error that leaves us, about a packet that came in: its inner source is the remote end, its
- * inner destination is ours. A new packet, or NULL when it was dropped and counted.
- */
-struct sk_buff *mm_icmp_error_4to6(struct mm_dev *mm, const struct mm_rules *rules,
-				   struct sk_buff *skb)
+static void mm_write_quoted6(struct mm_writer *w, const struct mm_quoted *quoted,
+			     const struct in6_addr *addr)
 {
-	const struct iphdr *outer = ip_hdr(skb);
-	struct in6_addr addr[2], inner[2];
-	struct mm_quoted quoted;
-	struct mm_icmp_map map;
-	struct mm_error error;
-	struct icmp6hdr *icmp;
-	struct ipv6hdr *ip6h;
-	struct iphdr quoted4;
-	struct sk_buff *out;
-	__be32 quoted_addr[2];
-	int at = ip_hdrlen(skb);
-	int start, length, room, domain;
-	u8 type;
+	u8 next = quoted->protocol == IPPROTO_ICMP ? IPPROTO_ICMPV6 : quoted->protocol;
+	struct ipv6hdr ip6h = {};
+	struct frag_hdr fh = {};
 
-	if (skb_copy_bits(skb, at, &type, 1) || !mm_read_error(skb, at, 5, 4, &error))
-		return mm_refuse(mm, MM_DROP_HEADER, NULL);
-	/* The checksum is made anew: a damaged error must not become a good one. */
-	if (skb->ip_summed != CHECKSUM_PARTIAL &&
-	    csum_fold(skb_checksum(skb, at, skb->len - at, 0)))
-		return mm_refuse(mm, MM_DROP_HEADER, NULL);
-	if (!mm_icmp_map_4to6(error.type, error.code, ntohl(error.rest) >> 24, &map))
-		return mm_refuse(mm, MM_DROP_ICMP_TYPE, NULL);
-	if (!mm_read_quoted4(skb, &error, &quoted4, &quoted))
-		return mm_refuse(mm, MM_DROP_ICMP_INNER, NULL);
-	if (mm_local_to_v6(rules, quoted4.daddr, quoted.dst, &inner[1], &domain) ||
-	    mm_remote_to_v6(rules, quoted4.saddr, quoted.src, domain, &inner[0]) ||
-	    mm_local_to_v6(rules, outer->saddr, quoted.dst, &addr[0], &domain) ||
-	    mm_remote_to_v6(rules, outer->daddr, quoted.src, domain, &addr[1]))
-		return mm_refuse(mm, MM_DROP_ICMP_INNER, NULL);
-	if (map.type == ICMPV6_PKT_TOOBIG) {
-		u32 mtu4 = mm->dev->mtu;
+	*(__be32 *)&ip6h = htonl(6U << 28 | (u32)quoted->tos << 20);
+	ip6h.payload_len = htons(min_t(int, 65535, quoted->length + (quoted->fragment ? 8 : 0)));
+	ip6h.nexthdr = quoted->fragment ? NEXTHDR_FRAGMENT : next;
+	ip6h.hop_limit = quoted->ttl;
+	ip6h.saddr = addr[0];
+	ip6h.daddr = addr[1];
+	memcpy(w->out + w->len, &ip6h, sizeof(ip6h));
+	w->len += sizeof(ip6h);
+	if (!quoted->fragment)
+		return;
+	fh.nexthdr = next;
+	fh.frag_off = htons(quoted->more);
+	fh.identification = htonl(quoted->id);
+	memcpy(w->out + w->len, &fh, sizeof(fh));
+	w->len += sizeof(fh);
+}
 
-		map.rest = mm_mtu_4to6(ntohl(error.rest) & 0xffff, ntohs(quoted4.tot_len),
-				       mm_limit4(mm, &addr[1]) + 20, mtu4);
-	}
+static void mm_finish6(struct mm_writer *w, const struct iphdr *outer, const struct in6_addr *addr,
+		       const struct mm_icmp_map *map)
+{
+	unsigned int length = w->len - sizeof(struct ipv6hdr);
+	struct ipv6hdr *ip6h = (struct ipv6hdr *)w->out;
+	struct icmp6hdr *icmp = (struct icmp6hdr *)(ip6h + 1);
 
-	out = alloc_skb(LL_MAX_HEADER + MM_ERROR6_MAX, GFP_ATOMIC);
-	if (!out)
-		return mm_refuse(mm, MM_DROP_MEMORY, NULL);
-	skb_reserve(out, LL_MAX_HEADER);
-	skb_reset_network_header(out);
-	skb_put(out, sizeof(*ip6h));
-	skb_set_transport_header(out, out->len);
-	skb_put(out, MM_ICMP_LEN);
-	start = out->len;
-
-	ip6h = skb_put(out, sizeof(*ip6h));
-	ip6_flow_hdr(ip6h, quoted.tos, 0);
-	ip6h->payload_len = htons(min(65535, quoted.length + (quoted.fragment ? 8 : 0)));
-	ip6h->nexthdr = quoted.protocol == IPPROTO_ICMP ? IPPROTO_ICMPV6 : quoted.protocol;
-	ip6h->hop_limit = quoted.ttl;
-	ip6h->saddr = inner[0];
-	ip6h->daddr = inner[1];
-	if (quoted.fragment) {
-		struct frag_hdr *fh = skb_put(out, sizeof(*fh));
-
-		fh->nexthdr = ip6h->nexthdr;
-		fh->reserved = 0;
-		fh->frag_off = htons(quoted.more);
-		fh->identification = htonl(quoted.id);
-		ip6h->nexthdr = NEXTHDR_FRAGMENT;
-	}
-	quoted_addr[0] = quoted4.saddr;
-	quoted_addr[1] = quoted4.daddr;
-	room = MM_ERROR6_MAX - out->len;
-	length = mm_copy_quoted(skb, &error, &quoted, skb_tail_pointer(out), room, quoted_addr,
-				sizeof(quoted_addr), inner, sizeof(inner));
-	if (length < 0)
-		return mm_refuse(mm, MM_DROP_ICMP_INNER, out);
-	skb_put(out, length);
-	if (map.extensions) {
-		length = mm_append_extension(skb, &error, out, start, MM_ERROR6_MAX, 8);
-		if (length < 0)
-			return mm_refuse(mm, MM_DROP_HEADER, out);
-		map.rest = (u32)length << 24;
-	}
-
-	ip6h = ipv6_hdr(out);
-	ip6_flow_hdr(ip6h, outer->tos, 0);
-	ip6h->payload_len = htons(out->len - sizeof(*ip6h));
+	*(__be32 *)ip6h = htonl(6U << 28 | (u32)outer->tos << 20);
+	ip6h->payload_len = htons(length);
 	ip6h->nexthdr = IPPROTO_ICMPV6;
 	ip6h->hop_limit = outer->ttl;
 	ip6h->saddr = addr[0];
 	ip6h->daddr = addr[1];
-	icmp = (struct icmp6hdr *)skb_transport_header(out);
-	icmp->icmp6_type = map.type;
-	icmp->icmp6_code = map.code;
+	icmp->icmp6_type = map->type;
+	icmp->icmp6_code = map->code;
 	icmp->icmp6_cksum = 0;
-	icmp->icmp6_dataun.un_data32[0] = htonl(map.rest);
-	length = out->len - sizeof(*ip6h);
+	icmp->icmp6_dataun.un_data32[0] = htonl(map->rest);
 	icmp->icmp6_cksum = csum_ipv6_magic(&addr[0], &addr[1], length, IPPROTO_ICMPV6,
 					    csum_partial(icmp, length, 0));
-	out->mark = skb->mark;
-	out->priority = skb->priority;
-	return out;
 }
 
-static bool mm_read_quoted6(const struct sk_buff *skb, const struct mm_error *error,
-			    struct ipv6hdr *ip6h, struct mm_quoted *quoted)
+/*
+ * An error that leaves us, about a packet that came in: its inner source is the remote end, its
+ * inner destination is ours. MM_XLAT_OK, or why it is dropped.
+ */
+int mm_error4(const struct mm_env *env, const u8 *in, unsigned int len, u8 *out,
+	      unsigned int *out_len)
 {
-	int headers, at = sizeof(*ip6h);
-	u8 next, head[8];
+	const struct iphdr *outer = (const struct iphdr *)in;
+	struct mm_writer w = { .out = out, .limit = MM_ERROR6_MAX };
+	const struct mm_rules *rules = env->rules;
+	struct in6_addr addr[2], inner[2];
+	unsigned int at = outer->ihl * 4;
+	const struct mm_edge *edge;
+	struct mm_quoted quoted;
+	struct mm_icmp_map map;
+	struct mm_error error;
+	__be32 inner4[2];
+	int domain;
 
-	if (skb_copy_bits(skb, error->quote, ip6h, sizeof(*ip6h)) || ip6h->version != 6)
+	if (!mm_read_error(in, len, at, 5, 4, &error))
+		return MM_DROP_HEADER;
+	/* The checksum is made anew: a damaged error must not become a good one. */
+	if (csum_fold(csum_partial(in + at, len - at, 0)))
+		return MM_DROP_HEADER;
+	if (!mm_icmp_map_4to6(error.type, error.code, ntohl(error.rest) >> 24, &map))
+		return MM_DROP_ICMP_TYPE;
+	if (!mm_read_quoted4(&error, &quoted))
+		return MM_DROP_ICMP_INNER;
+	memcpy(inner4, error.quote + offsetof(struct iphdr, saddr), sizeof(inner4));
+	if (mm_local_to_v6(rules, inner4[1], quoted.dst, &inner[1], &edge, &domain) ||
+	    mm_remote_to_v6(rules, inner4[0], quoted.src, domain, &inner[0]) ||
+	    mm_local_to_v6(rules, outer->saddr, quoted.dst, &addr[0], &edge, &domain) ||
+	    mm_remote_to_v6(rules, outer->daddr, quoted.src, domain, &addr[1]))
+		return MM_DROP_ICMP_INNER;
+	if (map.type == ICMPV6_PKT_TOOBIG)
+		map.rest = mm_mtu_4to6(ntohl(error.rest) & 0xffff, quoted.header + quoted.length,
+				       env->mtu6(env, &addr[1]), env->mtu4);
+	w.start = sizeof(struct ipv6hdr) + MM_ICMP_LEN;
+	w.len = w.start;
+	mm_write_quoted6(&w, &quoted, inner);
+	mm_copy_quoted(&w, &error, &quoted, inner4, inner, true);
+	if (map.extensions)
+		map.rest = mm_append_extension(&w, &error, 8) << 24;
+	mm_finish6(&w, outer, addr, &map);
+	*out_len = w.len;
+	return MM_XLAT_OK;
+}
+
+static bool mm_read_quoted6(const struct mm_error *error, struct ipv6hdr *ip6h,
+			    struct mm_quoted *quoted)
+{
+	unsigned int at = sizeof(*ip6h);
+	int headers;
+	u8 next;
+
+	if (error->quote_len < at)
 		return false;
-	*quoted = (struct mm_quoted){ .tos = ipv6_get_dsfield(ip6h), .ttl = ip6h->hop_limit };
+	memcpy(ip6h, error->quote, sizeof(*ip6h));
+	if (ip6h->version != 6)
+		return false;
+	*quoted = (struct mm_quoted){
+		.tos = ntohl(*(const __be32 *)ip6h) >> 20,
+		.ttl = ip6h->hop_limit,
+	};
 	next = ip6h->nexthdr;
 	for (headers = 0; headers < 8; headers++) {
+		const u8 *head = error->quote + at;
+
 		if (next != NEXTHDR_HOP && next != NEXTHDR_DEST && next != NEXTHDR_ROUTING &&
 		    next != NEXTHDR_FRAGMENT)
 			break;
-		if (at + (int)sizeof(head) > error->quote_len ||
-		    skb_copy_bits(skb, error->quote + at, head, sizeof(head)))
+		if (at + 8 > error->quote_len)
 			return false;
 		if (next == NEXTHDR_FRAGMENT) {
 			quoted->fragment = true;
@@ -346,128 +345,118 @@ static bool mm_read_quoted6(const struct sk_buff *skb, const struct mm_error *er
 	}
 	quoted->header = at;
 	quoted->protocol = next;
-	quoted->length = (int)ntohs(ip6h->payload_len) - (at - (int)sizeof(*ip6h));
+	quoted->length = (int)ntohs(ip6h->payload_len) - (int)(at - sizeof(*ip6h));
 	return quoted->length >= 0 && !quoted->offset && at <= error->quote_len &&
-	       mm_quoted_ports(skb, error->quote + at, true, quoted);
+	       mm_quoted_ports(error, true, quoted);
 }
 
-/*
- * A router's Packet Too Big is about our own path: the route learns it, and later packets are
- * answered by us.
- */
-static void mm_learn_mtu(struct mm_dev *mm, struct sk_buff *skb, const struct mm_error *error)
+static void mm_write_quoted4(struct mm_writer *w, const struct mm_quoted *quoted,
+			     const __be32 *addr)
 {
-	if (!pskb_may_pull(skb, error->quote + sizeof(struct ipv6hdr)))
-		return;
-	__skb_pull(skb, error->quote);
-	ip6_update_pmtu(skb, mm->net, error->rest, 0, skb->mark, INVALID_UID);
-	__skb_push(skb, error->quote);
+	int length = min_t(int, 65535, quoted->length + (int)sizeof(struct iphdr));
+	struct iphdr iph = {
+		.version = 4,
+		.ihl = 5,
+		.tos = quoted->tos,
+		.tot_len = htons(length),
+		.id = htons(quoted->id),
+		.ttl = quoted->ttl,
+		.protocol = quoted->protocol == IPPROTO_ICMPV6 ? IPPROTO_ICMP : quoted->protocol,
+		.saddr = addr[0],
+		.daddr = addr[1],
+	};
+
+	/* Whole packets of ours that are larger than this had DF, or they had been cut. */
+	if (quoted->more)
+		iph.frag_off = htons(IP_MF);
+	else if (!quoted->fragment && length > MM_DF_LIMIT)
+		iph.frag_off = htons(IP_DF);
+	iph.check = ip_fast_csum(&iph, 5);
+	memcpy(w->out + w->len, &iph, sizeof(iph));
+	w->len += sizeof(iph);
+}
+
+static void mm_finish4(struct mm_writer *w, const struct ipv6hdr *outer, __be32 source,
+		       __be32 destination, const struct mm_icmp_map *map)
+{
+	struct iphdr *iph = (struct iphdr *)w->out;
+	struct icmphdr *icmp = (struct icmphdr *)(iph + 1);
+
+	memset(iph, 0, sizeof(*iph));
+	iph->version = 4;
+	iph->ihl = 5;
+	iph->tos = ntohl(*(const __be32 *)outer) >> 20;
+	iph->tot_len = htons(w->len);
+	iph->ttl = outer->hop_limit;
+	iph->protocol = IPPROTO_ICMP;
+	iph->saddr = source;
+	iph->daddr = destination;
+	iph->check = ip_fast_csum(iph, 5);
+	icmp->type = map->type;
+	icmp->code = map->code;
+	icmp->checksum = 0;
+	icmp->un.gateway = htonl(map->rest);
+	icmp->checksum = csum_fold(csum_partial(icmp, w->len - sizeof(*iph), 0));
 }
 
 /*
  * An error that came in, from whomever, about a packet of ours: its inner source is our MAP address
- * with a port of our set (RFC 7597 s8.1). A new packet, or NULL when it was dropped and counted.
- * @at: where its ICMPv6 header is.
+ * with a port of our set (RFC 7597 s8.1). MM_XLAT_OK, MM_XLAT_PASS where it is about ordinary IPv6,
+ * or why it is dropped. The identification is 0: it is not cut.
  */
-struct sk_buff *mm_icmp_error_6to4(struct mm_dev *mm, const struct mm_rules *rules,
-				   struct sk_buff *skb, int at)
+int mm_error6(const struct mm_env *env, const u8 *in, unsigned int len, u8 *out,
+	      unsigned int *out_len)
 {
-	const struct ipv6hdr *outer = ipv6_hdr(skb);
+	const struct ipv6hdr *outer = (const struct ipv6hdr *)in;
+	struct mm_packet packet = { .head = in, .head_len = len, .len = len };
+	struct mm_writer w = { .out = out, .limit = MM_ERROR4_MAX };
+	const struct mm_rules *rules = env->rules;
 	const struct mm_port none = {};
 	const struct mm_edge *edge;
-	struct ipv6hdr quoted6;
+	struct in6_addr inner6[2];
+	struct mm_answer unused;
 	struct mm_quoted quoted;
 	struct mm_icmp_map map;
 	struct mm_error error;
-	struct icmphdr *icmp;
-	struct iphdr *iph;
-	struct sk_buff *out;
-	struct in6_addr inner6[2];
+	struct ipv6hdr quoted6;
 	__be32 inner[2], source;
-	int start, length, room, domain;
+	unsigned int at;
+	int domain, found;
+	u8 next;
 
-	if (!mm_read_error(skb, at, 4, 8, &error))
-		return mm_refuse(mm, MM_DROP_HEADER, NULL);
-	if (csum_ipv6_magic(&outer->saddr, &outer->daddr, skb->len - at, IPPROTO_ICMPV6,
-			    skb_checksum(skb, at, skb->len - at, 0)))
-		return mm_refuse(mm, MM_DROP_HEADER, NULL);
+	if (mm_skip_extensions(&packet, &next, &at, &unused))
+		return MM_DROP_HEADER;
+	if (next == NEXTHDR_FRAGMENT)
+		at += sizeof(struct frag_hdr);
+	if (!mm_read_error(in, len, at, 4, 8, &error))
+		return MM_DROP_HEADER;
+	if (csum_ipv6_magic(&outer->saddr, &outer->daddr, len - at, IPPROTO_ICMPV6,
+			    csum_partial(in + at, len - at, 0)))
+		return MM_DROP_HEADER;
+	if (!mm_read_quoted6(&error, &quoted6, &quoted) ||
+	    mm_local_to_v4(rules, &quoted6.saddr, &inner[0], &edge, &domain))
+		return MM_DROP_ICMP_INNER;
+	found = mm_remote_to_v4(rules, &quoted6.daddr, quoted.dst, domain, &inner[1]);
+	if (found == -ENOENT)
+		return MM_XLAT_PASS;
+	if (found || (edge && !mm_in_set(edge, quoted.src)))
+		return MM_DROP_ICMP_INNER;
 	if (!mm_icmp_map_6to4(error.type, error.code, ntohl(error.rest), &map))
-		return mm_refuse(mm, MM_DROP_ICMP_TYPE, NULL);
-	if (!mm_read_quoted6(skb, &error, &quoted6, &quoted) ||
-	    mm_local_to_v4(rules, &quoted6.saddr, &inner[0], &edge, &domain) ||
-	    (edge && !mm_in_set(edge, quoted.src)) ||
-	    mm_remote_to_v4(rules, &quoted6.daddr, quoted.dst, domain, &inner[1]))
-		return mm_refuse(mm, MM_DROP_ICMP_INNER, NULL);
+		return MM_DROP_ICMP_TYPE;
 	if (mm_remote_to_v4(rules, &outer->saddr, none, domain, &source))
 		source = htonl(MM_DUMMY4);
-	if (error.type == ICMPV6_PKT_TOOBIG) {
-		map.rest = mm_mtu_6to4(ntohl(error.rest), mm_limit4(mm, &quoted6.daddr) + 20,
-				       mm->dev->mtu);
-		mm_learn_mtu(mm, skb, &error);
-		outer = ipv6_hdr(skb);
-	}
-
-	out = alloc_skb(LL_MAX_HEADER + MM_ERROR4_MAX, GFP_ATOMIC);
-	if (!out)
-		return mm_refuse(mm, MM_DROP_MEMORY, NULL);
-	skb_reserve(out, LL_MAX_HEADER);
-	skb_reset_mac_header(out);
-	skb_reset_network_header(out);
-	skb_put(out, sizeof(*iph));
-	skb_set_transport_header(out, out->len);
-	skb_put(out, MM_ICMP_LEN);
-	start = out->len;
-
-	iph = skb_put_zero(out, sizeof(*iph));
-	iph->version = 4;
-	iph->ihl = 5;
-	iph->tos = quoted.tos;
-	iph->tot_len = htons(min(65535, quoted.length + (int)sizeof(*iph)));
-	iph->id = htons(quoted.id);
-	/* Whole packets of ours that are larger than this had DF, or they had been cut. */
-	if (quoted.more)
-		iph->frag_off = htons(IP_MF);
-	else if (!quoted.fragment && quoted.length + sizeof(*iph) > MM_DF_LIMIT)
-		iph->frag_off = htons(IP_DF);
-	iph->ttl = quoted.ttl;
-	iph->protocol = quoted.protocol == IPPROTO_ICMPV6 ? IPPROTO_ICMP : quoted.protocol;
-	iph->saddr = inner[0];
-	iph->daddr = inner[1];
-	iph->check = ip_fast_csum(iph, 5);
+	if (error.type == ICMPV6_PKT_TOOBIG)
+		map.rest = mm_mtu_6to4(ntohl(error.rest), env->mtu6(env, &quoted6.daddr),
+				       env->mtu4);
 	inner6[0] = quoted6.saddr;
 	inner6[1] = quoted6.daddr;
-	room = MM_ERROR4_MAX - out->len;
-	length = mm_copy_quoted(skb, &error, &quoted, skb_tail_pointer(out), room, inner6,
-				sizeof(inner6), inner, sizeof(inner));
-	if (length < 0)
-		return mm_refuse(mm, MM_DROP_ICMP_INNER, out);
-	skb_put(out, length);
-	if (map.extensions) {
-		length = mm_append_extension(skb, &error, out, start, MM_ERROR4_MAX, 4);
-		if (length < 0)
-			return mm_refuse(mm, MM_DROP_HEADER, out);
-		map.rest = (u32)length << 16;
-	}
-
-	iph = ip_hdr(out);
-	memset(iph, 0, sizeof(*iph));
-	iph->version = 4;
-	iph->ihl = 5;
-	iph->tos = ipv6_get_dsfield(outer);
-	iph->tot_len = htons(out->len);
-	iph->ttl = outer->hop_limit;
-	iph->protocol = IPPROTO_ICMP;
-	iph->saddr = source;
-	iph->daddr = inner[0];
-	__ip_select_ident(mm->net, iph, 1);
-	iph->check = ip_fast_csum(iph, 5);
-	icmp = icmp_hdr(out);
-	icmp->type = map.type;
-	icmp->code = map.code;
-	icmp->checksum = 0;
-	icmp->un.gateway = htonl(map.rest);
-	icmp->checksum = csum_fold(csum_partial(icmp, out->len - sizeof(*iph), 0));
-	out->mark = skb->mark;
-	out->priority = skb->priority;
-	return out;
+	w.start = sizeof(struct iphdr) + MM_ICMP_LEN;
+	w.len = w.start;
+	mm_write_quoted4(&w, &quoted, inner);
+	mm_copy_quoted(&w, &error, &quoted, inner, inner6, false);
+	if (map.extensions)
+		map.rest = mm_append_extension(&w, &error, 4) << 16;
+	mm_finish4(&w, outer, source, inner[0], &map);
+	*out_len = w.len;
+	return MM_XLAT_OK;
 }

@@ -12,7 +12,11 @@
  *   set PORT                     whether the port is in the first pair's set
  *   icmp46|icmp64 TYPE CODE PTR  type code rest extensions
  *   mtu46 M QUOTED MTU6 MTU4, mtu64 M MTU6 MTU4
+ *   x46 HEX, x64 HEX [limit6=N] [mtu4=N] [cut=1]
+ *                                a packet that goes out, one that comes in: the translated one (4 HEX, 6 HEX), `pass`, or
+ *                                `drop COUNTER`, followed by `icmp TYPE CODE REST` where it is answered
  */
+#include "packet.h"
 #include "user_space.h"
 #include "mapmint.h"
 
@@ -104,6 +108,10 @@ int main(void)
 			take_line(rest ? rest : "");
 			continue;
 		}
+		if (!strcmp(word, "x46") || !strcmp(word, "x64")) {
+			answer_packet(rules, word[1] == '4', rest);
+			continue;
+		}
 		for (i = 0; i < 4 && rest; i++)
 			arg[i] = strsep(&rest, " ");
 		if (!strcmp(word, "reset")) {
@@ -123,13 +131,13 @@ int main(void)
 			/* A remote one is looked up for the domain of our address in the third word. */
 			domain = MM_ANY_DOMAIN;
 			if (*word == 'l') {
-				error = mm_local_to_v6(rules, v4, port_of(arg[1]), &v6, &domain);
+				error = mm_local_to_v6(rules, v4, port_of(arg[1]), &v6, &edge, &domain);
 			} else {
 				if (arg[2]) {
 					__be32 own;
 
 					inet_pton(AF_INET, arg[2], &own);
-					mm_local_to_v6(rules, own, port_of("-"), &v6, &domain);
+					mm_local_to_v6(rules, own, port_of("-"), &v6, &edge, &domain);
 				}
 				error = mm_remote_to_v6(rules, v4, port_of(arg[1]), domain, &v6);
 			}

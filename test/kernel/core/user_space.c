@@ -56,3 +56,23 @@ int scnprintf(char *to, size_t size, const char *format, ...)
 		to[at] = 0;
 	return at;
 }
+
+__wsum csum_partial(const void *data, int length, __wsum sum)
+{
+	const u8 *octet = data;
+	int i;
+
+	for (i = 0; i + 1 < length; i += 2) {
+		u16 word;
+
+		memcpy(&word, octet + i, 2);
+		sum = csum_add(sum, word);
+	}
+	if (length & 1) {
+		u16 word = 0;
+
+		memcpy(&word, octet + length - 1, 1);
+		sum = csum_add(sum, word);
+	}
+	return sum;
+}

@@ -10,6 +10,8 @@
 #define _GNU_SOURCE
 #endif
 #include <arpa/inet.h>
+#include <endian.h>
+#include <netinet/in.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -30,9 +32,13 @@ typedef int netdev_tx_t;
 
 /* The kernel's own user-space headers have these types, and the numbers of ICMP. */
 #include <linux/types.h>
+#include <linux/dccp.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
 
 #define __rcu
 #define __percpu
@@ -44,7 +50,37 @@ typedef int netdev_tx_t;
 #define min_t(type, a, b) min((type)(a), (type)(b))
 #define max_t(type, a, b) max((type)(a), (type)(b))
 #define min3(a, b, c) min(min(a, b), c)
+#define clamp(value, low, high) min(max(value, low), high)
+#define round_up(value, unit) (((value) + (unit) - 1) / (unit) * (unit))
+#define round_down(value, unit) ((value) / (unit) * (unit))
+#define __aligned(octets) __attribute__((aligned(octets)))
+#define __force
+#define cpu_to_be64(value) htobe64(value)
+#define be64_to_cpu(value) be64toh(value)
 #define IPV6_MIN_MTU 1280
+
+/* What the kernel keeps for itself of IP. */
+#define IP_DF 0x4000
+#define IP_MF 0x2000
+#define IP_OFFSET 0x1fff
+#define IP6_OFFSET 0xfff8
+#define IP6_MF 0x0001
+#define NEXTHDR_HOP 0
+#define NEXTHDR_ROUTING 43
+#define NEXTHDR_FRAGMENT 44
+#define NEXTHDR_DEST 60
+#define CSUM_MANGLED_0 ((__sum16)0xffff)
+
+struct frag_hdr {
+	__u8 nexthdr;
+	__u8 reserved;
+	__be16 frag_off;
+	__be32 identification;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
 
 struct rcu_head {
 	void *next;
@@ -111,6 +147,53 @@ static inline void sort_r(void *base, size_t num, size_t size, cmp_r_func_t cmp,
 {
 	(void)swap;
 	qsort_r(base, num, size, (int (*)(const void *, const void *, void *))cmp, (void *)priv);
+}
+
+/* Internet checksums, the plain way. */
+__wsum csum_partial(const void *data, int length, __wsum sum);
+
+static inline __sum16 csum_fold(__wsum sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (__sum16)~sum;
+}
+
+static inline __wsum csum_add(__wsum a, __wsum b)
+{
+	__wsum sum = a + b;
+
+	return sum + (sum < b);
+}
+
+static inline __wsum csum_sub(__wsum a, __wsum b)
+{
+	return csum_add(a, ~b);
+}
+
+static inline __wsum csum_unfold(__sum16 sum)
+{
+	return sum;
+}
+
+static inline __sum16 csum_ipv6_magic(const struct in6_addr *source, const struct in6_addr *destination,
+				      u32 length, u8 protocol, __wsum sum)
+{
+	__be32 rest[2] = { htonl(length), htonl(protocol) };
+
+	return csum_fold(csum_partial(rest, 8, csum_partial(source, 16, csum_partial(destination, 16, sum))));
+}
+
+static inline __sum16 csum_tcpudp_magic(__be32 source, __be32 destination, u32 length, u8 protocol, __wsum sum)
+{
+	__be32 all[3] = { source, destination, htonl((u32)protocol << 16 | (length & 0xffff)) };
+
+	return csum_fold(csum_partial(all, 12, sum));
+}
+
+static inline __sum16 ip_fast_csum(const void *header, unsigned int words)
+{
+	return csum_fold(csum_partial(header, words * 4, 0));
 }
 
 int in6_pton(const char *text, int length, u8 *to, int delimiter, const char **end);
