@@ -425,7 +425,7 @@ int mm_local_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port,
 	if (best < 0)
 		return -ENOENT;
 	*domain = rules->domain[best];
-	return mm_side_to_v6(&rules->pair[best].local, v4, port, v6);
+	return mm_side_to_v6(&rules->pair[best].local, v4, port, v6) ? -EPERM : 0;
 }
 
 /* The first place of a run whose pair's prefix is not below that of @v4. */

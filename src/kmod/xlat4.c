@@ -130,24 +130,37 @@ static int mm_transport4(const struct mm_packet *packet, const struct iphdr *iph
 	return 0;
 }
 
+/*
+ * s4.2: echoes and errors are translated; all else, and IGMP, is of one hop or of no use over
+ * there. It is looked at before the address: of another type the id is none.
+ */
+static int mm_icmp4(const struct mm_packet *packet, u8 protocol, unsigned int at)
+{
+	u8 type;
+
+	if (protocol == IPPROTO_IGMP)
+		return MM_DROP_ICMP_TYPE;
+	if (protocol != IPPROTO_ICMP)
+		return 0;
+	type = packet->head[at];
+	if (mm_is_icmp_error4(type))
+		return MM_XLAT_ERROR;
+	return type == ICMP_ECHO || type == ICMP_ECHOREPLY ? 0 : MM_DROP_ICMP_TYPE;
+}
+
 /* Echo: another type, and a checksum that covers a pseudo-header now (RFC 4443 s2.3). */
-static int mm_echo4(const struct mm_packet *packet, struct mm_xlat *x)
+static void mm_echo4(const struct mm_packet *packet, struct mm_xlat *x)
 {
 	const struct icmphdr *icmp = (const struct icmphdr *)(packet->head + x->strip);
 	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)x->header;
 	__wsum sum = ~csum_unfold(icmp->checksum);
 
-	if (mm_is_icmp_error4(icmp->type))
-		return MM_XLAT_ERROR;
-	if (icmp->type != ICMP_ECHO && icmp->type != ICMP_ECHOREPLY)
-		return MM_DROP_ICMP_TYPE;
 	x->retype = true;
 	x->type = icmp->type == ICMP_ECHO ? ICMPV6_ECHO_REQUEST : ICMPV6_ECHO_REPLY;
 	sum = csum_sub(sum, (__force __wsum)htons(icmp->type << 8));
 	sum = csum_add(sum, (__force __wsum)htons(x->type << 8));
 	x->check_at = x->strip + offsetof(struct icmphdr, checksum);
 	x->check = csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, x->payload, IPPROTO_ICMPV6, sum);
-	return 0;
 }
 
 /* The new header, but for its addresses, which are there already. */
@@ -214,18 +227,18 @@ int mm_xlat4(const struct mm_rules *rules, const struct mm_packet *packet, struc
 		if (error)
 			return error;
 	}
-	if (iph->protocol == IPPROTO_ICMP &&
-	    mm_is_icmp_error4(*(packet->head + x->strip)))
-		return MM_XLAT_ERROR;
-	error = mm_local_to_v6(rules, iph->saddr, src, &ip6h->saddr, &x->edge, &domain);
-	if (error && later)
-		return MM_DROP_FRAGMENT;
+	error = mm_icmp4(packet, iph->protocol, x->strip);
 	if (error)
-		return error == -EPERM ? MM_DROP_PORT_OUT : MM_DROP_SOURCE4;
+		return error;
+	error = mm_local_to_v6(rules, iph->saddr, src, &ip6h->saddr, &x->edge, &domain);
+	if (error == -EPERM)
+		return later ? MM_DROP_FRAGMENT : src.known ? MM_DROP_PORT_OUT : MM_DROP_PROTOCOL;
+	if (error)
+		return MM_DROP_SOURCE4;
 	if (mm_remote_to_v6(rules, iph->daddr, dst, domain, &ip6h->daddr))
 		return MM_DROP_DEST4;
 	if (iph->protocol == IPPROTO_ICMP)
-		error = mm_echo4(packet, x);
+		mm_echo4(packet, x);
 	else if (!later)
 		error = mm_transport4(packet, iph, fragment, x);
 	mm_header6(iph, x);

@@ -436,7 +436,7 @@ def refuses(world):
     check("out: an echo id outside the set is dropped and counted", found == 1, found)
     found = counted("drop_source_not_ours", lambda: raw.sendto(ip("192.0.2.19", SERVER, 17, udp("192.0.2.19", SERVER, INSIDE, 7)), (SERVER, 0)))
     check("out: another's address is dropped and counted", found == 1, found)
-    found = counted("drop_port_outside_set_out", lambda: raw.sendto(ip(OWN, SERVER, 47, b"\0" * 8), (SERVER, 0)))
+    found = counted("drop_protocol_without_ports", lambda: raw.sendto(ip(OWN, SERVER, 47, b"\0" * 8), (SERVER, 0)))
     check("out: a protocol without ports is dropped and counted", found == 1, found)
     lsrr = bytes([131, 7, 4]) + socket.inet_aton("198.51.100.1") + b"\0"
     body = udp(OWN, SERVER, INSIDE, 7)
