@@ -224,8 +224,9 @@ int mm_xlat4(const struct mm_rules *rules, const struct mm_packet *packet, struc
 		return MM_DROP_FRAGMENT;
 	if (!later) {
 		error = mm_read_ports(packet, x->strip, iph->protocol, false, &src, &dst);
+		/* A first fragment whose header goes on in the next has no checksum to mend. */
 		if (error)
-			return error;
+			return fragment && error > 0 ? MM_DROP_FRAGMENT : error;
 	}
 	error = mm_icmp4(packet, iph->protocol, x->strip);
 	if (error)

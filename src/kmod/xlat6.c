@@ -172,14 +172,15 @@ int mm_xlat6(const struct mm_rules *rules, const struct mm_packet *packet, struc
 		fh = (const struct frag_hdr *)(packet->head + x->strip);
 		/*
 		 * The stack puts datagrams together before us: only what is whole has a Fragment
-		 * Header still. Behind it s5.1.1 allows no other extension header.
+		 * Header still. Behind it s5.1.1 allows no extension header but ESP.
 		 */
 		if (fh->frag_off & htons(IP6_OFFSET | IP6_MF))
 			error = MM_DROP_FRAGMENT;
 		next = fh->nexthdr;
 		x->strip += sizeof(*fh);
-		if (next == NEXTHDR_HOP || next == NEXTHDR_DEST || next == NEXTHDR_ROUTING ||
-		    next == NEXTHDR_FRAGMENT)
+		if (!error && (next == NEXTHDR_HOP || next == NEXTHDR_DEST ||
+			       next == NEXTHDR_ROUTING || next == NEXTHDR_FRAGMENT ||
+			       next == NEXTHDR_AUTH))
 			error = MM_DROP_EXTENSION;
 	}
 	if (!error)

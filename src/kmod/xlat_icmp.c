@@ -87,13 +87,20 @@ static bool mm_quoted_ports(const struct mm_error *error, bool v6, struct mm_quo
 {
 	const u8 *at = error->quote + quoted->header;
 	unsigned int left = error->quote_len - quoted->header;
+	bool icmp = quoted->protocol == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 
+	/* s1.2: ICMP in fragments is not translated, so nothing of it was ours. */
+	if (icmp && (quoted->offset || quoted->more))
+		return false;
+	/* A later fragment has no ports: it is ours where none are asked for. */
+	if (quoted->offset)
+		return true;
 	if (quoted->protocol == IPPROTO_TCP || quoted->protocol == IPPROTO_UDP) {
 		if (left < 4)
 			return false;
 		quoted->src = (struct mm_port){ at[0] << 8 | at[1], true };
 		quoted->dst = (struct mm_port){ at[2] << 8 | at[3], true };
-	} else if (quoted->protocol == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
+	} else if (icmp) {
 		if (left < MM_ICMP_LEN)
 			return false;
 		if (v6 ? at[0] != ICMPV6_ECHO_REQUEST && at[0] != ICMPV6_ECHO_REPLY :
@@ -153,7 +160,7 @@ static void mm_copy_quoted(struct mm_writer *w, const struct mm_error *error,
 		mm_quoted_echo(to, quoted, addr6, to_v6);
 		return;
 	}
-	if (!offset || offset + sizeof(check) > length)
+	if (!offset || quoted->offset || offset + sizeof(check) > length)
 		return;
 	memcpy(&check, to + offset, sizeof(check));
 	/* A UDP checksum that was not computed stays so: the quote is for recognition. */
@@ -209,8 +216,7 @@ static bool mm_read_quoted4(const struct mm_error *error, struct mm_quoted *quot
 		.more = iph.frag_off & htons(IP_MF),
 	};
 	quoted->fragment = quoted->offset || quoted->more;
-	/* A later fragment has no ports to judge by. */
-	return quoted->length >= 0 && !quoted->offset && quoted->header <= error->quote_len &&
+	return quoted->length >= 0 && quoted->header <= error->quote_len &&
 	       mm_quoted_ports(error, false, quoted);
 }
 
@@ -232,7 +238,7 @@ static void mm_write_quoted6(struct mm_writer *w, const struct mm_quoted *quoted
 	if (!quoted->fragment)
 		return;
 	fh.nexthdr = next;
-	fh.frag_off = htons(quoted->more);
+	fh.frag_off = htons(quoted->offset << 3 | quoted->more);
 	fh.identification = htonl(quoted->id);
 	memcpy(w->out + w->len, &fh, sizeof(fh));
 	w->len += sizeof(fh);
@@ -327,9 +333,14 @@ static bool mm_read_quoted6(const struct mm_error *error, struct ipv6hdr *ip6h,
 	for (headers = 0; headers < 8; headers++) {
 		const u8 *head = error->quote + at;
 
-		if (next != NEXTHDR_HOP && next != NEXTHDR_DEST && next != NEXTHDR_ROUTING &&
-		    next != NEXTHDR_FRAGMENT)
+		if (quoted->offset)
 			break;
+		if (next != NEXTHDR_HOP && next != NEXTHDR_DEST && next != NEXTHDR_ROUTING &&
+		    next != NEXTHDR_FRAGMENT && (next != NEXTHDR_AUTH || !quoted->fragment))
+			break;
+		/* s5.1.1: none of these behind a Fragment Header, but what is no header there. */
+		if (quoted->fragment)
+			return false;
 		if (at + 8 > error->quote_len)
 			return false;
 		if (next == NEXTHDR_FRAGMENT) {
@@ -346,7 +357,7 @@ static bool mm_read_quoted6(const struct mm_error *error, struct ipv6hdr *ip6h,
 	quoted->header = at;
 	quoted->protocol = next;
 	quoted->length = (int)ntohs(ip6h->payload_len) - (int)(at - sizeof(*ip6h));
-	return quoted->length >= 0 && !quoted->offset && at <= error->quote_len &&
+	return quoted->length >= 0 && at <= error->quote_len &&
 	       mm_quoted_ports(error, true, quoted);
 }
 
@@ -367,9 +378,9 @@ static void mm_write_quoted4(struct mm_writer *w, const struct mm_quoted *quoted
 	};
 
 	/* Whole packets of ours that are larger than this had DF, or they had been cut. */
-	if (quoted->more)
-		iph.frag_off = htons(IP_MF);
-	else if (!quoted->fragment && length > MM_DF_LIMIT)
+	if (quoted->fragment)
+		iph.frag_off = htons(quoted->offset | (quoted->more ? IP_MF : 0));
+	else if (length > MM_DF_LIMIT)
 		iph.frag_off = htons(IP_DF);
 	iph.check = ip_fast_csum(&iph, 5);
 	memcpy(w->out + w->len, &iph, sizeof(iph));

@@ -68,6 +68,7 @@ typedef int netdev_tx_t;
 #define NEXTHDR_HOP 0
 #define NEXTHDR_ROUTING 43
 #define NEXTHDR_FRAGMENT 44
+#define NEXTHDR_AUTH 51
 #define NEXTHDR_DEST 60
 #define CSUM_MANGLED_0 ((__sum16)0xffff)
 
