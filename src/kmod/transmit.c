@@ -257,8 +257,8 @@ static int mm_transmit_segments(struct mm_dev *mm, struct sk_buff *skb)
 /* UDP without a checksum (RFC 7915 s4.5). */
 static void mm_complete(struct sk_buff *skb, const struct ipv6hdr *ip6h, struct mm_xlat *x)
 {
-	x->check = csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, x->payload, IPPROTO_UDP,
-				   skb_checksum(skb, x->strip, x->payload, 0)) ?: CSUM_MANGLED_0;
+	x->check = csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, x->sum, IPPROTO_UDP,
+				   skb_checksum(skb, x->strip, x->sum, 0)) ?: CSUM_MANGLED_0;
 }
 
 /* Gives MM_XLAT_OK when the packet has been taken over, or why it is to be dropped. */

@@ -61,8 +61,8 @@ struct mm_xlat {
 	/* Where the new checksum goes, from the start of the old packet; 0: it has none. */
 	unsigned int check_at;
 	__sum16 check;
-	/* A UDP checksum of 0: to be computed over the payload (RFC 7915 s4.5). */
-	bool sum;
+	/* A UDP checksum of 0: the octets over which it is to be computed (RFC 7915 s4.5). */
+	unsigned int sum;
 	/* A new ICMP type, for the first octet of the payload. */
 	bool retype;
 	u8 type;
@@ -94,6 +94,7 @@ int mm_skip_extensions(const struct mm_packet *packet, u8 *next, unsigned int *a
 int mm_read_ports(const struct mm_packet *packet, unsigned int at, u8 protocol, bool v6,
 		  struct mm_port *src, struct mm_port *dst);
 unsigned int mm_check_offset(u8 protocol);
+__sum16 mm_nonzero(u8 protocol, __sum16 check);
 __sum16 mm_replace_pseudo(__sum16 check, const void *from, int from_len, const void *to,
 			  int to_len);
 

@@ -100,6 +100,25 @@ static bool mm_source_routed(const struct iphdr *iph)
 	return false;
 }
 
+/* RFC 768, RFC 3828 s3.1: a checksum that comes to 0 is sent as all ones; 0 says there is none. */
+__sum16 mm_nonzero(u8 protocol, __sum16 check)
+{
+	if ((protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE) && !check)
+		return CSUM_MANGLED_0;
+	return check;
+}
+
+/* A UDP checksum that was not computed, of a whole packet: UDP says itself where it ends. */
+static int mm_zero_checksum(const struct mm_packet *packet, struct mm_xlat *x)
+{
+	const struct udphdr *udp = (const struct udphdr *)(packet->head + x->strip);
+
+	x->sum = ntohs(udp->len);
+	if (x->sum < sizeof(*udp) || x->sum > x->payload)
+		return MM_DROP_HEADER;
+	return 0;
+}
+
 /* The same transport header over another pseudo-header. */
 static int mm_transport4(const struct mm_packet *packet, const struct iphdr *iph, bool fragment,
 			 struct mm_xlat *x)
@@ -117,16 +136,11 @@ static int mm_transport4(const struct mm_packet *packet, const struct iphdr *iph
 		return 0;
 	}
 	memcpy(&check, packet->head + x->check_at, sizeof(check));
-	if (iph->protocol == IPPROTO_UDP && !check) {
-		/*
-		 * s4.5: computed for a whole packet; a first fragment does not have what is needed.
-		 */
-		x->sum = true;
-		return fragment ? MM_DROP_FRAGMENT : 0;
-	}
-	x->check = mm_replace_pseudo(check, &iph->saddr, 8, &ip6h->saddr, 32);
-	if (iph->protocol == IPPROTO_UDP && !x->check)
-		x->check = CSUM_MANGLED_0;
+	/* s4.5: a first fragment does not have what is needed. */
+	if (iph->protocol == IPPROTO_UDP && !check)
+		return fragment ? MM_DROP_FRAGMENT : mm_zero_checksum(packet, x);
+	x->check = mm_nonzero(iph->protocol,
+			      mm_replace_pseudo(check, &iph->saddr, 8, &ip6h->saddr, 32));
 	return 0;
 }
 
@@ -201,7 +215,7 @@ int mm_xlat4(const struct mm_rules *rules, const struct mm_packet *packet, struc
 	bool fragment, later;
 	int error, domain;
 
-	x->sum = false;
+	x->sum = 0;
 	x->retype = false;
 	x->check_at = 0;
 	x->id_due = false;

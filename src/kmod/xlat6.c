@@ -67,9 +67,8 @@ static void mm_transport6(const struct mm_packet *packet, const struct iphdr *ip
 	x->check = check;
 	if (iph->protocol == IPPROTO_UDP && !check)
 		return;
-	x->check = mm_replace_pseudo(check, &ip6h->saddr, 32, &iph->saddr, 8);
-	if (iph->protocol == IPPROTO_UDP && !x->check)
-		x->check = CSUM_MANGLED_0;
+	x->check = mm_nonzero(iph->protocol,
+			      mm_replace_pseudo(check, &ip6h->saddr, 32, &iph->saddr, 8));
 }
 
 static void mm_echo6(const struct mm_packet *packet, struct mm_xlat *x)
@@ -155,7 +154,7 @@ int mm_xlat6(const struct mm_rules *rules, const struct mm_packet *packet, struc
 	int error, domain;
 	u8 next;
 
-	x->sum = false;
+	x->sum = 0;
 	x->retype = false;
 	x->check_at = 0;
 	x->answer.due = false;

@@ -170,6 +170,7 @@ static void mm_copy_quoted(struct mm_writer *w, const struct mm_error *error,
 		check = mm_replace_pseudo(check, addr4, 8, addr6, 32);
 	else
 		check = mm_replace_pseudo(check, addr6, 32, addr4, 8);
+	check = mm_nonzero(quoted->protocol, check);
 	memcpy(to + offset, &check, sizeof(check));
 }
 

@@ -62,8 +62,8 @@ int packet_out(const struct mm_rules *rules, const struct packet_paths *paths, c
 	if (x.sum) {
 		const struct ipv6hdr *ip6h = (const struct ipv6hdr *)x.header;
 
-		x.check = csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, x.payload, IPPROTO_UDP,
-					  csum_partial(in + x.strip, x.payload, 0));
+		x.check = csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, x.sum, IPPROTO_UDP,
+					  csum_partial(in + x.strip, x.sum, 0));
 		if (!x.check)
 			x.check = CSUM_MANGLED_0;
 	}
