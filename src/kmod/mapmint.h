@@ -160,6 +160,8 @@ void mm_count_drop(struct mm_dev *mm, enum mm_counter why, bool out);
 struct mm_port {
 	u16 port;
 	bool known;
+	/* No packet's: the address is asked about, whatever ports it has. */
+	bool any;
 };
 
 /* rules.c */
@@ -174,6 +176,8 @@ int mm_local_to_v4(const struct mm_rules *rules, const struct in6_addr *v6, __be
 		   const struct mm_edge **edge, int *domain);
 int mm_remote_to_v4(const struct mm_rules *rules, const struct in6_addr *v6,
 		    struct mm_port port, int domain, __be32 *v4);
+bool mm_takes(const struct mm_rules *rules, const struct mm_edge *edge, const struct in6_addr *own,
+	      struct mm_port port);
 bool mm_in_set(const struct mm_edge *edge, struct mm_port port);
 u32 mm_port_count(const struct mm_edge *edge);
 u16 mm_nth_port(const struct mm_edge *edge, u32 number);

@@ -236,9 +236,12 @@ static int mm_side_to_v4(const struct mm_side *side, const struct in6_addr *v6,
 		if (!ipv6_prefix_equal(&expected, v6, side->v6_len + side->ea_len) ||
 		    memcmp(&expected.s6_addr[8], &v6->s6_addr[8], 8))
 			return -EPERM;
-		/* RFC 7597 s8.1: the port must be one of the set that the address names. */
-		if (psid_len && port.known &&
-		    mm_psid_of(side->psid_offset, psid_len, port.port) != psid)
+		/*
+		 * RFC 7597 s8.1: the port must be one of the set that the address names; a shared
+		 * address has nothing without a port.
+		 */
+		if (psid_len && !port.any &&
+		    (!port.known || mm_psid_of(side->psid_offset, psid_len, port.port) != psid))
 			return -EPERM;
 		return 0;
 	case MM_STYLE_NONE:
@@ -474,7 +477,7 @@ int mm_remote_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port
 int mm_local_to_v4(const struct mm_rules *rules, const struct in6_addr *v6, __be32 *v4,
 		   const struct mm_edge **edge, int *domain)
 {
-	const struct mm_port none = {};
+	const struct mm_port any = { .any = true };
 	int i;
 
 	*edge = NULL;
@@ -499,10 +502,32 @@ int mm_local_to_v4(const struct mm_rules *rules, const struct in6_addr *v6, __be
 			*edge = &pair->edge;
 			return 0;
 		}
-		if (mm_in6(&pair->local, v6) && !mm_side_to_v4(&pair->local, v6, none, v4))
+		if (mm_in6(&pair->local, v6) && !mm_side_to_v4(&pair->local, v6, any, v4))
 			return 0;
 	}
 	return -ENOENT;
+}
+
+/*
+ * Whether a port is of the set of one of our own addresses. Without an @edge the address itself
+ * says what its set is (RFC 7597 s6).
+ */
+bool mm_takes(const struct mm_rules *rules, const struct mm_edge *edge, const struct in6_addr *own,
+	      struct mm_port port)
+{
+	__be32 v4;
+	int i;
+
+	if (edge)
+		return mm_in_set(edge, port);
+	for (i = 0; i < rules->locals; i++) {
+		const struct mm_pair *pair = &rules->pair[rules->local[i]];
+
+		if (!pair->edge.has_v6 && mm_in6(&pair->local, own) &&
+		    !mm_side_to_v4(&pair->local, own, port, &v4))
+			return true;
+	}
+	return false;
 }
 
 /* The first place of a run whose pair's prefix is not below that of @v6. */

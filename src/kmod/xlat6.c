@@ -128,10 +128,10 @@ static void mm_header4(const struct mm_packet *packet, u8 protocol, const struct
 static int mm_unless_ordinary(const struct mm_rules *rules, const struct in6_addr *source,
 			      int domain, int verdict)
 {
-	const struct mm_port none = {};
+	const struct mm_port any = { .any = true };
 	__be32 unused;
 
-	if (mm_remote_to_v4(rules, source, none, domain, &unused) == -ENOENT)
+	if (mm_remote_to_v4(rules, source, any, domain, &unused) == -ENOENT)
 		return MM_XLAT_PASS;
 	return verdict;
 }
@@ -207,7 +207,7 @@ int mm_xlat6(const struct mm_rules *rules, const struct mm_packet *packet, struc
 		return MM_DROP_SPOOFED6;
 	}
 	/* Check 4: a port outside our set, silently. */
-	if (x->edge && !mm_in_set(x->edge, dst))
+	if (!mm_takes(rules, x->edge, &ip6h->daddr, dst))
 		return dst.known ? MM_DROP_PORT_IN : MM_DROP_PROTOCOL;
 	x->payload = packet->len - x->strip;
 	mm_header4(packet, next == IPPROTO_ICMPV6 ? IPPROTO_ICMP : next, fh, x);

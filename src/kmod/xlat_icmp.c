@@ -423,7 +423,7 @@ int mm_error6(const struct mm_env *env, const u8 *in, unsigned int len, u8 *out,
 	struct mm_packet packet = { .head = in, .head_len = len, .len = len };
 	struct mm_writer w = { .out = out, .limit = MM_ERROR4_MAX };
 	const struct mm_rules *rules = env->rules;
-	const struct mm_port none = {};
+	const struct mm_port any = { .any = true };
 	const struct mm_edge *edge;
 	struct in6_addr inner6[2];
 	struct mm_answer unused;
@@ -451,11 +451,11 @@ int mm_error6(const struct mm_env *env, const u8 *in, unsigned int len, u8 *out,
 	found = mm_remote_to_v4(rules, &quoted6.daddr, quoted.dst, domain, &inner[1]);
 	if (found == -ENOENT)
 		return MM_XLAT_PASS;
-	if (found || (edge && !mm_in_set(edge, quoted.src)))
+	if (found || !mm_takes(rules, edge, &quoted6.saddr, quoted.src))
 		return MM_DROP_ICMP_INNER;
 	if (!mm_icmp_map_6to4(error.type, error.code, ntohl(error.rest), &map))
 		return MM_DROP_ICMP_TYPE;
-	if (mm_remote_to_v4(rules, &outer->saddr, none, domain, &source))
+	if (mm_remote_to_v4(rules, &outer->saddr, any, domain, &source))
 		source = htonl(MM_DUMMY4);
 	if (error.type == ICMPV6_PKT_TOOBIG)
 		map.rest = mm_mtu_6to4(ntohl(error.rest), env->mtu6(env, &quoted6.daddr),
