@@ -288,7 +288,9 @@ static int mm_transmit_one(struct mm_dev *mm, const struct mm_rules *rules, stru
 	if (x.df && !arrived && !skb->ignore_df) {
 		if (mm_exceeds(skb, limit - growth)) {
 			dst_release(route);
-			mm_answer4(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, limit - growth);
+			/* What a packet without options may have: theirs do not travel. */
+			mm_answer4(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
+				   limit + sizeof(struct iphdr) - x.size);
 			return MM_DROP_TOO_BIG;
 		}
 		piece = limit;

@@ -56,6 +56,7 @@ int packet_out(const struct mm_rules *rules, const struct packet_paths *paths, c
 		return verdict;
 	limit = min(paths->limit6 - (x.size - x.strip), paths->mtu4);
 	if (x.df && len > limit) {
+		limit = min(paths->limit6 + sizeof(struct iphdr) - x.size, paths->mtu4);
 		*answer = (struct mm_answer){ true, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, limit };
 		return MM_DROP_TOO_BIG;
 	}
