@@ -8,6 +8,9 @@
 
 #include "mapmint.h"
 
+/* More extension headers than this are no packet that anybody sends. */
+#define MM_MOST_HEADERS 8
+
 /* Octets of a packet that the core is shown at once, if the packet has as many. */
 #define MM_HEAD 128
 

@@ -14,9 +14,6 @@
 
 #include "xlat.h"
 
-/* More headers than this are no packet that anybody sends. */
-#define MM_MOST_HEADERS 8
-
 /*
  * Skips hop-by-hop, routing and destination options (s5.1), and stops at a Fragment Header. @answer
  * is due where Segments Left is not 0.

@@ -331,7 +331,7 @@ static bool mm_read_quoted6(const struct mm_error *error, struct ipv6hdr *ip6h,
 		.ttl = ip6h->hop_limit,
 	};
 	next = ip6h->nexthdr;
-	for (headers = 0; headers < 8; headers++) {
+	for (headers = 0; headers < MM_MOST_HEADERS; headers++) {
 		const u8 *head = error->quote + at;
 
 		if (quoted->offset)
@@ -355,6 +355,8 @@ static bool mm_read_quoted6(const struct mm_error *error, struct ipv6hdr *ip6h,
 		}
 		next = head[0];
 	}
+	if (headers == MM_MOST_HEADERS)
+		return false;
 	quoted->header = at;
 	quoted->protocol = next;
 	quoted->length = (int)ntohs(ip6h->payload_len) - (int)(at - sizeof(*ip6h));
