@@ -146,13 +146,14 @@ static int mm_transport4(const struct mm_packet *packet, const struct iphdr *iph
 
 /*
  * s4.2: echoes and errors are translated; all else, and IGMP, is of one hop or of no use over
- * there. It is looked at before the address: of another type the id is none.
+ * there. It is looked at before the address: of another type the id is none. ICMPv6 is none of
+ * IPv4's: copied, it would be one that nobody has checked.
  */
 static int mm_icmp4(const struct mm_packet *packet, u8 protocol, unsigned int at)
 {
 	u8 type;
 
-	if (protocol == IPPROTO_IGMP)
+	if (protocol == IPPROTO_IGMP || protocol == IPPROTO_ICMPV6)
 		return MM_DROP_ICMP_TYPE;
 	if (protocol != IPPROTO_ICMP)
 		return 0;

@@ -185,6 +185,9 @@ int mm_xlat6(const struct mm_rules *rules, const struct mm_packet *packet, struc
 		return error;
 	if (error)
 		return mm_unless_ordinary(rules, &ip6h->saddr, domain, error);
+	/* IPv4's own ICMP would come out as one whose checksum and quote nobody has looked at. */
+	if (next == IPPROTO_ICMP)
+		return mm_unless_ordinary(rules, &ip6h->saddr, domain, MM_DROP_ICMP_TYPE);
 	if (next == IPPROTO_ICMPV6) {
 		u8 type = packet->head[x->strip];
 

@@ -89,8 +89,10 @@ static bool mm_quoted_ports(const struct mm_error *error, bool v6, struct mm_quo
 	unsigned int left = error->quote_len - quoted->header;
 	bool icmp = quoted->protocol == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 
-	/* s1.2: ICMP in fragments is not translated, so nothing of it was ours. */
+	/* s1.2: ICMP in fragments is not translated, so nothing of it was ours; nor the other's. */
 	if (icmp && (quoted->offset || quoted->more))
+		return false;
+	if (quoted->protocol == (v6 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
 		return false;
 	/* A later fragment has no ports: it is ours where none are asked for. */
 	if (quoted->offset)
