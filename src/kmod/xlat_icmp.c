@@ -74,6 +74,9 @@ static bool mm_read_error(const u8 *in, unsigned int len, unsigned int at, int l
 	error->quote_len = len - at - MM_ICMP_LEN;
 	error->extension_len = 0;
 	length = head[length_octet] * unit;
+	/* RFC 4884 s4: of ICMPv6 these have one; in others the octet is of an MTU or a pointer. */
+	if (unit == 8 && error->type != ICMPV6_DEST_UNREACH && error->type != ICMPV6_TIME_EXCEED)
+		length = 0;
 	if (length >= MM_QUOTE_MIN && length < error->quote_len) {
 		error->extension = error->quote + length;
 		error->extension_len = error->quote_len - length;
