@@ -1,0 +1,47 @@
+"""A program that answers a line with a line, and a tally of checks."""
+
+import subprocess
+import sys
+
+
+class Tally:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def check(self, title, found, expected):
+        self.note(title, found == expected, f"found {found!r}, expected {expected!r}")
+
+    def note(self, title, good, detail):
+        if good:
+            self.passed += 1
+            return
+        self.failed += 1
+        print(f"FAILED   {title}: {detail}", flush=True)
+
+    def end(self):
+        print(f"{self.passed} passed, {self.failed} failed")
+        sys.exit(self.failed != 0)
+
+
+class Core:
+    def __init__(self, program):
+        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def ask(self, question):
+        self.process.stdin.write(question + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if answer == "":
+            raise RuntimeError(f"the core ended at: {question[:4000]!r}")
+        return answer.rstrip("\n")
+
+    def rules(self, *lines):
+        self.ask("reset")
+        for line in lines:
+            answer = self.ask(f"line {line}")
+            if answer != "ok":
+                raise RuntimeError(f"{line}: {answer}")
+
+    def end(self):
+        self.process.stdin.close()
+        return self.process.wait()
