@@ -16,11 +16,8 @@
  *                                a packet that goes out, one that comes in: the translated one (4 HEX, 6 HEX), `pass`, or
  *                                `drop COUNTER`, followed by `icmp TYPE CODE REST` where it is answered
  */
+#include "control.h"
 #include "packet.h"
-#include "user_space.h"
-#include "mapmint.h"
-
-#define MOST 1200
 
 static struct mm_rules *rules;
 
@@ -52,33 +49,15 @@ static void answer6(int error, const struct in6_addr *v6)
 
 static void take_line(const char *text)
 {
-	const char *why = NULL;
 	struct mm_line line;
-	struct mm_pair *pair;
+	const char *why;
 
 	if (mm_parse_line(text, strlen(text), &line)) {
 		printf("error %.*s: %s\n", line.word_len, line.word, line.why);
 		return;
 	}
-	if (line.verb < MM_VERB_CONFIG || !mm_sets_pair(&line)) {
-		puts("ok");
-		return;
-	}
-	if (line.verb == MM_VERB_INSERT) {
-		if (rules->count == MOST)
-			exit(3);
-		memmove(rules->pair + 1, rules->pair, rules->count * sizeof(*rules->pair));
-		memset(rules->pair, 0, sizeof(*rules->pair));
-		rules->count++;
-		pair = rules->pair;
-	} else {
-		if (!rules->count)
-			memset(&rules->pair[rules->count++], 0, sizeof(*rules->pair));
-		pair = &rules->pair[rules->count - 1];
-	}
-	mm_merge(pair, &line);
-	mm_rules_index(rules);
-	if (!mm_valid_pair(pair, &why))
+	why = apply_line(rules, &line);
+	if (why)
 		printf("misfit %s\n", why);
 	else
 		puts("ok");
@@ -89,10 +68,7 @@ int main(void)
 	static char line[70000];
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	rules = calloc(1, mm_rules_size(MOST));
-	if (!rules)
-		return 3;
-	mm_rules_init(rules, MOST);
+	rules = new_rules();
 	while (fgets(line, sizeof(line), stdin)) {
 		char *word, *rest, *arg[4] = {};
 		struct mm_icmp_map map;
@@ -115,8 +91,7 @@ int main(void)
 		for (i = 0; i < 4 && rest; i++)
 			arg[i] = strsep(&rest, " ");
 		if (!strcmp(word, "reset")) {
-			memset(rules, 0, mm_rules_size(MOST));
-			mm_rules_init(rules, MOST);
+			forget_rules(rules);
 			puts("ok");
 		} else if (!strcmp(word, "show")) {
 			for (i = 0; i < rules->count; i++) {
