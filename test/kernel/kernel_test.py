@@ -1,7 +1,4 @@
-"""The kernel module in the lab kernel.
-
-    lan 192.168.1.2 -- ce (192.0.2.18 on map0) -- core -- br (tayga) -- server 203.0.113.10
-                               2001:db8:12:3400:0:c000:212:34   DMR 2001:db8:ffff::/64
+"""The kernel module in the lab kernel, in the namespaces of world.py, with tayga as its border relay.
 
 Prints a line for each check and `N passed, N failed` at the end; ends with 1 when one failed.
 """
@@ -9,8 +6,6 @@ Prints a line for each check and `N passed, N failed` at the end; ends with 1 wh
 import errno
 import json
 import os
-import re
-import select
 import socket
 import struct
 import subprocess
@@ -18,78 +13,15 @@ import sys
 import threading
 import time
 
-from net import (
-    CLONE_NEWNET, IP_MTU, IP_MTU_DISCOVER, LIBC, PMTUDISC_DO, Capture, Namespace, checksum, echo, icmp, ip, sh, udp,
+from net import IP_MTU, IP_MTU_DISCOVER, PMTUDISC_DO, Capture, Namespace, checksum, echo, ip, sh, udp
+from relays import Tayga
+from wire import Capture4, Capture6, destination6, icmp6, ip6, next_header, raw6, source6, udp6
+from world import (
+    DEFAULT, DMR, EDGE, INSIDE, LOCAL, MAP, OUTSIDE, OWN, REMOTE, RULE, SERVER, Here, World, check, control, counters, devices,
+    dmesg, echo_server, enter, exchange, finish, last_message, ping, shown, tcp_echo,
 )
 
 MODULE = sys.argv[1]
-OWN, SERVER, LAN = "192.0.2.18", "203.0.113.10", "192.168.1.2"
-MAP, DMR = "2001:db8:12:3400:0:c000:212:34", "2001:db8:ffff::/64"
-RULE = "style MAP {0}.v4 192.0.2.0/24 {0}.v6 2001:db8::/40 {0}.ea-len 16 {0}.psid-offset 4"
-LOCAL = "local." + RULE.format("local")
-DEFAULT = f"remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 {DMR} remote.ea-len 0 remote.psid-offset 0"
-EDGE = f"ce.v4 {OWN} ce.v6 {MAP} ce.psid-offset 4 ce.psid-len 8 ce.psid 52"
-# a = 4, k = 8, PSID 0x34: 0x1340-0x134f is the first range.
-INSIDE, OUTSIDE = 0x1340, 0x1350
-# The server as the DMR has it (RFC 6052, 64 bits), written as the C library does.
-REMOTE = "2001:db8:ffff:0:cb:71:a00:0"
-ETH_P_IPV6 = 0x86DD
-results = {"passed": 0, "failed": 0}
-
-
-def check(title, good, detail=""):
-    results["passed" if good else "failed"] += 1
-    print(f"{'ok' if good else 'FAILED'}   {title}" + (f": {detail}" if detail != "" and not good else ""), flush=True)
-
-
-class Here:
-    """The namespace that the guest began in."""
-
-    fd = os.open("/proc/self/ns/net", os.O_RDONLY)
-
-
-def enter(namespace):
-    if LIBC.setns(namespace.fd, CLONE_NEWNET) != 0:
-        raise OSError("setns")
-
-
-def control(namespace, *lines):
-    """One write of all lines. Gives 0 or the errno."""
-    enter(namespace)
-    file = os.open("/proc/thread-self/net/nat46/control", os.O_WRONLY)
-    try:
-        os.write(file, ("\n".join(lines) + "\n").encode())
-        return 0
-    except OSError as error:
-        return error.errno
-    finally:
-        os.close(file)
-
-
-def shown(namespace):
-    enter(namespace)
-    with open("/proc/thread-self/net/nat46/control") as file:
-        return file.read()
-
-
-def counters(namespace, device="map0"):
-    enter(namespace)
-    with open("/proc/thread-self/net/mapmint/counters") as file:
-        rows = [line.split() for line in file]
-    return {name: int(value) for owner, name, value in rows if owner == device}
-
-
-def dmesg():
-    return sh("dmesg")
-
-
-def last_message():
-    lines = [line for line in dmesg().splitlines() if "mapmint: control" in line]
-    return lines[-1] if lines else ""
-
-
-def devices(namespace):
-    return {entry["ifname"] for entry in json.loads(namespace.run("ip -j link show"))}
 
 
 # --- control lines -------------------------------------------------------------------------------
@@ -155,179 +87,10 @@ def grammar(namespace):
 
 # --- packets -------------------------------------------------------------------------------------
 
-class World:
-    def __init__(self):
-        names = ("lan", "ce", "core", "br", "server")
-        self.lan, self.ce, self.core, self.br, self.server = (Namespace(name) for name in names)
-        for a, da, b, db in ((self.lan, "eth0", self.ce, "br-lan"), (self.ce, "wan", self.core, "ce0"),
-                             (self.core, "br0", self.br, "wan0"), (self.br, "srv0", self.server, "eth0")):
-            a.run(f"ip link add {da} type veth peer name {db} netns {b.name}")
-        for space in (self.lan, self.ce, self.core, self.br, self.server):
-            for key, value in (("net.ipv4.ip_forward", 1), ("net.ipv6.conf.all.forwarding", 1),
-                               ("net.ipv6.conf.all.accept_dad", 0), ("net.ipv6.conf.default.accept_dad", 0),
-                               ("net.ipv4.icmp_ratemask", 0), ("net.ipv4.icmp_msgs_per_sec", 100000),
-                               ("net.ipv6.icmp.ratelimit", 0), ("net.ipv4.conf.all.rp_filter", 0),
-                               ("net.ipv4.conf.default.rp_filter", 0)):
-                space.set(key, value)
-        for space, device, address in (
-            (self.lan, "eth0", f"{LAN}/24"), (self.ce, "br-lan", "192.168.1.1/24"),
-            (self.ce, "wan", "2001:db8:f000:1::2/64"), (self.core, "ce0", "2001:db8:f000:1::1/64"),
-            (self.core, "br0", "2001:db8:f000:2::1/64"), (self.br, "wan0", "2001:db8:f000:2::2/64"),
-            (self.br, "srv0", "203.0.113.1/24"), (self.server, "eth0", f"{SERVER}/24"),
-        ):
-            space.run(f"ip link set {device} up")
-            space.run(f"ip addr add {address} dev {device}" + (" nodad" if ":" in address else ""))
-        for space, route in (
-            (self.lan, "default via 192.168.1.1"), (self.ce, "default via 2001:db8:f000:1::1"),
-            (self.core, "2001:db8::/40 via 2001:db8:f000:1::2"), (self.core, "2001:db8:ffff::/48 via 2001:db8:f000:2::2"),
-            (self.br, "2001:db8::/32 via 2001:db8:f000:2::1"), (self.server, "192.0.2.0/24 via 203.0.113.1"),
-        ):
-            space.run(f"ip {'-6 ' if ':' in route else ''}route add {route}")
-        # Neighbours that are known lose no first packet.
-        self.lan.run("ping -c 1 -W 2 192.168.1.1")
-        self.server.run("ping -c 1 -W 2 203.0.113.1")
-
-    def translator(self):
-        os.makedirs("/run/tayga", exist_ok=True)
-        with open("/run/tayga.conf", "w") as file:
-            file.write(f"tun-device nat64\ndata-dir /run/tayga\nipv4-addr 203.0.113.2\nipv6-addr 2001:db8:ffff:1::1\n"
-                       f"prefix {DMR}\nmap {OWN} {MAP}\n")
-        self.br.run("tayga --config /run/tayga.conf --mktun")
-        for command in ("link set nat64 up", f"route add {OWN}/32 dev nat64", f"-6 route add {DMR} dev nat64",
-                        "-6 route add 2001:db8:ffff:1::1/128 dev nat64", "route add 203.0.113.2/32 dev nat64"):
-            self.br.run(f"ip {command}")
-        enter(self.br)
-        return subprocess.Popen(["tayga", "--config", "/run/tayga.conf", "--nodetach"],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def edge(self, *lines):
-        found = control(self.ce, "add map0", *lines)
-        if found:
-            raise RuntimeError(f"control: {errno.errorcode[found]}: {last_message()}")
-        for command in ("link set map0 up", f"addr add {OWN}/32 dev map0", "route add default dev map0"):
-            self.ce.run(f"ip {command}")
-        # One range is enough here; the NAT has tests of its own.
-        self.ce.run("nft -f -", "table ip nat { chain post { type nat hook postrouting priority 100;"
-                                f" oifname map0 meta l4proto {{ tcp, udp, icmp }} snat to {OWN}:{INSIDE}-{INSIDE + 15}; }}; }}")
-
-
-class Capture6(Capture):
-    """IPv6 packets that the provider's router gets from the customer edge."""
-
-    def __init__(self, namespace, device):
-        super().__init__(namespace, device, lambda packet: None)
-        self.socket.close()
-        self.socket = namespace.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IPV6))
-        self.socket.bind((device, ETH_P_IPV6))
-        self.start()
-
-    def stop(self):
-        self.stopped = True
-        self.join()
-        self.socket.close()
-
-
-def source6(packet):
-    return socket.inet_ntop(socket.AF_INET6, packet[8:24])
-
-
-def destination6(packet):
-    return socket.inet_ntop(socket.AF_INET6, packet[24:40])
-
-
-def next_header(packet):
-    return packet[6]
-
-
-def ip6(source, destination, protocol, payload, hops=64):
-    return struct.pack("!IHBB", 6 << 28, len(payload), protocol, hops) + socket.inet_pton(
-        socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, destination) + payload
-
-
-def udp6(source, destination, sport, dport, data=b"payload!"):
-    head = struct.pack("!HHHH", sport, dport, 8 + len(data), 0) + data
-    pseudo = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(
-        socket.AF_INET6, destination) + struct.pack("!II", len(head), 17)
-    total = checksum(pseudo + head) or 0xFFFF
-    return head[:6] + struct.pack("!H", total) + head[8:]
-
-
-def icmp6(source, destination, kind, code, word, rest):
-    head = struct.pack("!BBHI", kind, code, 0, word) + rest
-    pseudo = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(
-        socket.AF_INET6, destination) + struct.pack("!II", len(head), 58)
-    return head[:2] + struct.pack("!H", checksum(pseudo + head)) + head[4:]
-
-
-def raw6(namespace, packet):
-    made = namespace.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
-    made.sendto(packet, (destination6(packet), 0))
-    made.close()
-
-
-def echo_server(namespace, port):
-    """Answers UDP datagrams with themselves, and TCP streams likewise."""
-    datagrams = namespace.udp(SERVER, port)
-    stream = namespace.socket(socket.AF_INET, socket.SOCK_STREAM)
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    stream.bind((SERVER, port))
-    stream.listen(64)
-
-    def serve(connection):
-        with connection:
-            while data := connection.recv(65536):
-                connection.sendall(data)
-
-    def accept():
-        while True:
-            connection, _ = stream.accept()
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-    def answer():
-        while True:
-            data, peer = datagrams.recvfrom(65536)
-            datagrams.sendto(data, peer)
-
-    for target in (accept, answer):
-        threading.Thread(target=target, daemon=True).start()
-
-
-def exchange(sock, data, seconds=3):
-    """The datagram sent on a connected socket, and what comes back."""
-    sock.settimeout(seconds)
-    try:
-        sock.send(data)
-        return sock.recv(65536)
-    except OSError as error:
-        return error
-
-
-def ping(namespace, *words):
-    done = subprocess.run(["ip", "netns", "exec", namespace.name, "ping", "-n", *words], capture_output=True, text=True)
-    return done.returncode == 0, done.stdout
-
-
-def tcp_echo(world, size):
-    sock = world.lan.socket(socket.AF_INET, socket.SOCK_STREAM)
-    sock.settimeout(10)
-    sock.connect((SERVER, 7))
-    data = os.urandom(size)
-    sender = threading.Thread(target=sock.sendall, args=(data,), daemon=True)
-    sender.start()
-    found = bytearray()
-    while len(found) < size:
-        part = sock.recv(65536)
-        if not part:
-            break
-        found += part
-    sock.close()
-    return bytes(found) == data
-
-
 def through(world):
     """What users do, through a translator that is not ours."""
     server = (SERVER, 7)
-    check("TCP: 2 MB there and back", tcp_echo(world, 2_000_000))
+    check("TCP: 2 MB there and back", tcp_echo(world.lan, 2_000_000))
     for size in (0, 1, 100, 1400, 1452):
         sock = world.lan.udp(to=server)
         data = os.urandom(size) or b""
@@ -409,7 +172,7 @@ def mtu(world):
         if learned == 1380:
             break
     check("a router's Packet Too Big of 1400: the host learns 1380", learned == 1380, learned)
-    check("TCP goes on: 200 kB there and back", tcp_echo(world, 200_000))
+    check("TCP goes on: 200 kB there and back", tcp_echo(world.lan, 200_000))
     world.core.run("ip link set br0 mtu 1500")
     world.ce.run("ip -6 route flush cache")
     world.lan.run("ip route flush cache")
@@ -496,19 +259,6 @@ def refuses(world):
     world.ce.run("ip -6 route del 2001:db8:ffff::/64 dev map0")
     raw.close()
     capture.stop()
-
-
-class Capture4(Capture):
-    """What the translator hands to the customer edge."""
-
-    def __init__(self, namespace, device="map0"):
-        super().__init__(namespace, device, lambda packet: None)
-        self.start()
-
-    def stop(self):
-        self.stopped = True
-        self.join()
-        self.socket.close()
 
 
 def incoming(world):
@@ -744,7 +494,7 @@ def main():
     sh(f"insmod {MODULE}")
     world = World()
     grammar(world.ce)
-    tayga = world.translator()
+    tayga = Tayga(world.br)
     echo_server(world.server, 7)
     world.edge(f"config map0 {LOCAL} {DEFAULT} {EDGE}")
     for part in (through, large, mtu, refuses, incoming, forwarding, styles, life):
@@ -752,14 +502,8 @@ def main():
             part(world)
         except Exception as error:  # A part that breaks off must not hide the others.
             check(f"{part.__name__} runs to its end", False, repr(error))
-    tayga.terminate()
-    tayga.wait()
-    # The loader's own quarrel with kmemleak in User Mode Linux, before any line of ours has run.
-    log = re.sub(r"\[ *[0-9.]+\] kmemleak: Adding scan area to unknown object(.*\n)*?.*fork_handler.*\n", "", dmesg() + "\n")
-    bad = [line for line in log.splitlines() if re.search(r"BUG|WARNING|Oops|Call Trace|unregister_netdevice|leak|suspicious", line)]
-    check("the kernel's log is clean", not bad, bad[:5])
-    print(f"{results['passed']} passed, {results['failed']} failed", flush=True)
-    sys.exit(results["failed"] != 0)
+    tayga.stop()
+    finish()
 
 
 main()
