@@ -1,47 +1,74 @@
 #!/bin/sh
-# Builds the lab kernel (User Mode Linux) once, from Debian's linux-source-6.1.
+# Builds the lab kernel (User Mode Linux) once, from Debian's linux-source-6.1, and others beside it.
 #
-#   sh test/lab/kernel/build.sh [-q] [debug]
+#   sh test/lab/kernel/build.sh [-q] [KERNEL]
 #
-# `debug` builds a second kernel with config.debug as well (KASAN, lockdep, kmemleak), and links it as CACHE/linux-debug.
+#   KERNEL   link           what
+#            linux-current  the lab kernel
+#   debug    linux-debug    the same with config.debug (KASAN, lockdep, kmemleak)
+#   6.12     linux-6.12     Linux 6.12
+#   7        linux-7        the newest 7.x that Debian serves, with two CPUs
+#   clang    linux-clang    the same source configured for x86 with clang: a tree for modules, and no kernel
+#
 # The tree goes to ${MAPMIN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mapmin}/linux-VERSION-KEY, where KEY covers
-# the version of the source package, config.fragment and the compiler: a change of any of them builds anew. The
+# the version of the source package, the configuration and the compiler: a change of any of them builds anew. The
 # finished tree holds the program `linux` and is ready for modules from elsewhere:
 #
 #   make -C TREE ARCH=um M=DIR modules
 #
-# The last line printed is the path of that tree (not with -q), and CACHE/linux-current is a link to it. An interrupted build
+# The last line printed is the path of that tree (not with -q), and CACHE/LINK is a link to it. An interrupted build
 # leaves nothing that a later one mistakes for a finished tree.
 set -eu
 
 quiet=
-link=linux-current
-fragments=config.fragment
+kernel=lab
 for word in "$@"; do
 	case $word in
 	-q) quiet=-q ;;
-	debug)
-		link=linux-debug
-		fragments="config.fragment config.debug"
-		;;
+	debug | 6.12 | 7 | clang) kernel=$word ;;
 	*)
-		echo "usage: build.sh [-q] [debug]" >&2
+		echo "usage: build.sh [-q] [debug|6.12|7|clang]" >&2
 		exit 2
 		;;
 	esac
 done
+
+arch=um series=6.1 link=linux-$kernel targets="linux modules" product=linux
+compiler=gcc identify="gcc -dumpfullversion -dumpmachine"
+case $kernel in
+lab) link=linux-current fragments=config.fragment ;;
+debug) fragments="config.fragment config.debug" ;;
+6.12) series=6.12 fragments="config.fragment config.6.12" ;;
+7) series=7 fragments="config.fragment config.7" ;;
+clang)
+	series=7 arch=x86_64 targets=modules_prepare product=scripts/mod/modpost fragments=config.clang
+	compiler=clang-19 identify="clang-19 --version"
+	;;
+esac
+command -v "$compiler" >/dev/null || {
+	echo "build.sh: $compiler is missing: install the Debian package of that name" >&2
+	exit 1
+}
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${MAPMIN_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/mapmin}
-source=/usr/src/linux-source-6.1.tar.xz
+mkdir -p "$cache"
 
-if [ ! -f "$source" ]; then
-	echo "build.sh: $source is missing: install the Debian package linux-source-6.1" >&2
-	exit 1
-fi
-version=$(dpkg-query -W -f='${Version}' linux-source-6.1)
+# One at a time: a second caller waits for the first and then finds what it made. The lock goes with the process.
+locked() {
+	exec 9>"$cache/linux-build.lock"
+	flock 9
+}
+
+case $series in
+6.1) ;;
+*) [ -f "$cache/source/$series" ] || locked ;;
+esac
+found=$(sh "$here/source.sh" "$series" "$cache")
+source=${found% *}
+version=${found#* }
 cd "$here"
 # shellcheck disable=SC2086
-key=$({ cat $fragments; echo "$version"; gcc -dumpfullversion -dumpmachine; } | sha256sum | cut -c1-12)
+key=$({ cat $fragments; echo "$version"; $identify; } | sha256sum | cut -c1-12)
 tree=$cache/linux-$(echo "$version" | tr -c 'A-Za-z0-9.\n-' _)-$key
 
 publish() {
@@ -50,15 +77,12 @@ publish() {
 	[ "$quiet" = -q ] || echo "$tree"
 }
 
-if [ -x "$tree/linux" ] && [ -f "$tree/.built" ]; then
+if [ -x "$tree/$product" ] && [ -f "$tree/.built" ]; then
 	publish
 	exit 0
 fi
 
-mkdir -p "$cache"
-# One build at a time: a second caller waits for the first and then finds its tree. The lock goes with the process.
-exec 9>"$cache/linux-build.lock"
-flock 9
+locked
 if [ -f "$tree/.built" ]; then
 	publish
 	exit 0
@@ -86,17 +110,17 @@ stop() {
 trap 'stop; exit 130' INT
 trap 'stop; exit 143' TERM HUP
 
-echo "building the lab kernel $version in $tree (some minutes, once; log: $log)"
+echo "building the kernel $version ($kernel) in $tree (some minutes, once; log: $log)"
 start=$(date +%s)
 (
 	exec >>"$log" 2>&1 9>&-
 	tar -xf "$source" -C "$tree" --strip-components=1
 	cd "$tree"
-	make ARCH=um defconfig
+	make ARCH="$arch" CC="$compiler" defconfig
 	for fragment in $fragments; do
-		scripts/kconfig/merge_config.sh -m .config "$here/$fragment"
+		ARCH="$arch" CC="$compiler" scripts/kconfig/merge_config.sh -m .config "$here/$fragment"
 	done
-	make ARCH=um olddefconfig
+	make ARCH="$arch" CC="$compiler" olddefconfig
 	refused=0
 	# What was asked for and not granted is found now, not by a test that fails for no visible reason.
 	for fragment in $fragments; do cat "$here/$fragment"; done >.asked
@@ -106,13 +130,14 @@ start=$(date +%s)
 		CONFIG_*) ;;
 		*) continue ;;
 		esac
-		if ! grep -q "^$option=" .config; then
+		if ! grep -q "^$option=" .config && ! grep -qx "# absent: $option" .asked; then
 			echo "$line was not accepted by the kernel's configuration"
 			refused=1
 		fi
 	done <.asked
 	[ "$refused" -eq 0 ]
-	setsid make ARCH=um -j"$(nproc)" linux modules &
+	# shellcheck disable=SC2086
+	setsid make ARCH="$arch" CC="$compiler" -j"$(nproc)" $targets &
 	echo $! >"$tree/.make.pid"
 	wait $!
 ) &
@@ -127,7 +152,7 @@ while kill -0 "$waiter" 2>/dev/null; do
 	if [ -z "$worker" ] && [ -f "$tree/.make.pid" ]; then
 		worker=$(cat "$tree/.make.pid")
 	fi
-	echo "  $(($(date +%s) - start)) s: $(find "$tree" -name '*.o' | wc -l) objects"
+	echo "  $(($(date +%s) - start)) s: $(find "$tree" -name "*.o" 2>/dev/null | wc -l) objects"
 done
 if ! wait "$waiter"; then
 	tail -n 30 "$log" >&2
