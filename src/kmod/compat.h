@@ -18,6 +18,11 @@
 #include <net/gso.h>
 #endif
 
+/* hex2bin moved there. */
+#ifdef MM_HAVE_HEX_HEADER
+#include <linux/hex.h>
+#endif
+
 /* newlink's arguments were gathered in a structure. */
 #ifdef MM_HAVE_NEWLINK_PARAMS
 #define MM_NEWLINK_ARGUMENTS struct net_device *dev, struct rtnl_newlink_params *params
