@@ -109,7 +109,7 @@ static int watch(const char *device, const char *protocol, int at1, int at2)
 	static unsigned char one[ROWS][MOST], two[ROWS][MOST], packet[MOST];
 	static char line[2 * MOST], name[ROWS][16], hex1[MOST], hex2[MOST];
 	long long count[ROWS] = { 0 }, torn = 0;
-	int fd, rows = 0, length1[ROWS], length2[ROWS], i, j, n, shown = 0;
+	int fd, rows = 0, length1[ROWS], length2[ROWS], first, second, i, n, shown = 0;
 	struct timeval wait = { 0, 100000 };
 	struct tpacket_stats lost = { 0 };
 	socklen_t size = sizeof(lost);
@@ -133,15 +133,20 @@ static int watch(const char *device, const char *protocol, int at1, int at2)
 		n = recv(fd, packet, sizeof(packet), 0);
 		if (n <= 0)
 			continue;
-		for (i = 0; i < rows; i++)
+		/* The row that has both, or the first of each field. */
+		first = second = rows;
+		for (i = rows - 1; i >= 0; i--) {
 			if (at1 + length1[i] <= n && !memcmp(packet + at1, one[i], length1[i]))
-				break;
-		for (j = 0; j < rows; j++)
-			if (at2 + length2[j] <= n && !memcmp(packet + at2, two[j], length2[j]))
-				break;
-		if (i < rows && i == j) {
+				first = i;
+			if (at2 + length2[i] <= n && !memcmp(packet + at2, two[i], length2[i])) {
+				second = i;
+				if (at1 + length1[i] <= n && !memcmp(packet + at1, one[i], length1[i]))
+					break;
+			}
+		}
+		if (i >= 0) {
 			count[i]++;
-		} else if (i < rows && j < rows) {
+		} else if (first < rows && second < rows) {
 			torn++;
 			if (shown++ < 5) {
 				printf("torn 1 ");
