@@ -27,6 +27,9 @@ struct mm_shadow {
 	struct mm_dev *mm;
 	struct mm_rules *rules;
 	int room;
+	/* What the rules ask for, where that is another than there is. */
+	struct mm_nat *nat;
+	bool new_nat;
 	bool changed;
 	bool created;
 	bool deleted;
@@ -50,6 +53,7 @@ static void mm_shadow_free(struct list_head *shadows)
 	struct mm_shadow *shadow, *next;
 
 	list_for_each_entry_safe(shadow, next, shadows, list) {
+		mm_nat_discard(shadow->nat);
 		kvfree(shadow->rules);
 		kfree(shadow);
 	}
@@ -89,6 +93,7 @@ static int mm_shadow_reserve(struct mm_shadow *shadow, int count)
 	mm_rules_init(rules, room);
 	if (old) {
 		rules->debug = old->debug;
+		rules->nat = old->nat;
 		rules->count = old->count;
 		memcpy(rules->pair, old->pair, old->count * sizeof(*old->pair));
 	}
@@ -135,6 +140,7 @@ static int mm_change(struct mm_shadow *shadow, struct mm_line *line)
 	rules = shadow->rules;
 	if (mm_sets_debug(line))
 		rules->debug = line->debug;
+	mm_merge_nat(&rules->nat, line);
 	if (!mm_sets_pair(line))
 		return 0;
 	if (line->verb == MM_VERB_REMOVE) {
@@ -233,6 +239,55 @@ static int mm_create_all(struct net *net, struct list_head *shadows)
 	return 0;
 }
 
+/* What holds of a device's rules and NAT once all lines are read. */
+static int mm_check_all(struct list_head *shadows, struct mm_line *line)
+{
+	struct mm_shadow *shadow;
+
+	list_for_each_entry(shadow, shadows, list) {
+		if (shadow->deleted || !shadow->changed ||
+		    mm_nat_valid(shadow->rules, &line->word))
+			continue;
+		line->word_len = strlen(line->word);
+		line->why = "does not fit the other values";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void mm_undo_all(struct list_head *shadows)
+{
+	struct mm_shadow *shadow;
+
+	list_for_each_entry(shadow, shadows, list) {
+		mm_nat_discard(shadow->nat);
+		shadow->nat = NULL;
+		if (shadow->created)
+			mm_device_delete(shadow->mm);
+	}
+}
+
+static int mm_prepare_nats(struct list_head *shadows)
+{
+	struct mm_shadow *shadow;
+	struct mm_nat *nat;
+
+	list_for_each_entry(shadow, shadows, list) {
+		if (!shadow->mm || shadow->deleted || !shadow->changed ||
+		    mm_nat_same(shadow->mm, shadow->rules))
+			continue;
+		nat = mm_nat_create(shadow->mm, shadow->rules);
+		if (IS_ERR(nat)) {
+			pr_warn("mapmint: control: \"%s\" cannot have its NAT (%ld)\n",
+				shadow->name, PTR_ERR(nat));
+			return PTR_ERR(nat);
+		}
+		shadow->nat = nat;
+		shadow->new_nat = true;
+	}
+	return 0;
+}
+
 static int mm_commit(struct net *net, struct list_head *shadows)
 {
 	struct mm_shadow *shadow;
@@ -241,6 +296,11 @@ static int mm_commit(struct net *net, struct list_head *shadows)
 	error = mm_create_all(net, shadows);
 	if (error)
 		return error;
+	error = mm_prepare_nats(shadows);
+	if (error) {
+		mm_undo_all(shadows);
+		return error;
+	}
 	list_for_each_entry(shadow, shadows, list) {
 		if (!shadow->mm)
 			continue;
@@ -250,6 +310,9 @@ static int mm_commit(struct net *net, struct list_head *shadows)
 			mm_rules_index(shadow->rules);
 			mm_device_set_rules(shadow->mm, shadow->rules);
 			shadow->rules = NULL;
+			if (shadow->new_nat)
+				mm_nat_replace(shadow->mm, shadow->nat);
+			shadow->nat = NULL;
 		}
 	}
 	return 0;
@@ -279,6 +342,11 @@ static int mm_transaction(struct net *net, const char *text, size_t size)
 				min(line->word_len, MM_QUOTED), line->word, line->why, error);
 		text += end ? length + 1 : length;
 		size -= end ? length + 1 : length;
+	}
+	if (!error) {
+		error = mm_check_all(&shadows, line);
+		if (error)
+			pr_warn("mapmint: control: \"%s\" %s (%d)\n", line->word, line->why, error);
 	}
 	if (!error)
 		error = mm_commit(net, &shadows);
@@ -334,6 +402,9 @@ static int mm_control_show(struct seq_file *seq, void *v)
 			seq_printf(seq, "%s %s%s\n", i == rules->count - 1 ? "config" : "insert",
 				   name, line);
 		}
+		/* Last: a NAT is refused while there is no address for it. */
+		if (rules && mm_print_nat(&rules->nat, line, MM_LINE_LEN))
+			seq_printf(seq, "config %s%s\n", name, line);
 	}
 	rtnl_unlock();
 	kfree(line);
@@ -353,6 +424,11 @@ static int mm_counters_show(struct seq_file *seq, void *v)
 				   mm_stats_sum(mm, i));
 	rtnl_unlock();
 	return 0;
+}
+
+static int mm_ports_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, mm_nat_show, pde_data(inode));
 }
 
 static int mm_control_open(struct inode *inode, struct file *file)
@@ -380,6 +456,13 @@ static const struct proc_ops mm_counters_ops = {
 	.proc_release = single_release,
 };
 
+static const struct proc_ops mm_ports_ops = {
+	.proc_open = mm_ports_open,
+	.proc_read = seq_read,
+	.proc_lseek = seq_lseek,
+	.proc_release = single_release,
+};
+
 int mm_control_init(struct net *net)
 {
 	if (!proc_mkdir("nat46", net->proc_net))
@@ -389,6 +472,8 @@ int mm_control_init(struct net *net)
 	if (!proc_mkdir("mapmint", net->proc_net))
 		goto err_nat46;
 	if (!proc_create_data("mapmint/counters", 0444, net->proc_net, &mm_counters_ops, net))
+		goto err_mapmint;
+	if (!proc_create_data("mapmint/ports", 0444, net->proc_net, &mm_ports_ops, net))
 		goto err_mapmint;
 	return 0;
 

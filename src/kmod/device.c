@@ -115,6 +115,7 @@ static void mm_dellink(struct net_device *dev, struct list_head *head)
 {
 	struct mm_dev *mm = netdev_priv(dev);
 
+	mm_nat_replace(mm, NULL);
 	list_del_rcu(&mm->list);
 	unregister_netdevice_queue(dev, head);
 }

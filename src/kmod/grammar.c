@@ -20,6 +20,10 @@ enum mm_kind {
 	MM_KIND_NUMBER8,
 	MM_KIND_NUMBER16,
 	MM_KIND_DEBUG,
+	MM_KIND_MODE,
+	MM_KIND_DEVICE,
+	MM_KIND_FILTER,
+	MM_KIND_PORTS,
 };
 
 enum {
@@ -38,13 +42,20 @@ enum {
 	MM_KEY_CE_OFFSET,
 	MM_KEY_CE_PSID_LEN,
 	MM_KEY_CE_PSID,
+	/* From here on: of the device. */
 	MM_KEY_DEBUG,
+	MM_KEY_NAT_MODE,
+	MM_KEY_NAT_DEVICE,
+	MM_KEY_NAT_FILTER,
+	MM_KEY_NAT_RESERVED,
 	MM_KEYS,
 };
 
 #define MM_LOCAL_KEYS (BIT(MM_KEY_LOCAL_OFFSET + 1) - 1)
 #define MM_REMOTE_KEYS ((BIT(MM_KEY_REMOTE_OFFSET + 1) - 1) & ~MM_LOCAL_KEYS)
 #define MM_CE_KEYS ((BIT(MM_KEY_CE_PSID + 1) - 1) & ~(MM_LOCAL_KEYS | MM_REMOTE_KEYS))
+#define MM_PAIR_KEYS (BIT(MM_KEY_DEBUG) - 1)
+#define MM_NAT_KEYS (BIT(MM_KEYS) - BIT(MM_KEY_NAT_MODE))
 
 /* @length: where the prefix length goes. @most: the largest number, or prefix length. */
 static const struct mm_key {
@@ -78,6 +89,10 @@ static const struct mm_key {
 	[MM_KEY_CE_PSID_LEN] = { "ce.psid-len", MM_KIND_NUMBER8, MM_AT(edge.psid_len), 0, 16 },
 	[MM_KEY_CE_PSID] = { "ce.psid", MM_KIND_NUMBER16, MM_AT(edge.psid), 0, 65535 },
 	[MM_KEY_DEBUG] = { "debug", MM_KIND_DEBUG, 0, 0, INT_MAX },
+	[MM_KEY_NAT_MODE] = { "nat.mode", MM_KIND_MODE },
+	[MM_KEY_NAT_DEVICE] = { "nat.device", MM_KIND_DEVICE },
+	[MM_KEY_NAT_FILTER] = { "nat.filter", MM_KIND_FILTER },
+	[MM_KEY_NAT_RESERVED] = { "nat.reserved", MM_KIND_PORTS },
 };
 
 static const char *const mm_styles[] = {
@@ -190,6 +205,67 @@ static bool mm_split(struct mm_word word, u32 most, struct mm_word *address, u32
 	return true;
 }
 
+/* One of two words: false or true. */
+static bool mm_either(struct mm_word word, const char *no, const char *yes, bool *value)
+{
+	*value = mm_equal(word, yes);
+	return *value || mm_equal(word, no);
+}
+
+/* The name of a device, or - for our own. */
+static bool mm_device_name(struct mm_word word, char *name)
+{
+	memset(name, 0, IFNAMSIZ);
+	if (mm_equal(word, "-"))
+		return true;
+	if (!word.length || word.length >= IFNAMSIZ)
+		return false;
+	memcpy(name, word.text, word.length);
+	return dev_valid_name(name);
+}
+
+/* The part of a word before a character; the word is what comes behind it. */
+static struct mm_word mm_until(struct mm_word *word, char end)
+{
+	struct mm_word part = { word->text, 0 };
+
+	while (part.length < word->length && part.text[part.length] != end)
+		part.length++;
+	word->text += min(word->length, part.length + 1);
+	word->length -= min(word->length, part.length + 1);
+	return part;
+}
+
+/* PORT[-PORT],... in ascending order, or - for none. */
+static bool mm_ports(struct mm_word word, struct mm_nat_keys *nat)
+{
+	u32 first, last, before = 0;
+
+	nat->reserved = 0;
+	memset(nat->range, 0, sizeof(nat->range));
+	if (mm_equal(word, "-"))
+		return true;
+	/* A comma at the end has nothing behind it. */
+	if (!word.length || word.text[word.length - 1] == ',')
+		return false;
+	while (word.length) {
+		struct mm_word part = mm_until(&word, ',');
+		bool range = memchr(part.text, '-', part.length);
+
+		if (nat->reserved == MM_MAX_RESERVED ||
+		    !mm_number(mm_until(&part, '-'), 65535, &first))
+			return false;
+		last = first;
+		if (range && !mm_number(part, 65535, &last))
+			return false;
+		if (first <= before || last < first)
+			return false;
+		before = last;
+		nat->range[nat->reserved++] = (struct mm_reserved){ first, last };
+	}
+	return true;
+}
+
 static bool mm_value(const struct mm_key *key, struct mm_word word, struct mm_line *line)
 {
 	void *to = (char *)&line->pair + key->at;
@@ -236,6 +312,14 @@ static bool mm_value(const struct mm_key *key, struct mm_word word, struct mm_li
 			return false;
 		line->debug = number;
 		return true;
+	case MM_KIND_MODE:
+		return mm_either(word, "off", "ports", &line->nat.on);
+	case MM_KIND_DEVICE:
+		return mm_device_name(word, line->nat.device);
+	case MM_KIND_FILTER:
+		return mm_either(word, "address", "endpoint", &line->nat.endpoint_filter);
+	case MM_KIND_PORTS:
+		return mm_ports(word, &line->nat);
 	}
 	return false;
 }
@@ -286,6 +370,8 @@ int mm_parse_line(const char *text, int length, struct mm_line *line)
 			return mm_fault(line, key, "is no key");
 		if (line->keys & BIT(i))
 			return mm_fault(line, key, "is given twice");
+		if (line->verb == MM_VERB_REMOVE && BIT(i) & MM_NAT_KEYS)
+			return mm_fault(line, key, "is of no rule");
 		word = mm_next_word(&text, &length);
 		if (!word.length)
 			return mm_fault(line, key, "has no value");
@@ -309,8 +395,6 @@ static int mm_size(const struct mm_key *key)
 		return sizeof(struct in6_addr);
 	case MM_KIND_NUMBER16:
 		return sizeof(u16);
-	case MM_KIND_DEBUG:
-		return 0;
 	default:
 		return sizeof(u8);
 	}
@@ -321,7 +405,7 @@ void mm_merge(struct mm_pair *pair, const struct mm_line *line)
 {
 	int i;
 
-	for (i = 0; i < MM_KEYS; i++) {
+	for (i = 0; i < MM_KEY_DEBUG; i++) {
 		const struct mm_key *key = &mm_keys[i];
 
 		if (!(line->keys & BIT(i)))
@@ -345,7 +429,7 @@ bool mm_matches(const struct mm_pair *pair, const struct mm_line *line)
 	    (line->keys & MM_REMOTE_KEYS && !pair->has_remote) ||
 	    (line->keys & MM_CE_KEYS && !pair->edge.has_v4))
 		return false;
-	for (i = 0; i < MM_KEYS; i++) {
+	for (i = 0; i < MM_KEY_DEBUG; i++) {
 		const struct mm_key *key = &mm_keys[i];
 
 		if (!(line->keys & BIT(i)))
@@ -366,11 +450,19 @@ bool mm_valid_pair(const struct mm_pair *pair, const char **why)
 
 	if (!mm_valid_side(&pair->local, why) || !mm_valid_side(&pair->remote, why))
 		return false;
-	if (edge->has_v4 != edge->has_v6) {
-		*why = edge->has_v4 ? "ce.v6" : "ce.v4";
+	/*
+	 * An address and its ports alone are for a NAT whose out-device is another's;
+	 * mm_nat_valid sees to that.
+	 */
+	if (edge->has_v6 && !edge->has_v4) {
+		*why = "ce.v4";
 		return false;
 	}
-	if (edge->has_v4 && !pair->has_local) {
+	if (edge->has_v4 && pair->has_local && !edge->has_v6) {
+		*why = "ce.v6";
+		return false;
+	}
+	if (edge->has_v6 && !pair->has_local) {
 		*why = "local.style";
 		return false;
 	}
@@ -393,7 +485,22 @@ bool mm_sets_debug(const struct mm_line *line)
 
 bool mm_sets_pair(const struct mm_line *line)
 {
-	return line->keys & ~(u32)BIT(MM_KEY_DEBUG);
+	return line->keys & MM_PAIR_KEYS;
+}
+
+/* The same as mm_merge, of what the device's NAT is told. */
+void mm_merge_nat(struct mm_nat_keys *nat, const struct mm_line *line)
+{
+	if (line->keys & BIT(MM_KEY_NAT_MODE))
+		nat->on = line->nat.on;
+	if (line->keys & BIT(MM_KEY_NAT_DEVICE))
+		memcpy(nat->device, line->nat.device, sizeof(nat->device));
+	if (line->keys & BIT(MM_KEY_NAT_FILTER))
+		nat->endpoint_filter = line->nat.endpoint_filter;
+	if (line->keys & BIT(MM_KEY_NAT_RESERVED)) {
+		nat->reserved = line->nat.reserved;
+		memcpy(nat->range, line->nat.range, sizeof(nat->range));
+	}
 }
 
 /* The keys of a pair, each with a space before it. */
@@ -408,7 +515,8 @@ int mm_print_pair(const struct mm_pair *pair, char *to, int size)
 
 		if ((BIT(i) & MM_LOCAL_KEYS && !pair->has_local) ||
 		    (BIT(i) & MM_REMOTE_KEYS && !pair->has_remote) ||
-		    (BIT(i) & MM_CE_KEYS && !pair->edge.has_v4))
+		    (BIT(i) & MM_CE_KEYS && !pair->edge.has_v4) ||
+		    (i == MM_KEY_CE_V6 && !pair->edge.has_v6))
 			continue;
 		at += scnprintf(to + at, size - at, " %s ", key->name);
 		switch (key->kind) {
@@ -430,9 +538,32 @@ int mm_print_pair(const struct mm_pair *pair, char *to, int size)
 		case MM_KIND_NUMBER16:
 			at += scnprintf(to + at, size - at, "%u", *(const u16 *)from);
 			break;
-		case MM_KIND_DEBUG:
+		default:
 			break;
 		}
+	}
+	return at;
+}
+
+/* The keys of a device's NAT in the same way; nothing where all is as if never set. */
+int mm_print_nat(const struct mm_nat_keys *nat, char *to, int size)
+{
+	int i, at;
+
+	*to = 0;
+	if (!nat->on && !nat->endpoint_filter && !*nat->device && !nat->reserved)
+		return 0;
+	at = scnprintf(to, size, " nat.mode %s nat.device %s nat.filter %s nat.reserved ",
+		       nat->on ? "ports" : "off", *nat->device ? nat->device : "-",
+		       nat->endpoint_filter ? "endpoint" : "address");
+	if (!nat->reserved)
+		at += scnprintf(to + at, size - at, "-");
+	for (i = 0; i < nat->reserved; i++) {
+		const struct mm_reserved *range = &nat->range[i];
+
+		at += scnprintf(to + at, size - at, "%s%u", i ? "," : "", range->first);
+		if (range->last != range->first)
+			at += scnprintf(to + at, size - at, "-%u", range->last);
 	}
 	return at;
 }

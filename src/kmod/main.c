@@ -19,6 +19,7 @@ unsigned int mm_net_id __read_mostly;
 static int __net_init mm_net_init(struct net *net)
 {
 	INIT_LIST_HEAD(&mm_pernet(net)->devices);
+	INIT_LIST_HEAD(&mm_pernet(net)->nats);
 	return mm_control_init(net);
 }
 
@@ -77,9 +78,12 @@ static int __init mm_init(void)
 	error = register_pernet_subsys(&mm_net_ops);
 	if (error)
 		return error;
-	error = mm_link_register();
+	error = mm_nat_init();
 	if (error)
 		goto err_pernet;
+	error = mm_link_register();
+	if (error)
+		goto err_nat;
 	if (ipv4_address) {
 		error = mm_create_first();
 		if (error)
@@ -89,6 +93,8 @@ static int __init mm_init(void)
 
 err_link:
 	mm_link_unregister();
+err_nat:
+	mm_nat_exit();
 err_pernet:
 	unregister_pernet_subsys(&mm_net_ops);
 	return error;
@@ -98,6 +104,7 @@ static void __exit mm_exit(void)
 {
 	/* Takes every device of the kind with it, in every namespace. */
 	mm_link_unregister();
+	mm_nat_exit();
 	unregister_pernet_subsys(&mm_net_ops);
 	/* Rule sets are freed by RCU callbacks that live in this module's text. */
 	rcu_barrier();

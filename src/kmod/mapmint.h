@@ -58,6 +58,22 @@ struct mm_pair {
 	bool has_remote;
 };
 
+#define MM_MAX_RESERVED 32
+
+/* NAT44 into the port set, as the control file has it; without meaning while it is off. */
+struct mm_nat_keys {
+	bool on;
+	/* RFC 4787 s5: whoever knows a mapping may use it; else only those it has spoken to. */
+	bool endpoint_filter;
+	/* Empty: our own. */
+	char device[IFNAMSIZ];
+	u8 reserved;
+	struct mm_reserved {
+		u16 first;
+		u16 last;
+	} range[MM_MAX_RESERVED];
+};
+
 /* Pairs whose prefixes are of one length: a run of an index. */
 struct mm_run {
 	u16 start;
@@ -82,6 +98,7 @@ struct mm_index {
 struct mm_rules {
 	struct rcu_head rcu;
 	int debug;
+	struct mm_nat_keys nat;
 	int count;
 	int room;
 	/* Pairs that have a local side. */
@@ -114,6 +131,17 @@ enum mm_counter {
 	MM_DROP_LOOP,
 	MM_DROP_TOO_BIG,
 	MM_DROP_MEMORY,
+	MM_DROP_UNTRACKED,
+	MM_DROP_INVALID,
+	MM_NAT_FLOWS,
+	MM_NAT_INBOUND,
+	MM_NAT_HAIRPIN,
+	MM_NAT_NEIGHBOUR,
+	MM_NAT_RECLAIMED,
+	MM_NAT_RECYCLED,
+	MM_NAT_OVERLOADED,
+	MM_NAT_EXHAUSTED,
+	MM_NAT_FILTERED,
 	MM_COUNTERS,
 };
 
@@ -122,6 +150,7 @@ struct mm_stats {
 };
 
 struct mm_routes;
+struct mm_nat;
 
 struct mm_dev {
 	struct net_device *dev;
@@ -134,13 +163,20 @@ struct mm_dev {
 	/* The next identification of a packet that is cut. */
 	atomic_t fragment_id;
 	struct list_head list;
+	/* Under rtnl; packets find it by the namespace's list. */
+	struct mm_nat *nat;
 };
 
 struct mm_net {
 	/* Changed under rtnl, walked under RCU. */
 	struct list_head devices;
+	/* The same, of the devices that have a NAT. */
+	struct list_head nats;
+	int nat_users;
 	bool hooked;
 };
+
+struct seq_file;
 
 extern unsigned int mm_net_id;
 
@@ -155,6 +191,16 @@ static inline void mm_count(struct mm_dev *mm, enum mm_counter which)
 }
 
 void mm_count_drop(struct mm_dev *mm, enum mm_counter why, bool out);
+
+static inline void mm_count_add(struct mm_dev *mm, enum mm_counter which, u64 number)
+{
+	this_cpu_add(mm->stats->count[which], number);
+}
+
+static inline __be32 mm_mask4(u8 length)
+{
+	return length ? htonl(~0U << (32 - length)) : 0;
+}
 
 /* What a packet's transport header offers for choosing a rule: the port or ICMP id of one end. */
 struct mm_port {
@@ -178,6 +224,7 @@ int mm_remote_to_v4(const struct mm_rules *rules, const struct in6_addr *v6,
 		    struct mm_port port, int domain, __be32 *v4);
 bool mm_takes(const struct mm_rules *rules, const struct mm_edge *edge, const struct in6_addr *own,
 	      struct mm_port port);
+int mm_remote_domain(const struct mm_rules *rules, __be32 v4, struct mm_port port);
 bool mm_in_set(const struct mm_edge *edge, struct mm_port port);
 u32 mm_port_count(const struct mm_edge *edge);
 u16 mm_nth_port(const struct mm_edge *edge, u32 number);
@@ -250,6 +297,7 @@ struct mm_line {
 	u32 keys;
 	struct mm_pair pair;
 	int debug;
+	struct mm_nat_keys nat;
 };
 
 int mm_parse_line(const char *text, int length, struct mm_line *line);
@@ -258,7 +306,19 @@ bool mm_matches(const struct mm_pair *pair, const struct mm_line *line);
 bool mm_valid_pair(const struct mm_pair *pair, const char **why);
 bool mm_sets_debug(const struct mm_line *line);
 bool mm_sets_pair(const struct mm_line *line);
+void mm_merge_nat(struct mm_nat_keys *nat, const struct mm_line *line);
 int mm_print_pair(const struct mm_pair *pair, char *to, int size);
+int mm_print_nat(const struct mm_nat_keys *nat, char *to, int size);
+
+/* nat.c */
+bool mm_nat_valid(const struct mm_rules *rules, const char **why);
+bool mm_nat_same(const struct mm_dev *mm, const struct mm_rules *rules);
+struct mm_nat *mm_nat_create(struct mm_dev *mm, const struct mm_rules *rules);
+void mm_nat_discard(struct mm_nat *nat);
+void mm_nat_replace(struct mm_dev *mm, struct mm_nat *nat);
+int mm_nat_show(struct seq_file *seq, void *v);
+int mm_nat_init(void);
+void mm_nat_exit(void);
 
 /* address.c */
 int mm_add_address(struct net *net, int ifindex, __be32 address, u8 length);

@@ -32,11 +32,6 @@ static const u8 *mm_rfc6052_octets(u8 length)
 	return NULL;
 }
 
-static __be32 mm_mask4(u8 length)
-{
-	return length ? htonl(~0U << (32 - length)) : 0;
-}
-
 static bool mm_in4(const struct mm_side *side, __be32 v4)
 {
 	return !((side->v4 ^ v4) & mm_mask4(side->v4_len));
@@ -471,6 +466,27 @@ int mm_remote_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port
 		}
 	}
 	return -ENOENT;
+}
+
+/* The domain that the rule of a remote address and port belongs to. */
+int mm_remote_domain(const struct mm_rules *rules, __be32 v4, struct mm_port port)
+{
+	struct in6_addr v6;
+	int r, i;
+
+	for (r = 0; r < rules->by4.runs; r++) {
+		const struct mm_run *run = &rules->by4.run[r];
+
+		for (i = mm_search4(rules, run, v4); i < run->start + run->count; i++) {
+			int at = rules->by4.pair[i];
+
+			if (!mm_in4(&rules->pair[at].remote, v4))
+				break;
+			if (!mm_side_to_v6(&rules->pair[at].remote, v4, port, &v6))
+				return rules->domain[at];
+		}
+	}
+	return MM_ANY_DOMAIN;
 }
 
 /* The IPv4 address of one of our own IPv6 addresses; @edge is set where the port set is known. */

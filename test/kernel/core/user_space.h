@@ -102,6 +102,7 @@ struct ethtool_ops {
 
 #define net_generic(net, id) ((struct mm_net *)(net))
 #define this_cpu_inc(x) ((void)(x)++)
+#define this_cpu_add(x, n) ((x) += (n))
 
 static inline bool ipv6_prefix_equal(const struct in6_addr *a, const struct in6_addr *b,
 				     unsigned int length)
