@@ -333,6 +333,108 @@ def grammar(core, seed, count):
         check(f"line {line!r}", answer.split(" ")[0] in ("ok", "error", "misfit"), True)
 
 
+# --- NAT -----------------------------------------------------------------------------------------
+
+def members(offset, length, psid):
+    """The ports of a set by the picture of RFC 7597 s5.1; port 0 is none, and below 1024 only where there are no others."""
+    found = []
+    for port in range(1, 65536):
+        bits = f"{port:016b}"
+        if length and offset and int(bits[:offset], 2) == 0:
+            continue
+        if length and int(bits[offset:offset + length], 2) != psid:
+            continue
+        found.append(port)
+    if length == 0 or (offset == 0 and psid == 0):
+        high = [port for port in found if port >= 1024]
+        found = high or found
+    return found
+
+
+def port_sets(core, seed, count):
+    rng = random.Random(seed)
+    cases = [(4, 8, 0x34), (6, 6, 0x12), (6, 8, 0x34), (4, 4, 5), (0, 8, 0x34), (0, 8, 0), (0, 0, 0), (6, 0, 0), (0, 16, 0), (0, 16, 9),
+             (15, 1, 1), (1, 15, 9), (0, 4, 0), (0, 5, 0), (0, 6, 0)]
+    for _ in range(count):
+        offset = rng.randint(0, 15)
+        length = rng.randint(1, 16 - offset)
+        cases.append((offset, length, rng.randrange(1 << length)))
+    for case in cases:
+        expected = members(*case)
+        title = f"port set {case}"
+        check(f"{title}: count", core.ask("portset {} {} {}".format(*case)), str(len(expected)) if expected else "ENOSPC")
+        if not expected:
+            continue
+        check(f"{title}: ports", [int(p) for p in core.ask("ports").split()], expected)
+        order = [int(p) for p in core.ask(f"order {rng.randrange(1 << 32)}").split()]
+        check(f"{title}: a search meets each once", sorted(order), expected)
+        for port in (0, 1, 1023, 1024, 65535, *rng.sample(range(65536), 20)):
+            check(f"{title}: index of {port}", int(core.ask(f"index {port}")), expected.index(port) if port in set(expected) else -1)
+
+
+def owners(core, seed):
+    """An endpoint owns a port while there is one, whatever it talks to; and gives it back when its flows are over."""
+    rng = random.Random(seed)
+    core.ask("portset 4 8 52")
+    ports = members(4, 8, 52)
+    core.ask("table 0 1 2")
+    flows = [(inside, remote) for inside in range(237) for remote in range(5)]
+    rng.shuffle(flows)
+    seen = {}
+    for inside, remote in flows:
+        seen.setdefault(inside, set()).add(core.ask(f"meet {inside} 7 {remote} 80 1000"))
+    check("237 endpoints keep their port in random order", sum(len(s) == 1 for s in seen.values()), 237)
+    check("each has its own, none a reserved one", sorted(int(p) for s in seen.values() for p in s), ports[3:])
+    check("no port is left", core.ask("meet 1000 7 1 80 2000"), "none")
+    for remote in range(4):
+        core.ask(f"end 99 7 {remote} 80")
+    check("one flow is enough to keep a port", core.ask("meet 1000 7 1 80 2000"), "none")
+    core.ask("end 99 7 4 80")
+    answers = {core.ask("meet 1000 7 1 80 2000") for _ in range(8)} - {"none"}
+    check("the port of an endpoint without flows goes to the next", answers, seen[99])
+    check("a new endpoint does not lose its port at once", core.ask("meet 1001 7 1 80 2001"), "none")
+    for remote in range(5):
+        core.ask(f"end 5 7 {remote} 80")
+    check("a sweep takes back nothing that was used a moment ago", core.ask("sweep 1100"), "0")
+    check("it takes back what is gone and was idle", core.ask("sweep 1200"), "1")
+    check("and that port is free", {core.ask("meet 1001 7 1 80 2001")}, seen[5])
+    # More remote ends than are remembered: it is kept until it was idle.
+    core.ask("table")
+    for remote in range(30):
+        core.ask(f"meet 1 7 {remote} 80 1000")
+    for remote in range(30):
+        core.ask(f"end 1 7 {remote} 80")
+    check("one that met many is kept while it may have others", core.ask("sweep 1119"), "0")
+    check("but not for ever", core.ask("sweep 1120"), "1")
+    check("an endpoint's own port is preferred", core.ask(f"meet 3 {ports[77]} 1 80 3000"), str(ports[77]))
+
+
+NAT_KEYS = (
+    ("config map0 nat.mode ports nat.device tnl0 nat.filter endpoint nat.reserved 80,443,8000-8010", "ok"),
+    ("config map0 nat.mode off nat.device - nat.filter address nat.reserved -", "ok"),
+    ("config map0 nat.mode on", "error on: is no value for its key"),
+    ("config map0 nat.device a/b", "error a/b: is no value for its key"),
+    ("config map0 nat.filter none", "error none: is no value for its key"),
+    ("config map0 nat.reserved 80,", "error 80,: is no value for its key"),
+    ("config map0 nat.reserved ,80", "error ,80: is no value for its key"),
+    ("config map0 nat.reserved 80,,81", "error 80,,81: is no value for its key"),
+    ("config map0 nat.reserved 81,80", "error 81,80: is no value for its key"),
+    ("config map0 nat.reserved 80-79", "error 80-79: is no value for its key"),
+    ("config map0 nat.reserved 80-", "error 80-: is no value for its key"),
+    ("config map0 nat.reserved 1-2-3", "error 1-2-3: is no value for its key"),
+    ("config map0 nat.reserved 65536", "error 65536: is no value for its key"),
+    ("config map0 nat.reserved " + ",".join(str(p) for p in range(1, 34)), "error " + ",".join(str(p) for p in range(1, 34)) + ": is no value for its key"),
+    ("remove map0 nat.mode ports", "error nat.mode: is of no rule"),
+    ("config map0 ce.v4 192.0.2.1 ce.psid-offset 4 ce.psid-len 8 ce.psid 52", "ok"),
+)
+
+
+def nat_keys(core):
+    for line, expected in NAT_KEYS:
+        core.ask("reset")
+        check(line, core.ask(f"line {line}"), expected)
+
+
 def main():
     program, ce_json = sys.argv[1:]
     core = Core(program)
@@ -344,6 +446,9 @@ def main():
     icmp(core)
     mtu(core)
     grammar(core, 48879, 10000)
+    port_sets(core, 7597, 60)
+    owners(core, 4787)
+    nat_keys(core)
     core.process.stdin.close()
     check("the core ends well", core.process.wait(), 0)
     print(f"{results['passed']} passed, {results['failed']} failed")

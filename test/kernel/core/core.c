@@ -11,6 +11,7 @@
  *   remote6 V6 PORT|-            a remote one's IPv4 address
  *   set PORT                     whether the port is in the first pair's set
  *   icmp46|icmp64 TYPE CODE PTR  type code rest extensions
+ *   what ports.c is asked about port sets and owners of ports
  *   mtu46 M QUOTED MTU6 MTU4, mtu64 M MTU6 MTU4
  *   x46 HEX, x64 HEX [limit6=N] [mtu4=N] [cut=1]
  *                                a packet that goes out, one that comes in: the translated one (4 HEX, 6 HEX), `pass`, or
@@ -88,6 +89,8 @@ int main(void)
 			answer_packet(rules, word[1] == '4', rest);
 			continue;
 		}
+		if (answer_ports(word, rest))
+			continue;
 		for (i = 0; i < 4 && rest; i++)
 			arg[i] = strsep(&rest, " ");
 		if (!strcmp(word, "reset")) {

@@ -25,5 +25,7 @@ int packet_out(const struct mm_rules *rules, const struct packet_paths *paths, c
 int packet_in(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
 	      unsigned int *out_len, struct mm_answer *answer);
 void answer_packet(const struct mm_rules *rules, bool outgoing, char *words);
+/* ports.c: false where the question is none of its. */
+bool answer_ports(const char *word, char *rest);
 
 #endif

@@ -91,6 +91,8 @@ struct list_head {
 	struct list_head *next, *prev;
 };
 
+#include "lists.h"
+
 struct mm_stats;
 struct mm_dev;
 struct net;
