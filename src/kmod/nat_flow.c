@@ -76,7 +76,7 @@ static void mm_way_back(const struct nf_conntrack_tuple *out, __be32 v4, u16 por
 	nf_ct_invert_tuple(back, &from);
 }
 
-bool mm_flow_alive(const struct mm_endpoint *ep, const struct mm_peer *peer, void *context)
+static bool mm_flow_alive(const struct mm_endpoint *ep, const struct mm_peer *peer, void *context)
 {
 	const struct mm_alive_context *of = context;
 	struct nf_conntrack_tuple back, out = {

@@ -7,6 +7,7 @@
 #include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
+#include <net/netfilter/nf_conntrack.h>
 
 #include "mapmint.h"
 #include "skb.h"
@@ -32,8 +33,9 @@ static int mm_send6(struct mm_dev *mm, struct sk_buff *skb, struct dst_entry *ro
 	skb_dst_drop(skb);
 	skb_dst_set(skb, route);
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
-	/* The IPv4 flow was tracked; its IPv6 form is another packet. */
+	/* The IPv4 flow was tracked; what comes back is taken before IPv6's tracking, so is this. */
 	nf_reset_ct(skb);
+	nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
 	skb->protocol = htons(ETH_P_IPV6);
 	skb->dev = route->dev;
 	return ip6_local_out(mm->net, NULL, skb);
@@ -82,6 +84,7 @@ static int mm_send_fragments(struct mm_dev *mm, struct sk_buff *skb, struct dst_
 	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb))
 		return MM_DROP_MEMORY;
 	nf_reset_ct(skb);
+	nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
 	skb->protocol = htons(ETH_P_IPV6);
 	skb->dev = route->dev;
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));

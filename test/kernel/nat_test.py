@@ -218,7 +218,8 @@ def churn(world, name, size, fill):
         send(world, raw, [probe(17, LAN, port, SILENT[0], i)])
     for i in range(operations):
         at = rng.randrange(held)
-        if not world.flows.delete(17, LAN, open_flows[at], SILENT[0], 9000):
+        # What was sent may still be in a queue.
+        if not any(world.flows.delete(17, LAN, open_flows[at], SILENT[0], 9000) or time.sleep(0.002) for _ in range(500)):
             raise RuntimeError("a flow that was opened is not there")
         open_flows[at] = next(fresh)
         send(world, raw, [probe(17, LAN, open_flows[at], SILENT[0], held + i)])
@@ -480,8 +481,7 @@ def ftp(world):
     world.outside("FTP with nf_nat_ftp")
     world.ce.run("nft flush ruleset")
     world.forget()
-    for name in ("nf_nat_ftp", "nf_conntrack_ftp"):
-        sh(f"rmmod {name}")
+    # They stay: KASAN in User Mode Linux keeps the red zones of a module that is gone, and blames who has its memory next.
 
 
 def firewalls(world):
@@ -691,6 +691,9 @@ def main():
     parts = (keys, filtering, hairpin, other_subscriber, reserved, guard, ftp, firewalls, offload, devices, whole_address, sets, life)
     if len(sys.argv) > 3:
         parts = [part for part in parts if part.__name__ in sys.argv[3:]]
+    # The boot's own messages are not looked at; after each part, before the ring of messages is full.
+    sh("dmesg -c")
+    log = ""
     for part in parts:
         try:
             start = time.monotonic()
@@ -698,7 +701,7 @@ def main():
             print(f"-- {part.__name__}: {time.monotonic() - start:.1f} s", flush=True)
         except Exception as error:  # A part that breaks off must not hide the others.
             check(f"{part.__name__} runs to its end", False, repr(error))
-    log = re.sub(r"\[ *[0-9.]+\] kmemleak: Adding scan area to unknown object(.*\n)*?.*fork_handler.*\n", "", sh("dmesg") + "\n")
+        log += sh("dmesg -c")
     bad = [line for line in log.splitlines() if re.search(r"BUG|WARNING|Oops|Call Trace|unregister_netdevice|leak|suspicious", line)]
     check("the kernel's log is clean", not bad, bad[:5])
     print(f"{results['passed']} passed, {results['failed']} failed", flush=True)

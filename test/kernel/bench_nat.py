@@ -1,0 +1,206 @@
+"""What NAT44 into the port set costs in the lab kernel, beside IPv4 masquerading: interleaved rounds, ratios within a round.
+
+    lan 192.168.1.2 -- ce -- core -- server      to 203.0.113.10 by map0 (translated; the server owns the DMR's address),
+                                                 to 198.51.100.1 by wan (IPv4, masqueraded); one fw4-like ruleset for both
+Arguments: mapmint.ko, rounds. Prints medians; the interval is that of the median of the ratios, 95 % at least (order statistics).
+"""
+
+import ctypes
+import json
+import math
+import random
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+from kmod import Flows, control, last_message, read
+from net import LIBC, Namespace, ip, sh, udp
+
+MODULE, ROUNDS = sys.argv[1], int(sys.argv[2])
+SECONDS, NEW = 1, 600
+LAN, OWN, OWN6 = "192.168.1.2", "192.0.2.18", "2001:db8:12:3400:0:c000:212:5"
+DMR = "2001:db8:ffff::/96"
+SERVER4, SERVER6 = "203.0.113.10", "2001:db8:ffff::cb00:710a"
+PLAIN4 = "198.51.100.1"
+# Where datagrams end in silence: by map0, and by wan.
+SILENT = {"NAT44": "203.0.113.200", "masquerade": "198.18.0.1"}
+FW4 = """table inet fw4 {
+ chain input { type filter hook input priority filter; policy drop; iif lo accept; ct state established,related accept; iifname lan0 accept; icmpv6 type { 1, 2, 3, 4, 133, 134, 135, 136 } accept; }
+ chain forward { type filter hook forward priority filter; policy drop; ct state established,related accept; iifname lan0 jump lan; }
+ chain lan { oifname { map0, wan } accept; }
+ chain output { type filter hook output priority filter; policy accept; ct state established,related accept; }
+ chain dstnat { type nat hook prerouting priority dstnat; policy accept; }
+ chain srcnat { type nat hook postrouting priority srcnat; policy accept; oifname { map0, wan } meta nfproto ipv4 masquerade; }
+}"""
+
+
+def build():
+    lan, ce, core, server = (Namespace(name) for name in ("lan", "ce", "core", "server"))
+    for a, da, b, db in ((lan, "eth0", ce, "lan0"), (ce, "wan", core, "ce0"), (core, "sv0", server, "eth0")):
+        a.run(f"ip link add {da} type veth peer name {db} netns {b.name}")
+    for space in (lan, ce, core, server):
+        for key, value in (("net.ipv4.ip_forward", 1), ("net.ipv6.conf.all.forwarding", 1), ("net.ipv6.conf.all.accept_dad", 0),
+                           ("net.ipv6.conf.default.accept_dad", 0), ("net.ipv4.conf.all.rp_filter", 0), ("net.ipv4.conf.default.rp_filter", 0)):
+            space.set(key, value)
+    for space, device, addresses in (
+        (lan, "eth0", [f"{LAN}/24"]), (ce, "lan0", ["192.168.1.1/24"]), (ce, "wan", ["fd00:2::2/64", "10.0.0.2/24"]),
+        (core, "ce0", ["fd00:2::1/64", "10.0.0.1/24"]), (core, "sv0", ["fd00:4::1/64", "10.0.1.1/24"]),
+        (server, "eth0", ["fd00:4::2/64", "10.0.1.2/24", f"{SERVER6}/128", f"{PLAIN4}/32"]),
+    ):
+        space.run(f"ip link set {device} up")
+        for address in addresses:
+            space.run(f"ip addr add {address} dev {device}" + (" nodad" if ":" in address else ""))
+    found = control(ce, "add map0", f"config map0 local.style MAP local.v4 192.0.2.0/24 local.v6 2001:db8::/40 local.ea-len 12 local.psid-offset 4"
+                    f" remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 {DMR} ce.v4 {OWN} ce.v6 {OWN6} ce.psid-offset 4 ce.psid-len 4 ce.psid 5",
+                    "config map0 nat.mode ports")
+    if found:
+        raise RuntimeError(f"control: {found}: {last_message()}")
+    ce.run("ip link set map0 up")
+    ce.run(f"ip addr add {OWN}/32 dev map0")
+    for space, route in (
+        (lan, "default via 192.168.1.1"), (ce, "203.0.113.0/24 dev map0"), (ce, "default via 10.0.0.1"), (ce, "-6 default via fd00:2::1"),
+        (core, f"-6 {OWN6}/128 via fd00:2::2"), (core, f"-6 {SERVER6}/128 via fd00:4::2"), (core, f"-6 blackhole {DMR}"),
+        (core, f"{PLAIN4}/32 via 10.0.1.2"), (core, "blackhole 198.18.0.0/15"), (server, "-6 default via fd00:4::1"), (server, "default via 10.0.1.1"),
+    ):
+        family, _, rest = route.partition(" ") if route.startswith("-6 ") else ("", "", route)
+        kind, _, rest = rest.partition(" ") if rest.startswith("blackhole ") else ("", "", rest)
+        space.run(f"ip {family} route add {kind} {rest}")
+    # Clamped, so that neither pays for path MTU discovery in a sample.
+    for peer in (SERVER4, PLAIN4):
+        lan.run(f"ip route add {peer}/32 via 192.168.1.1 mtu 1460")
+    ce.run("nft -f -", FW4)
+    lan.run("ping -c 1 -W 2 192.168.1.1")
+    for address in (SERVER4, PLAIN4):
+        lan.run(f"ping -c 1 -W 2 {address}")
+    return lan, ce, core
+
+
+def bulk(server, reverse):
+    words = ["-4", "-c", server, "-M", "1380"] + (["-R"] if reverse else [])
+    for _ in range(3):
+        done = subprocess.run(["ip", "netns", "exec", "lan", "iperf3", "-J", "-t", str(SECONDS), *words], capture_output=True, text=True, timeout=60)
+        try:
+            return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 1e6
+        except (KeyError, ValueError):
+            time.sleep(0.3)
+    raise RuntimeError(f"{server}: {done.stdout[-300:]}{done.stderr[-300:]}")
+
+
+def fill(raw, destination, count):
+    """Holds so many flows to a destination, from ports of the LAN that the samples do not use."""
+    for port in range(2000, 2000 + count):
+        raw.sendto(ip(LAN, destination, 17, udp(LAN, destination, port, 9000)), (destination, 0))
+
+
+def forwarded(core):
+    """Packets that the router has sent to the network, of either kind."""
+    row = next(line for line in read(core, "dev").splitlines() if line.strip().startswith("ce0:"))
+    return int(row.split(":")[1].split()[1])
+
+
+class Batch:
+    """Packets that one system call sends: in User Mode Linux a call costs more than a packet."""
+
+    def __init__(self, packets, destination):
+        # struct sockaddr_in; struct iovec; struct msghdr with the length that the kernel fills in.
+        name = struct.pack("=HH4s8x", socket.AF_INET, 0, socket.inet_aton(destination))
+        self.kept = [ctypes.create_string_buffer(part) for part in (name, *packets)]
+        name, *data = self.kept
+        vectors = b"".join(struct.pack("=QQ", ctypes.addressof(each), len(packet)) for each, packet in zip(data, packets))
+        self.vectors = ctypes.create_string_buffer(vectors)
+        at = ctypes.addressof(self.vectors)
+        self.messages = ctypes.create_string_buffer(b"".join(
+            struct.pack("=QI4xQQQQi4xI4x", ctypes.addressof(name), 16, at + 16 * i, 1, 0, 0, 0, 0) for i in range(len(packets))))
+        self.count = len(packets)
+
+    def send(self, sock):
+        sent = LIBC.sendmmsg(sock.fileno(), self.messages, self.count, 0)
+        if sent != self.count:
+            raise OSError(ctypes.get_errno(), f"{sent} of {self.count} packets were sent")
+
+
+def opened(raw, flows, core, destination, rng):
+    """Microseconds for the first packet of a new flow, and for a second of the same."""
+    inside = rng.sample(range(10000, 65000), NEW)
+    batch = Batch([ip(LAN, destination, 17, udp(LAN, destination, port, 9000)) for port in inside], destination)
+    times = []
+    for _ in range(2):
+        before, start = forwarded(core), time.perf_counter()
+        batch.send(raw)
+        # Until the last is through: there may be some in a queue.
+        while forwarded(core) < before + NEW:
+            if time.perf_counter() - start > 5:
+                raise RuntimeError(f"{destination}: {forwarded(core) - before} of {NEW} packets came through")
+            time.sleep(0)
+        times.append((time.perf_counter() - start) / NEW * 1e6)
+    kept = sum(flows.delete(17, LAN, port, destination, 9000) for port in inside)
+    if kept != NEW:
+        raise RuntimeError(f"{destination}: {kept} of {NEW} flows were made")
+    return times
+
+
+def median(values):
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def interval(values):
+    """Of the median: the ranks that enclose it with 95 % at least."""
+    n, ordered = len(values), sorted(values)
+    for k in range(n // 2, -1, -1):
+        if 2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n <= 0.05:
+            return ordered[k], ordered[n - 1 - k]
+    return ordered[0], ordered[-1]
+
+
+def main():
+    sh("ip link set lo up")
+    sh(f"insmod {MODULE}")
+    # More than both kinds' flows, or new ones push out old ones; the first namespace has it for all.
+    sh("sysctl -qw net.netfilter.nf_conntrack_max=65536")
+    lan, ce, core = build()
+    daemons = [subprocess.Popen(["ip", "netns", "exec", "server", "iperf3", "-s", "-B", address], stdout=subprocess.DEVNULL)
+               for address in (SERVER6, PLAIN4)]
+    ce.set("net.netfilter.nf_conntrack_udp_timeout", 3600)
+    time.sleep(0.5)
+    peers = {"masquerade": PLAIN4, "NAT44": SERVER4}
+    raw, flows, rng = lan.raw(), Flows(ce), random.Random(4787)
+    for destination in SILENT.values():
+        fill(raw, destination, 3840 // 2)
+    tests = {"TCP up": False, "TCP down": True}
+    figures = {name: {mode: [] for mode in peers} for name in (*tests, "new flow", "second packet")}
+    for mode, server in peers.items():
+        bulk(server, False)
+        opened(raw, flows, core, SILENT[mode], rng)
+    for n in range(ROUNDS):
+        modes = list(peers) if n % 2 else list(peers)[::-1]
+        for mode in modes:
+            for name, reverse in tests.items():
+                figures[name][mode].append(bulk(peers[mode], reverse))
+        for mode in modes:
+            # The best of three: what else the machine does only adds.
+            times = [opened(raw, flows, core, SILENT[mode], rng) for _ in range(3)]
+            figures["new flow"][mode].append(min(t[0] for t in times))
+            figures["second packet"][mode].append(min(t[1] for t in times))
+        print(f"round {n + 1} of {ROUNDS}", flush=True)
+    for name, by_mode in figures.items():
+        unit = "Mbit/s" if name in tests else "us"
+        print(f"\n{name}")
+        for mode, values in by_mode.items():
+            print(f"  {mode:12} {median(values):9.1f} {unit}")
+        ratios = [ours / theirs for ours, theirs in zip(by_mode["NAT44"], by_mode["masquerade"])]
+        low, high = interval(ratios)
+        print(f"  NAT44 of masquerade: {median(ratios):.3f} [{low:.3f}, {high:.3f}]")
+    ratios = [(a - b) / (c - d) for a, b, c, d in zip(figures["new flow"]["NAT44"], figures["second packet"]["NAT44"],
+                                                     figures["new flow"]["masquerade"], figures["second packet"]["masquerade"])]
+    low, high = interval(ratios)
+    print(f"\nwhat a first packet costs more than a second, NAT44 of masquerade: {median(ratios):.3f} [{low:.3f}, {high:.3f}]")
+    for daemon in daemons:
+        daemon.terminate()
+        daemon.wait()
+
+
+main()
