@@ -119,7 +119,7 @@ static unsigned int mm_guard_out(void *priv, struct sk_buff *skb, const struct n
 	/* What NAT could not touch is named so. */
 	if (!nf_ct_get(skb, &ctinfo))
 		reason = ctinfo == IP_CT_UNTRACKED ? MM_DROP_UNTRACKED : MM_DROP_INVALID;
-	mm_count(nat->mm, reason);
+	mm_count_drop(nat->mm, reason, true);
 	return NF_DROP;
 }
 
@@ -145,7 +145,7 @@ static unsigned int mm_guard_in(void *priv, struct sk_buff *skb, const struct nf
 	reason = mm_judge_in(skb, nat);
 	if (!reason)
 		return NF_ACCEPT;
-	mm_count(nat->mm, reason);
+	mm_count_drop(nat->mm, reason, false);
 	return NF_DROP;
 }
 

@@ -301,7 +301,7 @@ unsigned int mm_nat_source(struct mm_nat *nat, struct mm_pool *pool, struct nf_c
 	l4 = mm_l4_of(flow.out.dst.protonum);
 	if (l4 == MM_L4_ICMP && flow.out.dst.u.icmp.type != ICMP_ECHO) {
 		if (mm_restricted(pool)) {
-			mm_count(nat->mm, MM_DROP_ICMP_TYPE);
+			mm_count_drop(nat->mm, MM_DROP_ICMP_TYPE, true);
 			return NF_DROP;
 		}
 		l4 = -1;
@@ -310,7 +310,7 @@ unsigned int mm_nat_source(struct mm_nat *nat, struct mm_pool *pool, struct nf_c
 		/* RFC 7597 s5.1: without ports there is nothing to share an address by. */
 		if (!mm_restricted(pool))
 			return mm_nat_bind(ct, pool->edge.v4, 0, NF_NAT_MANIP_SRC);
-		mm_count(nat->mm, MM_DROP_PROTOCOL);
+		mm_count_drop(nat->mm, MM_DROP_PROTOCOL, true);
 		return NF_DROP;
 	}
 	flow.l4 = l4;

@@ -33,7 +33,7 @@ static int mm_send6(struct mm_dev *mm, struct sk_buff *skb, struct dst_entry *ro
 	skb_dst_drop(skb);
 	skb_dst_set(skb, route);
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
-	/* The IPv4 flow was tracked; what comes back is taken before IPv6's tracking, so is this. */
+	/* The IPv4 flow was tracked. What comes back is taken before IPv6's tracking sees it. */
 	nf_reset_ct(skb);
 	nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
 	skb->protocol = htons(ETH_P_IPV6);
