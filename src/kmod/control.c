@@ -27,6 +27,8 @@ struct mm_shadow {
 	struct mm_dev *mm;
 	struct mm_rules *rules;
 	int room;
+	/* 0: as it was. */
+	u32 lowest_mtu;
 	/* What the rules ask for, where that is another than there is. */
 	struct mm_nat *nat;
 	bool new_nat;
@@ -140,6 +142,8 @@ static int mm_change(struct mm_shadow *shadow, struct mm_line *line)
 	rules = shadow->rules;
 	if (mm_sets_debug(line))
 		rules->debug = line->debug;
+	if (line->lowest_mtu)
+		shadow->lowest_mtu = line->lowest_mtu;
 	mm_merge_nat(&rules->nat, line);
 	if (!mm_sets_pair(line))
 		return 0;
@@ -310,6 +314,8 @@ static int mm_commit(struct net *net, struct list_head *shadows)
 			mm_rules_index(shadow->rules);
 			mm_device_set_rules(shadow->mm, shadow->rules);
 			shadow->rules = NULL;
+			if (shadow->lowest_mtu)
+				WRITE_ONCE(shadow->mm->lowest_mtu, shadow->lowest_mtu);
 			if (shadow->new_nat)
 				mm_nat_replace(shadow->mm, shadow->nat);
 			shadow->nat = NULL;
@@ -396,6 +402,8 @@ static int mm_control_show(struct seq_file *seq, void *v)
 		seq_printf(seq, "add %s\n", name);
 		if (rules && rules->debug)
 			seq_printf(seq, "config %s debug %d\n", name, rules->debug);
+		if (mm->lowest_mtu != IPV6_MIN_MTU)
+			seq_printf(seq, "config %s lowest-ipv6-mtu %u\n", name, mm->lowest_mtu);
 		/* config fills the last pair; each insert goes ahead of what is there. */
 		for (i = rules ? rules->count - 1 : -1; i >= 0; i--) {
 			mm_print_pair(&rules->pair[i], line, MM_LINE_LEN);

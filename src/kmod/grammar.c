@@ -20,6 +20,7 @@ enum mm_kind {
 	MM_KIND_NUMBER8,
 	MM_KIND_NUMBER16,
 	MM_KIND_DEBUG,
+	MM_KIND_MTU,
 	MM_KIND_MODE,
 	MM_KIND_DEVICE,
 	MM_KIND_FILTER,
@@ -44,6 +45,7 @@ enum {
 	MM_KEY_CE_PSID,
 	/* From here on: of the device. */
 	MM_KEY_DEBUG,
+	MM_KEY_LOWEST_MTU,
 	MM_KEY_NAT_MODE,
 	MM_KEY_NAT_DEVICE,
 	MM_KEY_NAT_FILTER,
@@ -55,7 +57,7 @@ enum {
 #define MM_REMOTE_KEYS ((BIT(MM_KEY_REMOTE_OFFSET + 1) - 1) & ~MM_LOCAL_KEYS)
 #define MM_CE_KEYS ((BIT(MM_KEY_CE_PSID + 1) - 1) & ~(MM_LOCAL_KEYS | MM_REMOTE_KEYS))
 #define MM_PAIR_KEYS (BIT(MM_KEY_DEBUG) - 1)
-#define MM_NAT_KEYS (BIT(MM_KEYS) - BIT(MM_KEY_NAT_MODE))
+#define MM_DEVICE_KEYS (BIT(MM_KEYS) - BIT(MM_KEY_LOWEST_MTU))
 
 /* @length: where the prefix length goes. @most: the largest number, or prefix length. */
 static const struct mm_key {
@@ -89,6 +91,7 @@ static const struct mm_key {
 	[MM_KEY_CE_PSID_LEN] = { "ce.psid-len", MM_KIND_NUMBER8, MM_AT(edge.psid_len), 0, 16 },
 	[MM_KEY_CE_PSID] = { "ce.psid", MM_KIND_NUMBER16, MM_AT(edge.psid), 0, 65535 },
 	[MM_KEY_DEBUG] = { "debug", MM_KIND_DEBUG, 0, 0, INT_MAX },
+	[MM_KEY_LOWEST_MTU] = { "lowest-ipv6-mtu", MM_KIND_MTU, 0, 0, 65535 },
 	[MM_KEY_NAT_MODE] = { "nat.mode", MM_KIND_MODE },
 	[MM_KEY_NAT_DEVICE] = { "nat.device", MM_KIND_DEVICE },
 	[MM_KEY_NAT_FILTER] = { "nat.filter", MM_KIND_FILTER },
@@ -312,6 +315,9 @@ static bool mm_value(const struct mm_key *key, struct mm_word word, struct mm_li
 			return false;
 		line->debug = number;
 		return true;
+	case MM_KIND_MTU:
+		return mm_number(word, key->most, &line->lowest_mtu) &&
+		       line->lowest_mtu >= IPV6_MIN_MTU;
 	case MM_KIND_MODE:
 		return mm_either(word, "off", "ports", &line->nat.on);
 	case MM_KIND_DEVICE:
@@ -370,7 +376,7 @@ int mm_parse_line(const char *text, int length, struct mm_line *line)
 			return mm_fault(line, key, "is no key");
 		if (line->keys & BIT(i))
 			return mm_fault(line, key, "is given twice");
-		if (line->verb == MM_VERB_REMOVE && BIT(i) & MM_NAT_KEYS)
+		if (line->verb == MM_VERB_REMOVE && BIT(i) & MM_DEVICE_KEYS)
 			return mm_fault(line, key, "is of no rule");
 		word = mm_next_word(&text, &length);
 		if (!word.length)

@@ -93,7 +93,29 @@ static int mm_judge(const struct sk_buff *skb, const struct mm_view *view,
 	return 0;
 }
 
-static int mm_judge_out(const struct sk_buff *skb, struct mm_nat *nat)
+/*
+ * RFC 7597 s8.3.3: others share the address, so what is about to be cut gets an identification of
+ * our port set.
+ */
+static int mm_set_fragment_id(struct sk_buff *skb, struct mm_nat *nat, const struct mm_pool *pool)
+{
+	struct iphdr *iph = ip_hdr(skb);
+	__be16 id;
+
+	if (!mm_restricted(pool) || skb_is_gso(skb) ||
+	    (!IPCB(skb)->frag_max_size &&
+	     (iph->frag_off & htons(IP_DF) || skb->len <= dst_mtu(skb_dst(skb)))))
+		return 0;
+	if (skb_ensure_writable(skb, sizeof(*iph)))
+		return MM_DROP_MEMORY;
+	iph = ip_hdr(skb);
+	id = htons(mm_nth_port(&pool->edge, atomic_inc_return(&nat->mm->fragment_id)));
+	csum_replace2(&iph->check, iph->id, id);
+	iph->id = id;
+	return 0;
+}
+
+static int mm_judge_out(struct sk_buff *skb, struct mm_nat *nat)
 {
 	const struct mm_pool *pool;
 	struct mm_view view;
@@ -101,7 +123,9 @@ static int mm_judge_out(const struct sk_buff *skb, struct mm_nat *nat)
 	if (!mm_view4(skb, 0, &view))
 		return MM_DROP_HEADER;
 	pool = mm_pool_of(nat, view.saddr, view.sport);
-	return pool ? mm_judge(skb, &view, pool, view.sport, true) : MM_DROP_SOURCE4;
+	if (!pool)
+		return MM_DROP_SOURCE4;
+	return mm_judge(skb, &view, pool, view.sport, true) ?: mm_set_fragment_id(skb, nat, pool);
 }
 
 static unsigned int mm_guard_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
@@ -117,7 +141,7 @@ static unsigned int mm_guard_out(void *priv, struct sk_buff *skb, const struct n
 	if (!reason)
 		return NF_ACCEPT;
 	/* What NAT could not touch is named so. */
-	if (!nf_ct_get(skb, &ctinfo))
+	if (reason != MM_DROP_MEMORY && !nf_ct_get(skb, &ctinfo))
 		reason = ctinfo == IP_CT_UNTRACKED ? MM_DROP_UNTRACKED : MM_DROP_INVALID;
 	mm_count_drop(nat->mm, reason, true);
 	return NF_DROP;

@@ -297,6 +297,8 @@ struct mm_line {
 	u32 keys;
 	struct mm_pair pair;
 	int debug;
+	/* 0: not given. */
+	u32 lowest_mtu;
 	struct mm_nat_keys nat;
 };
 

@@ -73,22 +73,23 @@ static unsigned int mm_nat_prefix(struct mm_pool *pool, struct nf_conn *ct,
 	return mm_nat_bind(ct, v4, 0, NF_NAT_MANIP_SRC);
 }
 
-/* The port set that a flow to @first's destination is in; *@nat is whose, *@index which port. */
+/* The port set that a flow to @first's destination is in; *@owner is whose, *@index which port. */
 static struct mm_pool *mm_pool_behind(struct net *net, const struct nf_conntrack_tuple *first,
-				      struct mm_nat **nat, int *index)
+				      struct mm_nat **owner, int *index)
 {
 	const struct mm_port port = { ntohs(first->dst.u.all), true };
-	struct mm_nat *each;
+	struct mm_nat *nat;
 
-	list_for_each_entry_rcu(each, &mm_pernet(net)->nats, list) {
-		struct mm_pool *pool = mm_pool_of(each, first->dst.u3.ip, port);
+	list_for_each_entry_rcu(nat, &mm_pernet(net)->nats, list) {
+		struct mm_pool *pool = mm_pool_of(nat, first->dst.u3.ip, port);
 
-		if (!pool || !mm_restricted(pool) || READ_ONCE(each->closed))
+		if (!pool || !mm_restricted(pool) || READ_ONCE(nat->closed))
 			continue;
-		*nat = each;
 		*index = mm_index_of(&pool->set, port.port);
-		if (*index >= 0)
-			return pool;
+		if (*index < 0)
+			continue;
+		*owner = nat;
+		return pool;
 	}
 	return NULL;
 }
@@ -130,8 +131,10 @@ static unsigned int mm_nat_out(void *priv, struct sk_buff *skb, const struct nf_
 		mm_strip_helper(ct);
 	if (!nat)
 		return mm_nat_hairpin(state->net, ct);
-	if (READ_ONCE(nat->closed))
+	if (READ_ONCE(nat->closed)) {
+		mm_count_drop(nat->mm, MM_DROP_INVALID, true);
 		return NF_DROP;
+	}
 	pool = mm_pool_for(nat, &ct->tuplehash[IP_CT_DIR_REPLY].tuple);
 	mm_tie_to_device(ct, state->out);
 	if (pool->edge.v4_len < 32)

@@ -295,6 +295,18 @@ REFUSED = (
     ("config map0 local.psid-offset 16", "error 16: is no value for its key"),
     ("config map0 local.ea-len 1 local.ea-len 1", "error local.ea-len: is given twice"),
     ("config map0 ce.psid 65536", "error 65536: is no value for its key"),
+    ("config map0 lowest-ipv6-mtu 1279", "error 1279: is no value for its key"),
+    ("config map0 lowest-ipv6-mtu 65536", "error 65536: is no value for its key"),
+    ("remove map0 lowest-ipv6-mtu 1280", "error lowest-ipv6-mtu: is of no rule"),
+    ("config map0 nat.mode on", "error on: is no value for its key"),
+    ("config map0 nat.device a/b", "error a/b: is no value for its key"),
+    ("config map0 nat.filter none", "error none: is no value for its key"),
+    ("config map0 nat.reserved 0", "error 0: is no value for its key"),
+    ("config map0 nat.reserved 5060,", "error 5060,: is no value for its key"),
+    ("config map0 nat.reserved 9007-9000", "error 9007-9000: is no value for its key"),
+    ("config map0 nat.reserved 9000-9007,9007", "error 9000-9007,9007: is no value for its key"),
+    ("config map0 nat.reserved 65536", "error 65536: is no value for its key"),
+    ("remove map0 nat.mode ports", "error nat.mode: is of no rule"),
     ("config map0 remote.style RFC6052 remote.v6 2001:db8::/60", "misfit v6"),
     ("config map0 local.style MAP local.v4 192.0.2.0/24 local.v6 2001:db8::/96 local.ea-len 40", "misfit ea-len"),
     ("config map0 local.style MAP local.v4 192.0.2.0/24 local.v6 2001:db8::/40 local.ea-len 20 local.psid-offset 6",
@@ -323,7 +335,8 @@ def grammar(core, seed, count):
     vocabulary = ["add", "del", "config", "insert", "remove", "map0", "local.style", "MAP", "MAP0", "NONE", "RFC6052",
                   "local.v4", "192.0.2.0/24", "0.0.0.0/0", "local.v6", "2001:db8::/40", "::/0", "remote.v4", "remote.v6",
                   "local.ea-len", "16", "48", "0", "-1", "remote.style", "remote.ea-len", "remote.psid-offset", "ce.v4",
-                  "ce.v6", "ce.psid", "ce.psid-len", "ce.psid-offset", "debug", "1", "/", "1.2.3.4/", ":::", "x" * 300, "%s%n"]
+                  "ce.v6", "ce.psid", "ce.psid-len", "ce.psid-offset", "debug", "1",
+                  "lowest-ipv6-mtu", "1280", "nat.mode", "ports", "nat.device", "nat.filter", "nat.reserved", "5060,9000-9007", "-", "/", "1.2.3.4/", ":::", "x" * 300, "%s%n"]
     for _ in range(count):
         core.ask("reset")
         line = " ".join(rng.choice(vocabulary) for _ in range(rng.randint(0, 14)))
