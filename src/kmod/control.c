@@ -6,6 +6,7 @@
  * of it was good does the shadow become real. Reading gives the lines that make the same state.
  */
 #include <linux/capability.h>
+#include <linux/ipv6.h>
 #include <linux/mm.h>
 #include <linux/proc_fs.h>
 #include <linux/rtnetlink.h>

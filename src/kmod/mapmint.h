@@ -74,21 +74,13 @@ struct mm_nat_keys {
 	} range[MM_MAX_RESERVED];
 };
 
-/* Pairs whose prefixes are of one length: a run of an index. */
-struct mm_run {
-	u16 start;
-	u16 count;
-	u8 length;
-};
-
-/*
- * Pairs in the order of one family's remote prefixes, the longest first: a look-up costs a binary
- * search for each length that occurs, however many rules there are.
- */
+/* Pairs by one family's remote prefix: a hash table, and the prefix lengths, longest first. */
 struct mm_index {
-	u16 *pair;
-	int runs;
-	struct mm_run run[129];
+	u16 *bucket;
+	u16 *next;
+	u16 mask;
+	u8 lengths;
+	u8 length[129];
 };
 
 /* A pair without a local side belongs to whichever domain a packet is of. */
@@ -211,6 +203,18 @@ struct mm_port {
 };
 
 /* rules.c */
+bool mm_in4(const struct mm_side *side, __be32 v4);
+bool mm_in6(const struct mm_side *side, const struct in6_addr *v6);
+void mm_put_bits(struct in6_addr *v6, int start, int count, u64 value);
+int mm_side_to_v6(const struct mm_side *side, __be32 v4, struct mm_port port, struct in6_addr *v6);
+int mm_side_to_v4(const struct mm_side *side, const struct in6_addr *v6, struct mm_port port,
+		  __be32 *v4);
+bool mm_in_set(const struct mm_edge *edge, struct mm_port port);
+u32 mm_port_count(const struct mm_edge *edge);
+u16 mm_nth_port(const struct mm_edge *edge, u32 number);
+bool mm_valid_side(const struct mm_side *side, const char **why);
+
+/* lookup.c */
 size_t mm_rules_size(int room);
 void mm_rules_init(struct mm_rules *rules, int room);
 void mm_rules_index(struct mm_rules *rules);
@@ -225,10 +229,6 @@ int mm_remote_to_v4(const struct mm_rules *rules, const struct in6_addr *v6,
 bool mm_takes(const struct mm_rules *rules, const struct mm_edge *edge, const struct in6_addr *own,
 	      struct mm_port port);
 int mm_remote_domain(const struct mm_rules *rules, __be32 v4, struct mm_port port);
-bool mm_in_set(const struct mm_edge *edge, struct mm_port port);
-u32 mm_port_count(const struct mm_edge *edge);
-u16 mm_nth_port(const struct mm_edge *edge, u32 number);
-bool mm_valid_side(const struct mm_side *side, const char **why);
 
 /* transmit.c */
 netdev_tx_t mm_xmit(struct sk_buff *skb, struct net_device *dev);

@@ -111,7 +111,7 @@ static const struct mm_address_case {
 	{ "RFC 7597 App. A: the BMR", MM_TEST_LOCAL, true, "192.0.2.18", 0x1340, 0,
 	  "2001:db8:12:3400:0:c000:212:34" },
 	{ "the BMR: another's address", MM_TEST_LOCAL, true, "198.51.100.1", 0x1340, -ENOENT },
-	{ "the BMR: a port of nobody", MM_TEST_LOCAL, true, "192.0.2.18", 0x0340, -ENOENT },
+	{ "the BMR: a port of nobody", MM_TEST_LOCAL, true, "192.0.2.18", 0x0340, -EPERM },
 	{ "RFC 7597 App. A: an FMR", MM_TEST_FMR, false, "192.0.2.18", 1232, 0,
 	  "2001:db8:12:3400:0:c000:212:34" },
 	{ "an FMR: no port", MM_TEST_FMR, false, "192.0.2.18", -1, -ENOENT },

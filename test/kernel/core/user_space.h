@@ -50,6 +50,15 @@ typedef int netdev_tx_t;
 #define min_t(type, a, b) min((type)(a), (type)(b))
 #define max_t(type, a, b) max((type)(a), (type)(b))
 #define min3(a, b, c) min(min(a, b), c)
+static inline unsigned long roundup_pow_of_two(unsigned long value)
+{
+	unsigned long power = 1;
+
+	while (power < value)
+		power <<= 1;
+	return power;
+}
+
 #define clamp(value, low, high) min(max(value, low), high)
 #define round_up(value, unit) (((value) + (unit) - 1) / (unit) * (unit))
 #define round_down(value, unit) ((value) / (unit) * (unit))
