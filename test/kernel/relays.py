@@ -13,6 +13,9 @@ class Tayga:
     """In user space, behind a tun device."""
 
     name = "tayga"
+    # Its routers on the way out: the kernel before it, itself, and the kernel behind it.
+    hops = ("192.0.0.8", "192.0.0.8", "203.0.113.1")
+    fails = {}
 
     def __init__(self, namespace, edges=((OWN, MAP),), prefix=DMR):
         os.makedirs("/run/tayga", exist_ok=True)
@@ -34,3 +37,24 @@ class Tayga:
         self.process.terminate()
         self.process.wait()
         self.namespace.run("ip link del nat64")
+
+
+class Jool:
+    """In the kernel, on the hooks of netfilter (stateless: SIIT)."""
+
+    name = "Jool"
+    hops = ("192.0.0.8",)
+    fails = {}
+
+    def __init__(self, namespace, edges=((OWN, MAP),), prefix=DMR):
+        self.namespace = namespace
+        namespace.run(f"jool_siit instance add --netfilter --pool6 {prefix}")
+        for own4, own6 in edges:
+            namespace.run(f"jool_siit eamt add {own4}/32 {own6}/128")
+
+    def statistics(self):
+        rows = (line.rpartition(",") for line in self.namespace.run("jool_siit stats display --all --csv --no-headers").splitlines())
+        return {name: int(value) for name, _, value in rows}
+
+    def stop(self):
+        self.namespace.run("jool_siit instance remove")

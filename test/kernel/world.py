@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 
-from net import CLONE_NEWNET, LIBC, Namespace, sh
+from net import CLONE_NEWNET, IP_MTU_DISCOVER, LIBC, Namespace, sh
 
 OWN, SERVER, LAN = "192.0.2.18", "203.0.113.10", "192.168.1.2"
 MAP, DMR = "2001:db8:12:3400:0:c000:212:34", "2001:db8:ffff::/64"
@@ -163,7 +163,7 @@ class World:
         self.lan.run("ping -c 1 -W 2 192.168.1.1")
         self.server.run("ping -c 1 -W 2 203.0.113.1")
 
-    def edge(self, *lines):
+    def edge(self, *lines, ports=16):
         found = control(self.ce, "add map0", *lines)
         if found:
             raise RuntimeError(f"control: {errno.errorcode[found]}: {last_message()}")
@@ -171,14 +171,15 @@ class World:
             self.ce.run(f"ip {command}")
         # One range is enough here; the NAT has tests of its own.
         self.ce.run("nft -f -", "table ip nat { chain post { type nat hook postrouting priority 100;"
-                                f" oifname map0 meta l4proto {{ tcp, udp, icmp }} snat to {OWN}:{INSIDE}-{INSIDE + 15}; }}; }}")
+                                f" oifname map0 meta l4proto {{ tcp, udp, icmp }} snat to {OWN}:{INSIDE}-{INSIDE + ports - 1}; }}; }}")
 
 
 # --- users ---------------------------------------------------------------------------------------
 
-def echo_server(namespace, port, own=SERVER):
-    """Answers UDP datagrams with themselves, and TCP streams likewise."""
+def echo_server(namespace, port, own=SERVER, discover=1):
+    """Answers UDP datagrams with themselves, and TCP streams likewise. `discover` is IP_MTU_DISCOVER of the answers."""
     datagrams = namespace.udp(own, port)
+    datagrams.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, discover)
     stream = namespace.socket(socket.AF_INET, socket.SOCK_STREAM)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     stream.bind((own, port))

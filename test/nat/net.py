@@ -106,13 +106,11 @@ def echo(kind, identifier, data=b"abcdefgh"):
 class Capture(threading.Thread):
     """Sees every packet that leaves the customer edge, where the network receives it."""
 
-    family = ETH_P_IP
-
     def __init__(self, namespace, device, judge):
         super().__init__(daemon=True)
-        self.socket = namespace.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(self.family))
+        self.socket = namespace.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
         self.socket.setsockopt(socket.SOL_SOCKET, 33, 32 << 20)  # SO_RCVBUFFORCE
-        self.socket.bind((device, self.family))
+        self.socket.bind((device, ETH_P_IP))
         self.judge, self.seen, self.outside, self.stopped = judge, [], [], False
         self.fragments = {}
 
