@@ -9,6 +9,7 @@ Arguments: mapmint.ko, then Jool's modules in the order of insertion.
 
 import sys
 
+import mesh
 import pathmtu
 import rows
 from net import sh
@@ -34,6 +35,7 @@ def main():
             except Exception as error:  # A row that breaks off must not hide the others.
                 check(f"{relay.name}: {row.__name__} runs to its end", False, repr(error))
         world.end()
+    mesh.run()
     finish()
 
 

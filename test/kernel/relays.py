@@ -15,7 +15,7 @@ class Tayga:
     name = "tayga"
     # Its routers on the way out: the kernel before it, itself, and the kernel behind it.
     hops = ("192.0.0.8", "192.0.0.8", "203.0.113.1")
-    fails = {}
+    fails = {"fragmented ICMP": "drops an echo in fragments, RFC 7915 s1.2"}
 
     def __init__(self, namespace, edges=((OWN, MAP),), prefix=DMR):
         os.makedirs("/run/tayga", exist_ok=True)
@@ -44,7 +44,10 @@ class Jool:
 
     name = "Jool"
     hops = ("192.0.0.8",)
-    fails = {}
+    fails = {
+        "fragmented ICMP": "drops an echo in fragments, RFC 7915 s1.2",
+        "TOS out": "keeps three bits of the traffic class",
+    }
 
     def __init__(self, namespace, edges=((OWN, MAP),), prefix=DMR):
         self.namespace = namespace
