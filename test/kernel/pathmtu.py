@@ -87,11 +87,12 @@ def own_link(world):
 
 def network(world):
     """A router in the IPv6 network tells us."""
-    world.core.run("ip link set br0 mtu 1400")
+    # A narrow device would also refuse to receive: the way back is as wide as ever.
+    world.core.run("ip -6 route change 2001:db8:ffff::/48 via 2001:db8:f000:2::2 mtu lock 1400")
     try:
         learns(world, "a narrow link in the network", 1380)
     finally:
-        world.core.run("ip link set br0 mtu 1500")
+        world.core.run("ip -6 route change 2001:db8:ffff::/48 via 2001:db8:f000:2::2")
 
 
 def offloaded(world):
@@ -168,7 +169,7 @@ def download(world):
 
 def narrow_lan(world):
     """The LAN is narrower than the network: the server learns it from the router's error, translated."""
-    world.ce.run("ip link set br-lan mtu 1400")
+    world.ce.run("ip route change 192.168.1.0/24 dev br-lan src 192.168.1.1 mtu 1400")
     try:
         sock = world.server.udp(to=(OWN, ECHO))
         sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DO)
@@ -193,7 +194,7 @@ def narrow_lan(world):
         world.check("a narrow LAN: the server's TCP goes on", good, path_of(sock))
         sock.close()
     finally:
-        world.ce.run("ip link set br-lan mtu 1500")
+        world.ce.run("ip route change 192.168.1.0/24 dev br-lan src 192.168.1.1")
 
 
 ROWS = (own_link, network, offloaded, router, download, narrow_lan)
