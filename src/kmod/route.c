@@ -3,7 +3,7 @@
  * Routes of the IPv6 side. Each CPU remembers some: the stack has chosen one for the IPv4 packet
  * already, and a second full look-up would be much of what translation costs.
  */
-#include <linux/jhash.h>
+#include <linux/hash.h>
 #include <linux/percpu.h>
 #include <net/dst.h>
 #include <net/ip6_fib.h>
@@ -12,8 +12,9 @@
 
 #include "mapmint.h"
 
-/* Per CPU and device; a power of two. */
-#define MM_ROUTES 64
+/* Per CPU and device. */
+#define MM_ROUTE_BITS 6
+#define MM_ROUTES BIT(MM_ROUTE_BITS)
 
 struct mm_route {
 	struct in6_addr src;
@@ -62,12 +63,9 @@ static bool mm_route_is(const struct mm_route *route, const struct in6_addr *src
 	       route->tclass == tclass;
 }
 
-/*
- * The route of a packet, with a reference; it may be one that says why there is none
- * (dst->error).
- */
-struct dst_entry *mm_route6(struct mm_dev *mm, const struct in6_addr *src,
-			    const struct in6_addr *dst, u32 mark, u8 tclass)
+static noinline struct dst_entry *mm_route_find(struct mm_dev *mm, struct mm_route *route,
+						const struct in6_addr *src,
+						const struct in6_addr *dst, u32 mark, u8 tclass)
 {
 	struct flowi6 fl6 = {
 		.daddr = *dst,
@@ -75,34 +73,44 @@ struct dst_entry *mm_route6(struct mm_dev *mm, const struct in6_addr *src,
 		.flowi6_mark = mark,
 		.flowlabel = ip6_make_flowinfo(tclass, 0),
 	};
-	u32 slot = jhash2((const u32 *)dst, 4, tclass) & (MM_ROUTES - 1);
-	struct mm_route *route;
-	struct dst_entry *found;
+	struct dst_entry *found = ip6_route_output(mm->net, NULL, &fl6);
 
-	local_bh_disable();
-	route = &this_cpu_ptr(mm->routes)->at[slot];
-	if (mm_route_is(route, src, dst, mark, tclass) &&
-	    dst_check(route->route, route->cookie)) {
-		found = dst_clone(route->route);
-		goto out;
-	}
-	found = ip6_route_output(mm->net, NULL, &fl6);
 	dst_release(route->route);
 	route->route = NULL;
-	/* A device that is down takes no references, so that nothing holds up its end. */
-	if (!found->error && netif_running(mm->dev)) {
-		*route = (struct mm_route){
-			.src = *src,
-			.dst = *dst,
-			.route = dst_clone(found),
-			.cookie = rt6_get_cookie((struct rt6_info *)found),
-			.mark = mark,
-			.tclass = tclass,
-		};
+	if (found->error || !netif_running(mm->dev)) {
+		/*
+		 * A device that is down keeps no references, so that nothing holds up its end. RCU
+		 * keeps what is returned.
+		 */
+		dst_release(found);
+		return found;
 	}
-out:
-	local_bh_enable();
+	*route = (struct mm_route){
+		.src = *src,
+		.dst = *dst,
+		.route = found,
+		.cookie = rt6_get_cookie((struct rt6_info *)found),
+		.mark = mark,
+		.tclass = tclass,
+	};
 	return found;
+}
+
+/*
+ * The route of a packet; it may be one that says why there is none (dst->error). Without a
+ * reference: it is there until the caller leaves RCU. With bottom halves off.
+ */
+struct dst_entry *mm_route6(struct mm_dev *mm, const struct in6_addr *src,
+			    const struct in6_addr *dst, u32 mark, u8 tclass)
+{
+	const u32 *d = (const u32 *)dst, *s = (const u32 *)src;
+	u32 slot = (d[0] ^ d[1] ^ d[2] ^ d[3] ^ s[3] ^ tclass) * GOLDEN_RATIO_32;
+	struct mm_route *route = &this_cpu_ptr(mm->routes)->at[slot >> (32 - MM_ROUTE_BITS)];
+
+	if (likely(mm_route_is(route, src, dst, mark, tclass) &&
+		   dst_check(route->route, route->cookie)))
+		return route->route;
+	return mm_route_find(mm, route, src, dst, mark, tclass);
 }
 
 /* The largest IPv6 packet on the path from us to @dst; an Ethernet's until there is a route. */
@@ -111,6 +119,5 @@ unsigned int mm_mtu6(struct mm_dev *mm, const struct in6_addr *dst, u32 mark)
 	struct dst_entry *route = mm_route6(mm, &in6addr_any, dst, mark, 0);
 	unsigned int mtu = route->error ? ETH_DATA_LEN : dst_mtu(route);
 
-	dst_release(route);
 	return max_t(unsigned int, mtu, IPV6_MIN_MTU);
 }

@@ -22,12 +22,11 @@ static const struct {
 
 static const u8 *mm_rfc6052_octets(u8 length)
 {
-	size_t i;
+	unsigned int row = length == 96 ? 5 : (length - 32U) / 8;
 
-	for (i = 0; i < ARRAY_SIZE(mm_rfc6052); i++)
-		if (mm_rfc6052[i].length == length)
-			return mm_rfc6052[i].octet;
-	return NULL;
+	return row < ARRAY_SIZE(mm_rfc6052) && mm_rfc6052[row].length == length ?
+		       mm_rfc6052[row].octet :
+		       NULL;
 }
 
 bool mm_in4(const struct mm_side *side, __be32 v4)

@@ -27,11 +27,11 @@ bool mm_exceeds(const struct sk_buff *skb, unsigned int limit)
 	return skb->len > limit;
 }
 
-/* A socket buffer that is an IPv6 packet now goes where its route says; takes both over. */
+/* A socket buffer that is an IPv6 packet now goes where its route says; takes it over. */
 static int mm_send6(struct mm_dev *mm, struct sk_buff *skb, struct dst_entry *route)
 {
 	skb_dst_drop(skb);
-	skb_dst_set(skb, route);
+	skb_dst_set_noref(skb, route);
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
 	/* The IPv4 flow was tracked. What comes back is taken before IPv6's tracking sees it. */
 	nf_reset_ct(skb);
@@ -45,16 +45,10 @@ static int mm_send6(struct mm_dev *mm, struct sk_buff *skb, struct dst_entry *ro
 static int mm_find_route(struct mm_dev *mm, const struct sk_buff *skb, const struct ipv6hdr *ip6h,
 			 struct dst_entry **route)
 {
-	int verdict = 0;
-
 	*route = mm_route6(mm, &ip6h->saddr, &ip6h->daddr, skb->mark, ipv6_get_dsfield(ip6h));
-	if ((*route)->error)
-		verdict = MM_DROP_NO_ROUTE;
-	else if (mm_is_device((*route)->dev))
-		verdict = MM_DROP_LOOP;
-	if (verdict)
-		dst_release(*route);
-	return verdict;
+	if (unlikely((*route)->error))
+		return MM_DROP_NO_ROUTE;
+	return mm_is_device((*route)->dev) ? MM_DROP_LOOP : 0;
 }
 
 /* RFC 7599 s10.3, RFC 7597 s8.3.3: the low 16 bits are of our set: others share the address. */
@@ -67,7 +61,7 @@ static __be32 mm_fragment_id(struct mm_dev *mm, const struct mm_edge *edge)
 	return htonl(number / mm_port_count(edge) << 16 | mm_nth_port(edge, number));
 }
 
-/* Cuts a packet that may be cut into pieces of @mtu octets; takes it and the route over. */
+/* Cuts a packet that may be cut into pieces of @mtu octets; takes it over. */
 static int mm_send_fragments(struct mm_dev *mm, struct sk_buff *skb, struct dst_entry *route,
 			     unsigned int mtu, const struct mm_xlat *x)
 {
@@ -77,7 +71,7 @@ static int mm_send_fragments(struct mm_dev *mm, struct sk_buff *skb, struct dst_
 	u8 *next;
 
 	skb_dst_drop(skb);
-	skb_dst_set(skb, route);
+	skb_dst_set_noref(skb, route);
 	/* What is a fragment already is not cut again. */
 	if (x->size > header)
 		return MM_DROP_TOO_BIG;
@@ -264,18 +258,41 @@ static void mm_complete(struct sk_buff *skb, const struct ipv6hdr *ip6h, struct 
 				   skb_checksum(skb, x->strip, x->sum, 0)) ?: CSUM_MANGLED_0;
 }
 
+/*
+ * Whether a packet fits the path, or may be cut into pieces of *@piece octets. MM_XLAT_MORE: its
+ * segments are to be sent one by one.
+ */
+static int mm_fit(struct mm_dev *mm, struct sk_buff *skb, const struct dst_entry *route,
+		  const struct mm_xlat *x, unsigned int *piece)
+{
+	unsigned int limit = max_t(unsigned int, dst_mtu(route), IPV6_MIN_MTU);
+	int growth = x->size - x->strip;
+
+	if (x->df && !IPCB(skb)->frag_max_size && !skb->ignore_df) {
+		*piece = limit;
+		if (!mm_exceeds(skb, limit - growth))
+			return 0;
+		/* What a packet without options may have: theirs do not travel. */
+		mm_answer4(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
+			   limit + sizeof(struct iphdr) - x->size);
+		return MM_DROP_TOO_BIG;
+	}
+	*piece = mm_piece(mm, route, limit);
+	return skb_is_gso(skb) && mm_exceeds(skb, *piece - growth) ? MM_XLAT_MORE : 0;
+}
+
 /* Gives MM_XLAT_OK when the packet has been taken over, or why it is to be dropped. */
 static int mm_transmit_one(struct mm_dev *mm, const struct mm_rules *rules, struct sk_buff *skb)
 {
-	unsigned int length = skb->len, limit, piece, packets = skb_shinfo(skb)->gso_segs ?: 1;
-	unsigned int arrived = IPCB(skb)->frag_max_size;
+	unsigned int length = skb->len, packets = skb_shinfo(skb)->gso_segs ?: 1;
+	unsigned int piece = IPV6_MIN_MTU;
 	u8 buffer[MM_HEAD] __aligned(8);
 	struct mm_packet packet;
 	struct dst_entry *route;
 	struct mm_xlat x;
-	int verdict, growth;
+	int verdict;
 
-	mm_show(skb, arrived, buffer, &packet);
+	mm_show(skb, IPCB(skb)->frag_max_size, buffer, &packet);
 	verdict = mm_xlat4(rules, &packet, &x);
 	if (verdict == MM_XLAT_ERROR)
 		return mm_transmit_error(mm, rules, skb);
@@ -286,30 +303,18 @@ static int mm_transmit_one(struct mm_dev *mm, const struct mm_rules *rules, stru
 	verdict = mm_find_route(mm, skb, (struct ipv6hdr *)x.header, &route);
 	if (verdict)
 		return verdict;
-	limit = max_t(unsigned int, dst_mtu(route), IPV6_MIN_MTU);
-	growth = x.size - x.strip;
-	if (x.df && !arrived && !skb->ignore_df) {
-		if (mm_exceeds(skb, limit - growth)) {
-			dst_release(route);
-			/* What a packet without options may have: theirs do not travel. */
-			mm_answer4(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
-				   limit + sizeof(struct iphdr) - x.size);
-			return MM_DROP_TOO_BIG;
-		}
-		piece = limit;
-	} else {
-		piece = mm_piece(mm, route, limit);
-		if (skb_is_gso(skb) && mm_exceeds(skb, piece - growth)) {
-			dst_release(route);
+	/* No IPv6 path is narrower (RFC 8200 s5): a small packet fits whatever it is. */
+	if (skb_is_gso(skb) || x.payload + x.size > IPV6_MIN_MTU) {
+		verdict = mm_fit(mm, skb, route, &x, &piece);
+		if (verdict == MM_XLAT_MORE)
 			return mm_transmit_segments(mm, skb);
-		}
+		if (verdict)
+			return verdict;
 	}
 	if (x.sum)
 		mm_complete(skb, (struct ipv6hdr *)x.header, &x);
-	if (mm_apply(skb, &x, LL_RESERVED_SPACE(route->dev))) {
-		dst_release(route);
+	if (mm_apply(skb, &x, LL_RESERVED_SPACE(route->dev)))
 		return MM_DROP_MEMORY;
-	}
 	this_cpu_add(mm->stats->count[MM_4TO6], packets);
 	dev_sw_netstats_tx_add(mm->dev, packets, length);
 	if (!skb_is_gso(skb) && skb->len > piece)
