@@ -8,6 +8,8 @@ import type { CustomerEdge, MapDomain, MapRule, Transport } from "./types.ts";
 const TRANSLATION_OVERHEAD = 20;
 /** Octets that encapsulation adds: one IPv6 header (RFC 2473 s7). */
 const ENCAPSULATION_OVERHEAD = 40;
+/** No IPv6 path is narrower (RFC 8200 s5). */
+const IPV6_MIN_MTU = 1280;
 /** IFNAMSIZ - 1. */
 const DEVICE_NAME_LIMIT = 15;
 /** The B4's own address where a border relay is all there is (RFC 6333 s5.7). */
@@ -42,6 +44,11 @@ export interface Link {
 /** MAP-T: what the kernel's translator is told. */
 export interface TranslatorPlan {
   readonly legacyInterfaceId: boolean;
+  /**
+   * What IPv4 without DF is cut to, as IPv6, octets, 1280..65535: a MAP domain's own MTU is known (RFC 7597 s8.3.1), so it
+   * takes the place of RFC 7915 s4's 1280.
+   */
+  readonly lowestIpv6Mtu: number;
   readonly dmr: Ipv6Prefix;
   readonly ce: CustomerEdge;
   readonly fmrs: readonly MapRule[];
@@ -136,7 +143,13 @@ export function makePlan(
     }
     return {
       ...common,
-      translator: { legacyInterfaceId: domain.legacyInterfaceId, dmr: domain.dmr, ce, fmrs },
+      translator: {
+        legacyInterfaceId: domain.legacyInterfaceId,
+        lowestIpv6Mtu: Math.min(Math.max(mtu + TRANSLATION_OVERHEAD, IPV6_MIN_MTU), 65535),
+        dmr: domain.dmr,
+        ce,
+        fmrs,
+      },
     };
   }
   const remote = domain.borderRelays[0];

@@ -42,7 +42,7 @@ export function setupLines(device: string, plan: TranslatorPlan): readonly strin
   const style = plan.legacyInterfaceId ? "MAP0" : "MAP";
   return [
     `add ${device}`,
-    `config ${device} ${configWords(plan.ce, plan.legacyInterfaceId)} ${remoteWords(plan.dmr)}`,
+    `config ${device} ${configWords(plan.ce, plan.legacyInterfaceId)} ${remoteWords(plan.dmr)} lowest-ipv6-mtu ${plan.lowestIpv6Mtu}`,
     ...plan.fmrs.map((fmr) => `insert ${device} ${rule("remote", style, fmr)}`),
   ];
 }

@@ -16,11 +16,22 @@ describe("plan", () => {
     const plan = JSON.parse(run(...given, "--json").out);
     expect(plan.control).toEqual([
       "add map-wan6_4",
-      "config map-wan6_4 local.style MAP local.v4 192.0.2.0/24 local.v6 2001:db8::/40 local.ea-len 16 local.psid-offset 4 ce.v4 192.0.2.18 ce.v6 2001:db8:12:3400:0:c000:212:34 ce.psid-offset 4 ce.psid-len 8 ce.psid 52 remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 2001:db8:ffff::/64 remote.ea-len 0 remote.psid-offset 0",
+      "config map-wan6_4 local.style MAP local.v4 192.0.2.0/24 local.v6 2001:db8::/40 local.ea-len 16 local.psid-offset 4 ce.v4 192.0.2.18 ce.v6 2001:db8:12:3400:0:c000:212:34 ce.psid-offset 4 ce.psid-len 8 ce.psid 52 remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 2001:db8:ffff::/64 remote.ea-len 0 remote.psid-offset 0 lowest-ipv6-mtu 1500",
     ]);
     expect(plan.notifyProto).toMatchObject({ action: 0, ifname: "map-wan6_4", "link-up": true });
     expect(plan.nft).toContain("table ip mapmin_wan6__4 {");
     expect(plan.source).toContain("DHCPv6");
+  });
+
+  test.each([
+    [1400, "lowest-ipv6-mtu 1420"],
+    [1280, "lowest-ipv6-mtu 1300"],
+  ])("option mtu %i: packets that may be cut are cut to %s", (mtu, words) => {
+    const rule =
+      "type=map-t,ealen=16,prefix4len=24,prefix6len=40,ipv4prefix=192.0.2.0,ipv6prefix=2001:db8::,offset=4,dmr=2001:db8:ffff::/64";
+    const config = JSON.stringify({ maptype: "map-t", rule, mtu });
+    const plan = JSON.parse(run("--config", config, "--pd", "2001:db8:12:3400::/56", "--json").out);
+    expect(plan.control[1]).toContain(words);
   });
 
   test("--nft prints the same script alone", () => {
