@@ -69,7 +69,7 @@ export async function startBorderRelay(transport: Transport): Promise<BorderRela
     };
   }
   const daemon = await startTranslator();
-  await until("tayga", 5_000, () => (daemon.child.exitCode === null ? true : undefined));
+  await until("tayga", 20_000, () => (daemon.child.exitCode === null ? true : undefined));
   return {
     async stop() {
       await daemon.stop();

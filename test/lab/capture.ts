@@ -188,7 +188,7 @@ export async function startCapture(): Promise<Capture> {
     within("pn", ["tcpdump", "-Z", "root", "-i", "ce0", "-n", "-s", "160", "-B", "65536", "-w", FILE, "ip6"]),
     LOG,
   );
-  await until("tcpdump", 5_000, () =>
+  await until("tcpdump", 20_000, () =>
     readFileSync(LOG, "utf8").includes("listening on") ? true : undefined,
   );
   return {

@@ -18,7 +18,7 @@ export interface Outcome {
 }
 
 /** Runs a program to its end, whatever that is. `timeoutMs` bounds it. */
-export function attempt(argv: readonly string[], input = "", timeoutMs = 60_000): Outcome {
+export function attempt(argv: readonly string[], input = "", timeoutMs = 240_000): Outcome {
   const [program = "", ...args] = argv;
   const done = spawnSync(program, args, {
     input,
@@ -73,6 +73,9 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** Looking takes the processor from what is waited for: less and less often. */
+const PAUSES = { first: 50, last: 500 };
+
 /** Looks again until there is an answer. @throws Error naming `what` after `timeoutMs`. */
 export async function until<T>(
   what: string,
@@ -80,10 +83,10 @@ export async function until<T>(
   look: () => T | undefined | Promise<T | undefined>,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
-  for (;;) {
+  for (let pause = PAUSES.first; ; pause = Math.min(2 * pause, PAUSES.last)) {
     const found = await look();
     if (found !== undefined) return found;
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs / 1000} s in vain for ${what}`);
-    await sleep(50);
+    await sleep(pause);
   }
 }

@@ -136,7 +136,7 @@ function runHooks(state: string, prefixes: string, option: string): void {
 }
 
 async function settle(router: Router, name: string): Promise<void> {
-  await until(`the handler of ${name}`, 20_000, async () => {
+  await until(`the handler of ${name}`, 60_000, async () => {
     const { running } = (await router.call("lab", "interface", { name })) as { running: boolean };
     return running ? undefined : true;
   });
@@ -211,7 +211,7 @@ async function changedRule(router: Router): Promise<string> {
   await setLink(router, { option });
   runHooks("updated", "2001:db8:12:3400::/56,3600,7200", option);
   const relay = borderRelay.tunnelAddress.replace(/1$/, "2");
-  await until("the new border relay", 15_000, () =>
+  await until("the new border relay", 60_000, () =>
     attempt(within("ce", ["ip", "-6", "tunnel", "show"])).stdout.includes(relay) ? true : undefined,
   );
   await waitUp(router, MAP_INTERFACE, { recovers: true });
@@ -232,7 +232,7 @@ async function linkLost(router: Router): Promise<string> {
 async function withdrawn(router: Router): Promise<string> {
   await setLink(router, {});
   runHooks("updated", "2001:db8:12:3400::/56,3600,7200", "");
-  await until("the withdrawal", 15_000, async () =>
+  await until("the withdrawal", 60_000, async () =>
     (await router.status(MAP_INTERFACE)) === undefined ? true : undefined,
   );
   return `${MAP_INTERFACE} is gone`;

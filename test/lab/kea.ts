@@ -66,7 +66,7 @@ export async function startDhcpServer(offer: Offer): Promise<DhcpServer> {
   });
   const count = () => readFileSync(LOG, "utf8").split("DHCP6_CONFIG_COMPLETE").length - 1;
   const ready = (times: number) =>
-    until("Kea", 15_000, () => {
+    until("Kea", 60_000, () => {
       if (daemon.child.exitCode !== null) throw new Error(`Kea ended:\n${readFileSync(LOG, "utf8")}`);
       return count() >= times && readFileSync(LOG, "utf8").includes("DHCP6_STARTED") ? true : undefined;
     });

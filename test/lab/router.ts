@@ -55,13 +55,13 @@ export async function startRouter(environment: NodeJS.ProcessEnv = {}): Promise<
     environment,
   );
   const log = () => readFileSync(NETIFD_LOG, "utf8");
-  await until("netifd", 10_000, () => {
+  await until("netifd", 60_000, () => {
     if (netifd.child.exitCode !== null) throw new Error(`netifd ended:\n${log()}`);
     return log().includes("netifd: ready") ? true : undefined;
   });
   const ubus = await UbusClient.connect();
   const call = async (object: string, method: string, args: object) => {
-    const [answer] = await ubus.call(object, method, args as Record<string, never>, { timeoutMs: 10_000 });
+    const [answer] = await ubus.call(object, method, args as Record<string, never>, { timeoutMs: 60_000 });
     return answer;
   };
   return {
@@ -90,7 +90,7 @@ export async function startRouter(environment: NodeJS.ProcessEnv = {}): Promise<
 export async function waitUp(
   router: Router,
   name: string,
-  { timeoutMs = 20_000, recovers = false } = {},
+  { timeoutMs = 60_000, recovers = false } = {},
 ): Promise<InterfaceStatus> {
   let last: InterfaceStatus | undefined;
   try {

@@ -1,9 +1,11 @@
 /** The guest program: runs the scenario named by its argument. Exit 0 says that it came to its end, not that checks held. */
 
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { faults } from "./faults.ts";
-import { check } from "./report.ts";
+import { check, detail } from "./report.ts";
 import { walk } from "./walk.ts";
+
+const LOGS = "/run/lab";
 
 const scenarios: Readonly<Record<string, () => Promise<void>>> = {
   "map-t": () => walk("map-t"),
@@ -17,10 +19,20 @@ if (scenario === undefined) {
   process.stderr.write(`usage: scenario.mjs ${Object.keys(scenarios).join("|")}\n`);
   process.exit(2);
 }
-mkdirSync("/run/lab", { recursive: true });
+
+/** The last lines of every log of the guest: what a failure is understood by. */
+function tellLogs(): void {
+  for (const file of readdirSync(LOGS).filter((name) => name.endsWith(".log"))) {
+    const lines = readFileSync(`${LOGS}/${file}`, "utf8").trimEnd().split("\n");
+    for (const line of lines.slice(-20)) detail(`${file}: ${line}`);
+  }
+}
+
+mkdirSync(LOGS, { recursive: true });
 try {
   await scenario();
 } catch (error) {
+  tellLogs();
   check(`${wanted}: runs to its end`, false, error instanceof Error ? error.message : String(error));
 }
 // Daemons of the guest end with it.

@@ -82,7 +82,7 @@ async function waitForLinkLocal(namespace: Namespace): Promise<void> {
     ...(right === namespace ? [rightName] : []),
   ]);
   const ours = new Set(addresses.map(([, , address]) => address));
-  await until(`link-local addresses in ${namespace}`, 10_000, () => {
+  await until(`link-local addresses in ${namespace}`, 60_000, () => {
     const { stdout } = attempt(["ip", "-n", namespace, "-o", "-6", "address", "show", "scope", "link"]);
     const words = stdout.split("\n").map((line) => line.trim().split(/\s+/));
     // The routes of an address come last.

@@ -34,6 +34,7 @@ export interface Flows {
 }
 
 const CHUNK = 64 * 1024;
+const TICKS_PER_SECOND = 4;
 
 /** Octets that no shifted, repeated or lost piece could imitate: each chunk holds its own number. */
 function* chunks(octets: number): Generator<Buffer> {
@@ -130,7 +131,7 @@ async function udp(host: string, sizes: readonly number[]): Promise<void> {
     while (!ok && tries < 5) {
       tries += 1;
       ok = await new Promise<boolean>((resolve) => {
-        const timer = setTimeout(() => resolve(false), 500);
+        const timer = setTimeout(() => resolve(false), 2_000);
         socket.removeAllListeners("message");
         socket.on("message", (answer) => {
           clearTimeout(timer);
@@ -151,40 +152,65 @@ async function udp(host: string, sizes: readonly number[]): Promise<void> {
   print(results);
 }
 
+/** How a flow ended: undefined when it got its greeting. */
+function openFlow(host: string, seen: (port: number) => void, sockets: Socket[]): Flow {
+  const socket = createConnection({ host, port: ports.hold });
+  sockets.push(socket);
+  let end: (failure?: string) => void = () => undefined;
+  const ended = new Promise<string | undefined>((resolve) => {
+    end = resolve;
+  });
+  let done = false;
+  const finish = (failure?: string) => {
+    done = true;
+    end(failure);
+  };
+  socket.once("data", (greeting) => {
+    if (!done) seen(Number(greeting.toString()));
+    finish();
+  });
+  socket.on("error", (error: NodeJS.ErrnoException) => finish(error.code ?? "error"));
+  socket.once("close", () => finish("closed"));
+  return { ended, giveUp: () => finish("no answer") };
+}
+
+interface Flow {
+  readonly ended: Promise<string | undefined>;
+  giveUp(): void;
+}
+
+/**
+ * Says {"quiet":true} when no flow has got through for a second, and gives up the others when none has for `seconds`:
+ * counted in ticks of this program, so that a machine that stands still does not count.
+ */
 async function flows(host: string, count: number, seconds: number): Promise<void> {
-  const failures: Record<string, number> = {};
   const seen: number[] = [];
   const sockets: Socket[] = [];
   const started = Date.now();
-  const settled = Array.from(
-    { length: count },
-    () =>
-      new Promise<void>((resolve) => {
-        const socket = createConnection({ host, port: ports.hold });
-        sockets.push(socket);
-        let done = false;
-        const finish = (failure?: string) => {
-          if (done) return;
-          done = true;
-          if (failure !== undefined) failures[failure] = (failures[failure] ?? 0) + 1;
-          resolve();
-        };
-        socket.once("data", (greeting) => {
-          seen.push(Number(greeting.toString()));
-          finish();
-        });
-        socket.once("error", (error: NodeJS.ErrnoException) => finish(error.code ?? "error"));
-        socket.once("close", () => finish("closed"));
-        setTimeout(() => finish("no answer"), seconds * 1000);
-      }),
-  );
-  await Promise.all(settled);
+  let ticks = 0;
+  const see = (port: number) => {
+    seen.push(port);
+    ticks = 0;
+  };
+  const all = Array.from({ length: count }, () => openFlow(host, see, sockets));
+  let told = false;
+  const ticking = setInterval(() => {
+    ticks += 1;
+    if (!told && seen.length > 0 && ticks > TICKS_PER_SECOND) {
+      told = true;
+      print({ quiet: true });
+    }
+    if (ticks > seconds * TICKS_PER_SECOND) for (const flow of all) flow.giveUp();
+  }, 1_000 / TICKS_PER_SECOND);
+  const failures: Record<string, number> = {};
+  for (const { ended } of all) {
+    const failure = await ended;
+    if (failure !== undefined) failures[failure] = (failures[failure] ?? 0) + 1;
+  }
+  clearInterval(ticking);
   const ms = Date.now() - started;
   // Held to the end: what was given up early would make room for another.
-  for (const socket of sockets) {
-    socket.on("error", () => undefined);
-    socket.resetAndDestroy();
-  }
+  for (const socket of sockets) socket.resetAndDestroy();
   print({ succeeded: seen.length, failures, ports: seen, ms } satisfies Flows);
   setTimeout(() => process.exit(0), 200);
 }
