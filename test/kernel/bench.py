@@ -9,13 +9,12 @@ of the median, 95 % at least (order statistics). Costs are processor time of the
 processor: throughput is their inverse. Ends with 1 where a bar is not reached.
 """
 
-import math
 import subprocess
 import sys
-import termios
 import time
 
 from net import CLONE_NEWNET, LIBC, Namespace, sh
+from rounds import judge, median, ratio, silence, spent
 
 MODULE, JOOL, TRAFFIC, ROUNDS = sys.argv[1], sys.argv[2:-2], sys.argv[-2], int(sys.argv[-1])
 DMR = "2001:db8:ffff::/96"
@@ -145,12 +144,6 @@ def received(server):
     return int(server.run("cat /sys/class/net/eth0/statistics/rx_packets"))
 
 
-def spent():
-    """Seconds of processor time of this guest's kernel."""
-    print("@@cpu", flush=True)
-    return int(sys.stdin.readline()) / 1e9
-
-
 def sample(lan, server, mode, test):
     """Seconds of processor time for a MB, or microseconds for a datagram."""
     source, target = MODES[mode]
@@ -166,36 +159,6 @@ def sample(lan, server, mode, test):
     if got < DATAGRAMS * 0.98:
         raise RuntimeError(f"{mode}: {got} of {DATAGRAMS} datagrams arrived")
     return seconds * 1e6 / got
-
-
-def silence():
-    """The console would say back what it is told."""
-    settings = termios.tcgetattr(0)
-    settings[3] &= ~termios.ECHO
-    termios.tcsetattr(0, termios.TCSANOW, settings)
-
-
-def median(values):
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-
-
-def interval(values):
-    """Of the median: the ranks that enclose it with 95 % at least."""
-    n, ordered = len(values), sorted(values)
-    for k in range(n // 2, -1, -1):
-        outside = 2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n
-        if outside <= 0.05:
-            return ordered[k], ordered[n - 1 - k]
-    return ordered[0], ordered[-1]
-
-
-def ratio(whole, part):
-    """The throughput of `part` in that of `whole`: low, median, high."""
-    ratios = [theirs / ours for theirs, ours in zip(whole, part)]
-    low, high = interval(ratios)
-    return low, median(ratios), high
 
 
 def main():
@@ -224,10 +187,7 @@ def main():
             low, median_, high = ratio(by_mode["plain IPv6"], values)
             print(f"  {mode:12} {median(values):9.2f} {unit}, of plain IPv6 {median_:.3f} [{low:.3f}, {high:.3f}]")
         for ours, peer, bar in BARS[test]:
-            low, found, high = ratio(by_mode[peer], by_mode[ours])
-            reached = found >= bar
-            good = good and reached
-            print(f"  {'ok' if reached else 'FAILED'}   {ours} of {peer}: {found:.3f} [{low:.3f}, {high:.3f}], at least {bar}")
+            good = judge(f"{ours} of {peer}", by_mode[peer], by_mode[ours], bar) and good
     daemon.terminate()
     daemon.wait()
     sys.exit(not good)
