@@ -6,6 +6,14 @@
 #ifndef MAPMINT_COMPAT_H
 #define MAPMINT_COMPAT_H
 
+#include <linux/slab.h>
+
+/* The size of an object was told by hand. */
+#ifndef kzalloc_obj
+#define kmalloc_obj(object, flags) kmalloc(sizeof(object), flags)
+#define kzalloc_obj(object, flags) kzalloc(sizeof(object), flags)
+#endif
+
 /* Transmission without the queue's lock was a feature flag before it was a member. */
 #ifdef MM_HAVE_LLTX_MEMBER
 #define mm_set_lltx(dev) ((dev)->lltx = true)

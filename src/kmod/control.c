@@ -11,7 +11,6 @@
 #include <linux/proc_fs.h>
 #include <linux/rtnetlink.h>
 #include <linux/seq_file.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "mapmint.h"
@@ -41,7 +40,7 @@ struct mm_shadow {
 static struct mm_shadow *mm_shadow_add(struct list_head *shadows, const char *name,
 				       struct mm_dev *mm)
 {
-	struct mm_shadow *shadow = kzalloc(sizeof(*shadow), GFP_KERNEL);
+	struct mm_shadow *shadow = kzalloc_obj(*shadow, GFP_KERNEL);
 
 	if (!shadow)
 		return NULL;
@@ -332,7 +331,7 @@ static int mm_transaction(struct net *net, const char *text, size_t size)
 	int number = 0;
 	int error = 0;
 
-	line = kmalloc(sizeof(*line), GFP_KERNEL);
+	line = kmalloc_obj(*line, GFP_KERNEL);
 	if (!line)
 		return -ENOMEM;
 	rtnl_lock();

@@ -142,7 +142,7 @@ struct mm_endpoint *mm_endpoint_add(struct mm_table *table, const struct mm_insi
 		index = mm_free_port(table, hash, wanted);
 	if (index < 0)
 		return NULL;
-	ep = kzalloc(sizeof(*ep), GFP_ATOMIC);
+	ep = kzalloc_obj(*ep, GFP_ATOMIC);
 	if (!ep)
 		return NULL;
 	ep->inside = *inside;

@@ -5,8 +5,9 @@
 
 #include <linux/bitmap.h>
 #include <linux/list.h>
-#include <linux/slab.h>
 #include <linux/types.h>
+
+#include "compat.h"
 
 /* portset.c */
 struct mm_portset {

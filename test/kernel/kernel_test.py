@@ -146,6 +146,12 @@ def large(world):
     sock.close()
 
 
+def narrow(world, octets):
+    """Both ends of the link to the border relay: one alone would swallow what the other sends."""
+    world.core.run(f"ip link set br0 mtu {octets}")
+    world.br.run(f"ip link set wan0 mtu {octets}")
+
+
 def mtu(world):
     """What is too big is answered, to the host, about its own packet."""
     sock = world.lan.udp(to=(SERVER, 7))
@@ -158,7 +164,7 @@ def mtu(world):
     found = sock.getsockopt(socket.SOL_IP, IP_MTU)
     check("1,500 octets with DF: the host learns 1480", found == 1480, found)
     sock.close()
-    world.core.run("ip link set br0 mtu 1400")
+    narrow(world, 1400)
     sock = world.lan.udp(to=(SERVER, 7))
     sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, PMTUDISC_DO)
     learned = 0
@@ -173,7 +179,7 @@ def mtu(world):
             break
     check("a router's Packet Too Big of 1400: the host learns 1380", learned == 1380, learned)
     check("TCP goes on: 200 kB there and back", tcp_echo(world.lan, 200_000))
-    world.core.run("ip link set br0 mtu 1500")
+    narrow(world, 1500)
     world.ce.run("ip -6 route flush cache")
     world.lan.run("ip route flush cache")
     sock.close()

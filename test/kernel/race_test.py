@@ -7,7 +7,6 @@ has to be wholly of one of them. Then devices go down, up, away and under other 
 traffic; at the end nothing may be held or leaked.
 """
 
-import glob
 import itertools
 import json
 import os
@@ -16,6 +15,7 @@ import subprocess
 import sys
 import time
 
+from memory import growth, slabs
 from net import ip, sh, udp
 from wire import ip6, udp6
 from world import address, check, control, counters, faults, finish, join, last_message, namespaces, route, shown
@@ -93,26 +93,6 @@ class Traffic:
         return sent, seen
 
 
-def slabs():
-    """Octets of memory that each of the kernel's caches has in use, when all that RCU still has to free is free."""
-    time.sleep(3)
-    with open("/proc/sys/vm/drop_caches", "w") as file:
-        file.write("3")
-    # What is kept for the next allocation counts as used.
-    for name in glob.glob("/sys/kernel/slab/*/shrink"):
-        with open(name, "w") as file:
-            file.write("1")
-    with open("/proc/slabinfo") as file:
-        rows = [row.split() for row in file.read().splitlines()[2:]]
-    return {row[0]: int(row[1]) * int(row[3]) for row in rows}
-
-
-def grown(before, after):
-    """The sum, and the caches that grew most."""
-    by_cache = sorted(((after[name] - before.get(name, 0), name) for name in after), reverse=True)
-    return sum(octets for octets, _ in by_cache), ", ".join(f"{name} {octets // 1024}" for octets, name in by_cache[:8] if octets)
-
-
 def changes(ce, count):
     """So many writes of several kinds, each of which has to be taken; gives those that were not."""
     bad, last, start = [], A, time.monotonic()
@@ -179,21 +159,6 @@ def life(ce):
     return True
 
 
-def leaks():
-    """What kmemleak has found; None where there is no kmemleak."""
-    if os.path.exists("/sys/kernel/debug"):
-        sh("mount -t debugfs debugfs /sys/kernel/debug")
-    if not os.path.exists("/sys/kernel/debug/kmemleak"):
-        return None
-    # What is only just allocated is not looked at before it is some seconds old.
-    for _ in range(2):
-        time.sleep(6)
-        with open("/sys/kernel/debug/kmemleak", "w") as file:
-            file.write("scan")
-    with open("/sys/kernel/debug/kmemleak") as file:
-        return file.read()
-
-
 def main():
     sh("ip link set lo up")
     print(f"races: Linux {os.uname().release}, {CPUS} CPUs", flush=True)
@@ -223,7 +188,7 @@ def main():
     check(f"{COUNT} changes under traffic, each taken", not bad, bad[:3])
     print(f"races: {({k: v for k, v in counters(ce).items() if v})}", flush=True)
     judged(f"{COUNT} changes", traffic)
-    octets, caches = grown(before, slabs())
+    octets, caches = growth(before, slabs())
     # One lost rule set is some 2 KB: a leak by each change were 20 MB of 10,000.
     print(f"races: kB by cache: {caches}", flush=True)
     check(f"slab memory grew by {octets // 1024} kB, less than 200 octets a change and 1 MB", octets < 200 * COUNT + (1 << 20), octets)
@@ -240,10 +205,6 @@ def main():
     time.sleep(2)
     sh("rmmod mapmint")
     check("the module is gone", "mapmint" not in open("/proc/modules").read())
-    found = leaks()
-    if found is not None:
-        ours = [part for part in re.split(r"(?=unreferenced object)", found) if "mapmint" in part or "mm_" in part]
-        check("kmemleak has nothing of ours", not ours, ours[:2])
     check("no reference is waited for", not [text for text in faults() if "unregister_netdevice" in text])
     finish()
 
