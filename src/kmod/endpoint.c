@@ -36,6 +36,7 @@ int mm_table_init(struct mm_table *table, u32 count, const unsigned long *reserv
 		return -ENOMEM;
 	}
 	memcpy(table->taken, reserved, BITS_TO_LONGS(count) * sizeof(long));
+	table->most = count - bitmap_weight(reserved, count);
 	return 0;
 }
 
@@ -68,14 +69,27 @@ struct mm_endpoint *mm_endpoint_find(const struct mm_table *table, const struct 
 	return NULL;
 }
 
-static void mm_endpoint_remove(struct mm_table *table, struct mm_endpoint *ep)
+/* Gives @ep, which is new or nobody's, to an end inside. */
+static void mm_endpoint_own(struct mm_table *table, struct mm_endpoint *ep,
+			    const struct mm_inside *inside, u32 hash, u32 index, unsigned long now)
+{
+	*ep = (struct mm_endpoint){ .inside = *inside, .index = index, .used = now };
+	hlist_add_head(&ep->node, &table->bucket[hash & table->bucket_mask]);
+	list_add_tail(&ep->lru, &table->lru);
+	__set_bit(index, table->taken);
+	table->owner[index] = ep;
+	table->owned++;
+}
+
+/* Takes the port of an endpoint back; what becomes of @ep is the caller's. */
+static void mm_endpoint_disown(struct mm_table *table, struct mm_endpoint *ep)
 {
 	hlist_del(&ep->node);
 	list_del(&ep->lru);
 	__clear_bit(ep->index, table->taken);
 	table->owner[ep->index] = NULL;
 	table->owned--;
-	kfree(ep);
+	table->reclaimed++;
 }
 
 /* No flow of the endpoint is there any more, as far as it knows. */
@@ -94,8 +108,8 @@ static bool mm_gone(const struct mm_endpoint *ep, const struct mm_clock *clock)
 	return true;
 }
 
-/* Looks at the longest unused endpoints, and takes back the first that is gone. */
-static bool mm_reclaim(struct mm_table *table, const struct mm_clock *clock)
+/* Looks at the longest unused endpoints, and takes back the first that is gone; or NULL. */
+static struct mm_endpoint *mm_reclaim(struct mm_table *table, const struct mm_clock *clock)
 {
 	u32 i;
 
@@ -103,14 +117,13 @@ static bool mm_reclaim(struct mm_table *table, const struct mm_clock *clock)
 		struct mm_endpoint *ep = list_first_entry(&table->lru, struct mm_endpoint, lru);
 
 		if (mm_gone(ep, clock)) {
-			mm_endpoint_remove(table, ep);
-			table->reclaimed++;
-			return true;
+			mm_endpoint_disown(table, ep);
+			return ep;
 		}
 		/* Those behind have their turn next time. */
 		list_move_tail(&ep->lru, &table->lru);
 	}
-	return false;
+	return NULL;
 }
 
 /* A free port: the wanted one, or the next after where the hash says. */
@@ -119,6 +132,8 @@ static int mm_free_port(const struct mm_table *table, u32 hash, int wanted)
 	u32 start = hash % table->count;
 	u32 found;
 
+	if (table->owned == table->most)
+		return -1;
 	if (wanted >= 0 && !test_bit(wanted, table->taken))
 		return wanted;
 	found = find_next_zero_bit(table->taken, table->count, start);
@@ -134,25 +149,18 @@ static int mm_free_port(const struct mm_table *table, u32 hash, int wanted)
 struct mm_endpoint *mm_endpoint_add(struct mm_table *table, const struct mm_inside *inside,
 				    u32 hash, int wanted, const struct mm_clock *clock)
 {
+	int index = mm_free_port(table, hash, wanted);
 	struct mm_endpoint *ep;
-	int index;
 
-	index = mm_free_port(table, hash, wanted);
-	if (index < 0 && mm_reclaim(table, clock))
-		index = mm_free_port(table, hash, wanted);
-	if (index < 0)
-		return NULL;
-	ep = kzalloc_obj(*ep, GFP_ATOMIC);
-	if (!ep)
-		return NULL;
-	ep->inside = *inside;
-	ep->index = index;
-	ep->used = clock->now;
-	hlist_add_head(&ep->node, &table->bucket[hash & table->bucket_mask]);
-	list_add_tail(&ep->lru, &table->lru);
-	__set_bit(index, table->taken);
-	table->owner[index] = ep;
-	table->owned++;
+	if (index < 0) {
+		ep = mm_reclaim(table, clock);
+		if (ep)
+			index = ep->index;
+	} else {
+		ep = kmalloc_obj(*ep, GFP_ATOMIC);
+	}
+	if (ep)
+		mm_endpoint_own(table, ep, inside, hash, index, clock->now);
 	return ep;
 }
 
@@ -192,12 +200,12 @@ u32 mm_table_sweep(struct mm_table *table, u32 budget, const struct mm_clock *cl
 		struct mm_endpoint *ep = list_first_entry(&table->lru, struct mm_endpoint, lru);
 
 		if (clock->now - ep->used >= clock->idle && mm_gone(ep, clock)) {
-			mm_endpoint_remove(table, ep);
+			mm_endpoint_disown(table, ep);
+			kfree(ep);
 			found++;
 		} else {
 			list_move_tail(&ep->lru, &table->lru);
 		}
 	}
-	table->reclaimed += found;
 	return found;
 }

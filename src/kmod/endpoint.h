@@ -68,6 +68,8 @@ struct mm_endpoint {
 struct mm_table {
 	u32 count;
 	u32 owned;
+	/* Ports that are not reserved. */
+	u32 most;
 	u32 bucket_mask;
 	struct mm_endpoint **owner;
 	/* Owned or reserved. */

@@ -9,6 +9,7 @@
 #define GFP_KERNEL 0
 #define GFP_ATOMIC 0
 #define kvcalloc(count, size, flags) calloc(count, size)
+#define kmalloc(size, flags) malloc(size)
 #define kzalloc(size, flags) calloc(1, size)
 #define kvfree free
 #define kfree free
@@ -29,6 +30,15 @@ static inline void __set_bit(unsigned int n, unsigned long *map)
 static inline void __clear_bit(unsigned int n, unsigned long *map)
 {
 	map[n / BITS_PER_LONG] &= ~(1UL << n % BITS_PER_LONG);
+}
+
+static inline unsigned int bitmap_weight(const unsigned long *map, unsigned int size)
+{
+	unsigned int n, sum = 0;
+
+	for (n = 0; n < size; n++)
+		sum += test_bit(n, map);
+	return sum;
 }
 
 static inline unsigned int find_next_zero_bit(const unsigned long *map, unsigned int size,
