@@ -24,9 +24,13 @@ def slabs():
     return {row[0]: int(row[1]) * int(row[3]) for row in rows}
 
 
+# kmemleak's own notes, and what the kernel remembers of whom it sent ICMP: it forgets that by itself, above a limit.
+OTHERS = re.compile("kmemleak|inet_peer")
+
+
 def growth(before, after):
-    """The sum, and the caches that grew and shrank most, in kB. kmemleak's own notes are not of those it watches."""
-    by_cache = sorted(((after[name] - before.get(name, 0), name) for name in after if "kmemleak" not in name), reverse=True)
+    """The sum, and the caches that grew and shrank most, in kB."""
+    by_cache = sorted(((after[name] - before.get(name, 0), name) for name in after if not OTHERS.search(name)), reverse=True)
     named = [f"{name} {octets // 1024}" for octets, name in by_cache[:6] + by_cache[-4:] if abs(octets) >= 1024]
     return sum(octets for octets, _ in by_cache), ", ".join(named)
 
