@@ -151,6 +151,7 @@ def life(ce):
             control(ce, "add map0", line(A))
             up(ce)
         if number % 20 == 19:
+            print(f"races: {number + 1} times down and up", flush=True)
             sh("rmmod mapmint")
             sh(f"insmod {MODULE}")
             if control(ce, "add map0", line(A)):
