@@ -4,17 +4,16 @@
         -- jool  Jool, SIIT                 --                    connection tracking anywhere
         -- many  map0 with 1,000 FMRs       --
 
-Arguments: mapmint.ko, what Jool is made of in the order of insertion, the traffic program, rounds. Prints medians; the interval is that
-of the median, 95 % at least (order statistics). Costs are processor time of the guest's kernel (clocked.py), of which the guest has one
-processor: throughput is their inverse. Ends with 1 where a bar is not reached.
+Arguments: mapmint.ko, what Jool is made of in the order of insertion, the traffic program, rounds. Costs are processor time of the guest's
+kernel, of which the guest has one processor: throughput is their inverse. clocked.py runs it and judges.
 """
 
 import subprocess
 import sys
 import time
 
+import figures
 from net import CLONE_NEWNET, LIBC, Namespace, sh
-from rounds import judge, median, ratio, silence, spent
 
 MODULE, JOOL, TRAFFIC, ROUNDS = sys.argv[1], sys.argv[2:-2], sys.argv[-2], int(sys.argv[-1])
 DMR = "2001:db8:ffff::/96"
@@ -130,7 +129,6 @@ MODES = {
     "Jool": (own4("jool"), SERVER4),
     "ip6_tunnel": (own4("ce"), TUNNEL4),
 }
-TESTS = ("TCP up", "TCP down", "UDP 18 octets")
 # Whose throughput, of whose, at least. A thousand rules may cost a tenth.
 BARS = {
     "TCP up": (("mapmint", "plain IPv6", 0.90), ("mapmint", "Jool", 1)),
@@ -148,13 +146,13 @@ def sample(lan, server, mode, test):
     """Seconds of processor time for a MB, or microseconds for a datagram."""
     source, target = MODES[mode]
     if test.startswith("TCP"):
-        start = spent()
+        start = figures.spent()
         lan.run(f"{TRAFFIC} tcp {source} {target} 5201 {test.split()[1]} {OCTETS} {MSS}")
-        return (spent() - start) * 1e6 / (OCTETS >> 20)
+        return (figures.spent() - start) * 1e6 / (OCTETS >> 20)
     before = received(server)
-    start = spent()
+    start = figures.spent()
     lan.run(f"{TRAFFIC} udp {source} {target} 9 {DATAGRAMS} 18 {BURST}")
-    seconds = spent() - start
+    seconds = figures.spent() - start
     got = received(server) - before
     if got < DATAGRAMS * 0.98:
         raise RuntimeError(f"{mode}: {got} of {DATAGRAMS} datagrams arrived")
@@ -162,13 +160,15 @@ def sample(lan, server, mode, test):
 
 
 def main():
-    silence()
+    figures.silence()
     sh("ip link set lo up")
     lan, ce, server = build()
     daemon = subprocess.Popen(["ip", "netns", "exec", "server", TRAFFIC, "serve", "5201"])
     time.sleep(0.5)
-    figures = {test: {mode: [] for mode in MODES} for test in TESTS}
-    for test in TESTS:
+    for test, bars in BARS.items():
+        figures.test(test, "us a datagram" if test.startswith("UDP") else "us a MB", "plain IPv6")
+        for bar in bars:
+            figures.bar(test, *bar)
         if test.startswith("UDP"):
             server.run("nft -f -", SINK)
         for n in range(-1, ROUNDS):
@@ -177,20 +177,10 @@ def main():
             for mode in modes[n % len(modes):] + modes[:n % len(modes)]:
                 found = sample(lan, server, mode, test)
                 if n >= 0:
-                    figures[test][mode].append(found)
+                    figures.cost(test, mode, found)
         print(f"{test}: {ROUNDS} rounds", flush=True)
-    good = True
-    for test, by_mode in figures.items():
-        unit = "us a datagram" if test.startswith("UDP") else "us a MB"
-        print(f"\n{test}: cost, and throughput as a ratio")
-        for mode, values in by_mode.items():
-            low, median_, high = ratio(by_mode["plain IPv6"], values)
-            print(f"  {mode:12} {median(values):9.2f} {unit}, of plain IPv6 {median_:.3f} [{low:.3f}, {high:.3f}]")
-        for ours, peer, bar in BARS[test]:
-            good = judge(f"{ours} of {peer}", by_mode[peer], by_mode[ours], bar) and good
     daemon.terminate()
     daemon.wait()
-    sys.exit(not good)
 
 
 main()

@@ -2,8 +2,8 @@
 
     lan 192.168.1.2 -- ce -- core -- server      to 203.0.113.10 by map0 (translated; the server owns the DMR's address),
                                                  to 198.51.100.1 by wan (IPv4, masqueraded); one fw4-like ruleset for both
-Arguments: mapmint.ko, the traffic program, rounds. Costs are processor time of the guest's kernel (clocked.py). Ends with 1 where a
-bar is not reached.
+Arguments: mapmint.ko, the traffic program, rounds. Costs are processor time of the guest's kernel. clocked.py runs it and
+judges.
 """
 
 import ctypes
@@ -14,9 +14,9 @@ import subprocess
 import sys
 import time
 
+import figures
 from kmod import Flows, control, last_message, read
 from net import LIBC, Namespace, ip, sh, udp
-from rounds import judge, median, ratio, silence, spent
 
 MODULE, TRAFFIC, ROUNDS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 MSS, OCTETS, NEW, REPEATS = 1380, 96 << 20, 600, 3
@@ -82,9 +82,9 @@ def build():
 
 def bulk(lan, server, way):
     """Microseconds of processor time for a MB."""
-    start = spent()
+    start = figures.spent()
     lan.run(f"{TRAFFIC} tcp {LAN} {server} 5201 {way} {OCTETS} {MSS}")
-    return (spent() - start) * 1e6 / (OCTETS >> 20)
+    return (figures.spent() - start) * 1e6 / (OCTETS >> 20)
 
 
 def packets(inside, destination):
@@ -137,14 +137,14 @@ def opened(raw, flows, core, destination, rng):
     batch = Batch(packets(inside, destination), destination)
     costs = []
     for _ in range(2):
-        before, start, limit = forwarded(core), spent(), time.monotonic() + 20
+        before, start, limit = forwarded(core), figures.spent(), time.monotonic() + 20
         batch.send(raw)
         # Until the last is through: there may be some in a queue.
         while forwarded(core) < before + NEW:
             if time.monotonic() > limit:
                 raise RuntimeError(f"{destination}: {forwarded(core) - before} of {NEW} packets came through")
             time.sleep(0)
-        costs.append((spent() - start) / NEW * 1e6)
+        costs.append((figures.spent() - start) / NEW * 1e6)
     kept = sum(flows.delete(17, LAN, port, destination, 9000) for port in inside)
     if kept != NEW:
         raise RuntimeError(f"{destination}: {kept} of {NEW} flows were made")
@@ -169,7 +169,7 @@ KINDS = ("new flow", "second packet", "new flow, every port with an endpoint")
 
 
 def main():
-    silence()
+    figures.silence()
     sh("ip link set lo up")
     sh(f"insmod {MODULE}")
     # More than both kinds' flows, or new ones push out old ones; the first namespace has it for all.
@@ -183,7 +183,10 @@ def main():
     core.run("nft -f -", SINK)
     raw, flows, rng = lan.raw(), Flows(ce), random.Random(4787)
     fill(raw, SILENT["masquerade"])
-    figures = {name: {mode: [] for mode in peers} for name in (*BARS, *KINDS[1:])}
+    for name in (*BARS, *KINDS[1:]):
+        figures.test(name, "us a MB" if name.startswith("TCP") else "us a packet", "masquerade")
+    for name, least in BARS.items():
+        figures.bar(name, "NAT44", "masquerade", least)
     for n in range(-1, ROUNDS):
         # Each is first in turn; the first round warms up.
         for mode in list(peers) if n % 2 else list(peers)[::-1]:
@@ -192,21 +195,10 @@ def main():
             found |= {kind: sum(cost) / REPEATS for kind, cost in zip(KINDS, zip(*costs))}
             if n >= 0:
                 for name, cost in found.items():
-                    figures[name][mode].append(cost)
+                    figures.cost(name, mode, cost)
         print(f"round {n + 1} of {ROUNDS}", flush=True)
-    good = True
-    for name, by_mode in figures.items():
-        print(f"\n{name}: cost, and throughput as a ratio")
-        for mode, values in by_mode.items():
-            print(f"  {mode:12} {median(values):9.2f} us a {'MB' if name.startswith('TCP') else 'packet'}")
-        if name in BARS:
-            good = judge("NAT44 of masquerade", by_mode["masquerade"], by_mode["NAT44"], BARS[name]) and good
-        else:
-            low, found, high = ratio(by_mode["masquerade"], by_mode["NAT44"])
-            print(f"       NAT44 of masquerade: {found:.3f} [{low:.3f}, {high:.3f}]")
     daemon.terminate()
     daemon.wait()
-    sys.exit(not good)
 
 
 main()

@@ -1,25 +1,10 @@
-"""What benchmarks share: the guest's own clock, and what rounds of samples say.
+"""What rounds of samples say.
 
 Samples are costs; a throughput is the inverse of one. Ratios are taken within a round. The interval is that of the median, 95 % at least
 (order statistics).
 """
 
 import math
-import sys
-import termios
-
-
-def spent():
-    """Seconds of processor time of this guest's kernel."""
-    print("@@cpu", flush=True)
-    return int(sys.stdin.readline()) / 1e9
-
-
-def silence():
-    """The console would say back what it is told."""
-    settings = termios.tcgetattr(0)
-    settings[3] &= ~termios.ECHO
-    termios.tcsetattr(0, termios.TCSANOW, settings)
 
 
 def median(values):
@@ -40,14 +25,38 @@ def interval(values):
 
 def ratio(whole, part):
     """The throughput of `part` in that of `whole`: low, median, high."""
-    ratios = [theirs / ours for theirs, ours in zip(whole, part)]
+    ratios = [theirs / ours for theirs, ours in zip(whole, part, strict=True)]
     low, high = interval(ratios)
     return low, median(ratios), high
 
 
-def judge(title, theirs, ours, bar):
-    """Prints the ratio of two throughputs beside its bar; whether that is reached."""
-    low, found, high = ratio(theirs, ours)
-    reached = found >= bar
-    print(f"  {'ok' if reached else 'FAILED'}   {title}: {found:.3f} [{low:.3f}, {high:.3f}], at least {bar:.3g}")
-    return reached
+class Report:
+    """Figures of all boots."""
+
+    def __init__(self):
+        self.tests, self.bars = {}, []
+
+    def take(self, word, name, *rest):
+        if word == "@@test":
+            self.tests.setdefault(name, (*rest, {}))
+        elif word == "@@cost":
+            mode, value = rest
+            self.tests[name][-1].setdefault(mode, []).append(value)
+        elif (name, *rest) not in self.bars:
+            self.bars.append((name, *rest))
+
+    def tell(self):
+        """Prints all; whether every bar was reached."""
+        good = True
+        for name, (unit, base, by_mode) in self.tests.items():
+            print(f"\n{name}: cost, and throughput as a ratio, {len(by_mode[base])} rounds")
+            for mode, values in by_mode.items():
+                low, found, high = ratio(by_mode[base], values)
+                print(f"  {mode:12} {median(values):9.2f} {unit}, of {base} {found:.3f} [{low:.3f}, {high:.3f}]")
+            for test, ours, peer, least in self.bars:
+                if test == name:
+                    low, found, high = ratio(by_mode[peer], by_mode[ours])
+                    reached = found >= least
+                    good = good and reached
+                    print(f"  {'ok' if reached else 'FAILED'}   {ours} of {peer}: {found:.3f} [{low:.3f}, {high:.3f}], at least {least:.3g}")
+        return good
