@@ -35,6 +35,15 @@ def growth(before, after):
     return sum(octets for octets, _ in by_cache), ", ".join(named)
 
 
+def complaints(log):
+    """The lines of a kernel's log that are against us."""
+    # The loader's own quarrel with kmemleak in User Mode Linux, before any line of ours has run; and what is judged by `leaks`.
+    log = re.sub(r"\[ *[0-9.]+\] kmemleak: (Adding scan area to|Trying to color) unknown object(.*\n).*Comm: insmod(.*\n)*?.*fork_handler.*\n"
+                 r"|.* new suspected memory leaks .*\n", "", log)
+    return [line for line in log.splitlines()
+            if re.search(r"BUG|WARNING|Oops|Call Trace|unregister_netdevice|leak|suspicious|panic|refcount", line)]
+
+
 def has_kmemleak():
     if os.path.exists("/sys/kernel/debug") and not os.path.exists(KMEMLEAK):
         sh("mount -t debugfs debugfs /sys/kernel/debug")

@@ -20,7 +20,7 @@ import threading
 import time
 
 from kmod import Flows, check, control, counters, enter, last_message, read, results
-from memory import has_kmemleak, leaks
+from memory import complaints, has_kmemleak, leaks
 from net import Capture, Namespace, checksum, echo, icmp, ip, ports, sh, tcp, udp
 
 MODULE, TREE = sys.argv[1], sys.argv[2]
@@ -707,8 +707,7 @@ def main():
         # Connections of the last flows hold on to theirs.
         lost = leaks()
         check("kmemleak has nothing of ours", not lost, lost[:2])
-        log = re.sub(".* new suspected memory leaks .*\n", "", log)
-    bad = [line for line in log.splitlines() if re.search(r"BUG|WARNING|Oops|Call Trace|unregister_netdevice|leak|suspicious", line)]
+    bad = complaints(log)
     check("the kernel's log is clean", not bad, bad[:5])
     print(f"{results['passed']} passed, {results['failed']} failed", flush=True)
     sys.exit(results["failed"] != 0)

@@ -9,13 +9,12 @@
 import errno
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
 import threading
 
-from memory import has_kmemleak, leaks
+from memory import complaints, has_kmemleak, leaks
 from net import CLONE_NEWNET, IP_MTU_DISCOVER, LIBC, Namespace, sh
 
 OWN, SERVER, LAN = "192.0.2.18", "203.0.113.10", "192.168.1.2"
@@ -40,12 +39,7 @@ def check(title, good, detail=""):
 
 def faults():
     """What the kernel's log has against us since the program began; what it says while it starts is not about the module."""
-    lines = sh("dmesg").splitlines()
-    # The loader's own quarrel with kmemleak in User Mode Linux, before any line of ours has run; and what is judged by itself.
-    log = re.sub(r"\[ *[0-9.]+\] kmemleak: (Adding scan area to|Trying to color) unknown object(.*\n).*Comm: insmod(.*\n)*?.*fork_handler.*\n"
-                 r"|.* new suspected memory leaks .*\n", "", "\n".join(lines[BEFORE:]) + "\n")
-    return [line for line in log.splitlines()
-            if re.search(r"BUG|WARNING|Oops|Call Trace|unregister_netdevice|leak|suspicious|panic|refcount", line)]
+    return complaints("\n".join(sh("dmesg").splitlines()[BEFORE:]) + "\n")
 
 
 def finish():
