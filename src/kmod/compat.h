@@ -21,6 +21,15 @@
 #define mm_set_lltx(dev) ((dev)->features |= NETIF_F_LLTX)
 #endif
 
+/* That a device stays in its network namespace was a feature flag, too. */
+#if defined(MM_HAVE_NETNS_IMMUTABLE)
+#define mm_set_netns_immutable(dev) ((dev)->netns_immutable = true)
+#elif defined(MM_HAVE_NETNS_LOCAL)
+#define mm_set_netns_immutable(dev) ((dev)->netns_local = true)
+#else
+#define mm_set_netns_immutable(dev) ((dev)->features |= NETIF_F_NETNS_LOCAL)
+#endif
+
 /* Segmentation in software has a header of its own since it was split off. */
 #ifdef MM_HAVE_GSO_HEADER
 #include <net/gso.h>

@@ -87,6 +87,8 @@ static void mm_setup(struct net_device *dev)
 	dev->needs_free_netdev = true;
 	dev->priv_destructor = mm_dev_free;
 	mm_set_lltx(dev);
+	/* Its hooks, its NAT and its line in the control file are of the namespace. */
+	mm_set_netns_immutable(dev);
 	SET_NETDEV_DEVTYPE(dev, &mm_type);
 }
 

@@ -215,13 +215,11 @@ static bool mm_either(struct mm_word word, const char *no, const char *yes, bool
 	return *value || mm_equal(word, no);
 }
 
-/* The name of a device, or - for our own. */
+/* @name: IFNAMSIZ octets. */
 static bool mm_device_name(struct mm_word word, char *name)
 {
 	memset(name, 0, IFNAMSIZ);
-	if (mm_equal(word, "-"))
-		return true;
-	if (!word.length || word.length >= IFNAMSIZ)
+	if (!word.length || word.length >= IFNAMSIZ || memchr(word.text, 0, word.length))
 		return false;
 	memcpy(name, word.text, word.length);
 	return dev_valid_name(name);
@@ -321,7 +319,8 @@ static bool mm_value(const struct mm_key *key, struct mm_word word, struct mm_li
 	case MM_KIND_MODE:
 		return mm_either(word, "off", "ports", &line->nat.on);
 	case MM_KIND_DEVICE:
-		return mm_device_name(word, line->nat.device);
+		/* - for our own. */
+		return mm_equal(word, "-") || mm_device_name(word, line->nat.device);
 	case MM_KIND_FILTER:
 		return mm_either(word, "address", "endpoint", &line->nat.endpoint_filter);
 	case MM_KIND_PORTS:
@@ -357,10 +356,7 @@ int mm_parse_line(const char *text, int length, struct mm_line *line)
 	if (line->verb == MM_VERB_NONE)
 		return mm_fault(line, word, "is no command");
 	word = mm_next_word(&text, &length);
-	if (!word.length || word.length >= IFNAMSIZ)
-		return mm_fault(line, word, "is no name of a device");
-	memcpy(line->device, word.text, word.length);
-	if (!dev_valid_name(line->device))
+	if (!mm_device_name(word, line->device))
 		return mm_fault(line, word, "is no name of a device");
 	for (;;) {
 		struct mm_word key = mm_next_word(&text, &length);

@@ -13,7 +13,8 @@ import sys
 import time
 
 import figures
-from net import CLONE_NEWNET, LIBC, Namespace, sh
+from kmod import control, last_message
+from net import Namespace, sh
 
 MODULE, JOOL, TRAFFIC, ROUNDS = sys.argv[1], sys.argv[2:-2], sys.argv[-2], int(sys.argv[-1])
 DMR = "2001:db8:ffff::/96"
@@ -32,27 +33,25 @@ def own6(edge):
     return f"2001:db8:{EDGES[edge]}::c000:20{EDGES[edge]}:0"
 
 
-def control(namespace, *lines):
-    if LIBC.setns(namespace.fd, CLONE_NEWNET) != 0:
-        raise OSError("setns")
-    with open("/proc/thread-self/net/nat46/control", "w") as file:
-        file.write("\n".join(lines) + "\n")
-
-
 def fmr(number):
     """A rule for a customer edge of one address, none of which is spoken to."""
     return (f"remote.style MAP remote.v4 100.64.{number >> 8}.{number & 255}/32 remote.v6 2001:db9:{number:x}::/48 remote.ea-len 0"
             " remote.psid-offset 6")
 
 
+def told(space, *lines):
+    if control(space, *lines):
+        raise RuntimeError(last_message())
+
+
 def edge_device(space, edge, fmrs):
     own = f"ce.v4 {own4(edge)} ce.v6 {own6(edge)} ce.psid-offset 6 ce.psid-len 0 ce.psid 0"
-    control(space, "add map0",
-            f"config map0 local.style MAP local.v4 {own4(edge)}/32 local.v6 2001:db8:{EDGES[edge]}::/48 local.ea-len 0"
-            f" local.psid-offset 6 {own} remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 {DMR} remote.ea-len 0 remote.psid-offset 0")
+    told(space, "add map0",
+         f"config map0 local.style MAP local.v4 {own4(edge)}/32 local.v6 2001:db8:{EDGES[edge]}::/48 local.ea-len 0"
+         f" local.psid-offset 6 {own} remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 {DMR} remote.ea-len 0 remote.psid-offset 0")
     lines = [f"insert map0 {fmr(number)}" for number in range(1, fmrs + 1)]
     for start in range(0, fmrs, 250):
-        control(space, *lines[start:start + 250])
+        told(space, *lines[start:start + 250])
     space.run("ip link set map0 up")
     space.run("ip route add default dev map0")
 

@@ -5,7 +5,6 @@ and the seed alone; the three streams are sent a stretch at a time, so a fault i
 """
 
 import json
-import os
 import re
 import struct
 import subprocess

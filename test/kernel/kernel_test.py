@@ -30,6 +30,8 @@ REFUSED = (
     ("frobnicate map1", errno.EINVAL, '"frobnicate" is no command'),
     ("add", errno.EINVAL, '"" is no name of a device'),
     ("add a/b", errno.EINVAL, '"a/b" is no name of a device'),
+    ("add map1\0now", errno.EINVAL, '"map1\\0now" is no name of a device'),
+    ("add map1\nconfig map1 nat.device wan\0now", errno.EINVAL, '"wan\\0now" is no value for its key'),
     ("add lo", errno.EEXIST, '"lo" is there already'),
     ("add map1\nadd map1", errno.EEXIST, '"map1" is there already'),
     ("add map1 now", errno.EINVAL, '"now" is one word too many'),
@@ -68,7 +70,7 @@ def grammar(namespace):
     for text, code, words in REFUSED:
         before = (shown(namespace), devices(namespace))
         found = control(namespace, *text.split("\n"))
-        title = text.replace("\n", " / ")[:70]
+        title = text.replace("\n", " / ").replace("\0", "\\0")[:70]
         check(f"refused: {title}: {errno.errorcode[code]}", found == code, errno.errorcode.get(found, found))
         check(f"refused: {title}: the log says {words}", words in last_message(), last_message())
         check(f"refused: {title}: nothing changed", (shown(namespace), devices(namespace)) == before)
@@ -165,23 +167,26 @@ def mtu(world):
     check("1,500 octets with DF: the host learns 1480", found == 1480, found)
     sock.close()
     narrow(world, 1400)
-    sock = world.lan.udp(to=(SERVER, 7))
-    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, PMTUDISC_DO)
-    learned = 0
-    for _ in range(6):
-        try:
-            sock.send(b"x" * 1440)
-        except OSError:
-            pass
-        time.sleep(0.2)
-        learned = sock.getsockopt(socket.SOL_IP, IP_MTU)
-        if learned == 1380:
-            break
-    check("a router's Packet Too Big of 1400: the host learns 1380", learned == 1380, learned)
-    check("TCP goes on: 200 kB there and back", tcp_echo(world.lan, 200_000))
-    narrow(world, 1500)
-    world.ce.run("ip -6 route flush cache")
-    world.lan.run("ip route flush cache")
+    try:
+        sock = world.lan.udp(to=(SERVER, 7))
+        sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, PMTUDISC_DO)
+        learned = 0
+        for _ in range(6):
+            try:
+                sock.send(b"x" * 1440)
+            except OSError:
+                pass
+            time.sleep(0.2)
+            learned = sock.getsockopt(socket.SOL_IP, IP_MTU)
+            if learned == 1380:
+                break
+        check("a router's Packet Too Big of 1400: the host learns 1380", learned == 1380, learned)
+        check("TCP goes on: 200 kB there and back", tcp_echo(world.lan, 200_000))
+    finally:
+        # The parts that follow are not about it.
+        narrow(world, 1500)
+        world.ce.run("ip -6 route flush cache")
+        world.lan.run("ip route flush cache")
     sock.close()
 
 
@@ -439,6 +444,8 @@ def life(world):
         check(f"{space.name}: a device of its own", control(space, "add map0", f"config map0 {LOCAL} {DEFAULT}") == 0)
         space.run("ip link set map0 up")
     check("one namespace does not see the other's", shown(first).count("add ") == 1)
+    moved = subprocess.run("ip -n one link set map0 netns two name map5".split(), capture_output=True)
+    check("a device stays in its namespace", moved.returncode != 0 and "map0" in devices(first), devices(first))
     first.run("ip link set map0 down")
     first.run("ip link set map0 name map9")
     check("renamed", "add map9" in shown(first), shown(first))

@@ -13,6 +13,7 @@ NETLINK_NETFILTER = 12
 def check(title, good, detail=""):
     results["passed" if good else "failed"] += 1
     print(f"{'ok' if good else 'FAILED'}   {title}" + (f": {detail}" if detail != "" and not good else ""), flush=True)
+    return bool(good)
 
 
 def enter(namespace):
@@ -23,7 +24,7 @@ def enter(namespace):
 def read(namespace, name):
     """A file of /proc/net as a namespace has it."""
     enter(namespace)
-    with open(f"/proc/thread-self/net/{name}", encoding="ascii") as file:
+    with open(f"/proc/thread-self/net/{name}") as file:
         return file.read()
 
 
@@ -46,7 +47,7 @@ def counters(namespace, device="map0"):
 
 
 def last_message():
-    lines = [line for line in sh("dmesg").splitlines() if "mapmint:" in line]
+    lines = [line for line in sh("dmesg").splitlines() if "mapmint: control" in line]
     return lines[-1] if lines else ""
 
 

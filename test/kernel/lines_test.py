@@ -7,7 +7,6 @@ without reading anything. Half of them come behind good lines of the same write,
 import errno
 import os
 import random
-import re
 import socket
 import string
 import sys

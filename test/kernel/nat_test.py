@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 
-from kmod import Flows, check, control, counters, enter, last_message, read, results
+from kmod import Flows, check, control, counters, last_message, read, results
 from memory import complaints, has_kmemleak, leaks
 from net import Capture, Namespace, checksum, echo, icmp, ip, ports, sh, tcp, udp
 
@@ -691,7 +691,11 @@ def main():
     world.capture()
     parts = (keys, filtering, hairpin, other_subscriber, reserved, guard, ftp, firewalls, offload, devices, whole_address, sets, life)
     if len(sys.argv) > 3:
-        parts = [part for part in parts if part.__name__ in sys.argv[3:]]
+        wanted = sys.argv[3:]
+        unknown = set(wanted) - {part.__name__ for part in parts}
+        if unknown:
+            sys.exit(f"PARTS: {', '.join(sorted(unknown))}: there are {', '.join(part.__name__ for part in parts)}")
+        parts = [part for part in parts if part.__name__ in wanted]
     # The boot's own messages are not looked at; after each part, before the ring of messages is full.
     sh("dmesg -c")
     log = ""
@@ -704,7 +708,6 @@ def main():
             check(f"{part.__name__} runs to its end", False, repr(error))
         log += sh("dmesg -c")
     if has_kmemleak():
-        # Connections of the last flows hold on to theirs.
         lost = leaks()
         check("kmemleak has nothing of ours", not lost, lost[:2])
     bad = complaints(log)

@@ -16,7 +16,7 @@ import time
 from asked import Core, Tally
 from oracle import Oracle
 from oracle_packets import (
-    CHECKSUM_AT, ICMP, ICMP6, KNOWN4, KNOWN6, LEAST, TCP, UDP, Packet4, Packet6, checksum, get16, pseudo4, pseudo6, put16, total,
+    ICMP, ICMP6, KNOWN4, KNOWN6, LEAST, TCP, UDP, Packet4, Packet6, checksum, get16, pseudo4, pseudo6, put16, total,
     write4, write6,
 )
 from oracle_rules import Rules

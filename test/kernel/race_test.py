@@ -18,7 +18,7 @@ import time
 from memory import growth, slabs
 from net import ip, sh, udp
 from wire import ip6, udp6
-from world import address, check, control, counters, faults, finish, join, last_message, namespaces, route, shown
+from world import address, check, control, counters, faults, finish, join, last_message, namespaces, route
 
 MODULE, PROGRAM, COUNT = sys.argv[1], sys.argv[2], int(sys.argv[3])
 OWN, SERVER, PORT = "192.0.2.18", "203.0.113.10", 0x1340
@@ -192,8 +192,8 @@ def main():
     print(f"races: {({k: v for k, v in counters(ce).items() if v})}", flush=True)
     judged(f"{COUNT} changes", traffic)
     octets, caches = growth(before, slabs())
-    # One lost rule set is some 2 KB: a leak by each change were 20 MB of 10,000.
     print(f"races: kB by cache: {caches}", flush=True)
+    # One lost rule set is some 2 KB: a leak by each change were 20 MB of 10,000.
     check(f"slab memory grew by {octets // 1024} kB, less than 200 octets a change and 1 MB", octets < 200 * COUNT + (1 << 20), octets)
 
     control(ce, line(A))

@@ -8,10 +8,10 @@ import struct
 import subprocess
 import time
 
-from net import IP_MTU, IP_MTU_DISCOVER, IP_RECVERR, MSG_ERRQUEUE, echo, icmp, ip, udp
+from net import IP_MTU, IP_MTU_DISCOVER, IP_RECVERR, MSG_ERRQUEUE, echo, ip, udp
 from through import CLOSED, DO, DONT, ECHO, PROBE
-from wire import icmp6, ip6, next_header, raw6, source6, udp6, valid4, valid6, whole6
-from world import INSIDE, LAN, MAP, OWN, REMOTE, SERVER, counters, exchange, ping, tcp_echo
+from wire import ip6, next_header, raw6, source6, udp6, valid4, valid6, whole6
+from world import LAN, MAP, OWN, REMOTE, SERVER, exchange, ping, tcp_echo
 
 SMALL = (0, 1, 17, 100, 1252, 1253, 1400, 1451, 1452)
 # They fit a link of 1,500 octets as IPv4 and not as IPv6.

@@ -14,8 +14,9 @@ import subprocess
 import sys
 import threading
 
+from kmod import check, control, counters, enter, last_message, read, results
 from memory import complaints, has_kmemleak, leaks
-from net import CLONE_NEWNET, IP_MTU_DISCOVER, LIBC, Namespace, sh
+from net import IP_MTU_DISCOVER, Namespace, sh
 
 OWN, SERVER, LAN = "192.0.2.18", "203.0.113.10", "192.168.1.2"
 MAP, DMR = "2001:db8:12:3400:0:c000:212:34", "2001:db8:ffff::/64"
@@ -27,14 +28,7 @@ EDGE = f"ce.v4 {OWN} ce.v6 {MAP} ce.psid-offset 4 ce.psid-len 8 ce.psid 52"
 INSIDE, OUTSIDE = 0x1340, 0x1350
 # The server as the DMR has it (RFC 6052, 64 bits), written as the C library does.
 REMOTE = "2001:db8:ffff:0:cb:71:a00:0"
-results = {"passed": 0, "failed": 0}
 BEFORE = len(sh("dmesg").splitlines())
-
-
-def check(title, good, detail=""):
-    results["passed" if good else "failed"] += 1
-    print(f"{'ok' if good else 'FAILED'}   {title}" + (f": {detail}" if detail != "" and not good else ""), flush=True)
-    return bool(good)
 
 
 def faults():
@@ -61,44 +55,12 @@ class Here:
     fd = os.open("/proc/self/ns/net", os.O_RDONLY)
 
 
-def enter(namespace):
-    if LIBC.setns(namespace.fd, CLONE_NEWNET) != 0:
-        raise OSError("setns")
-
-
-def control(namespace, *lines):
-    """One write of all lines. Gives 0 or the errno."""
-    enter(namespace)
-    file = os.open("/proc/thread-self/net/nat46/control", os.O_WRONLY)
-    try:
-        os.write(file, ("\n".join(lines) + "\n").encode())
-        return 0
-    except OSError as error:
-        return error.errno
-    finally:
-        os.close(file)
-
-
 def shown(namespace):
-    enter(namespace)
-    with open("/proc/thread-self/net/nat46/control") as file:
-        return file.read()
-
-
-def counters(namespace, device="map0"):
-    enter(namespace)
-    with open("/proc/thread-self/net/mapmint/counters") as file:
-        rows = [line.split() for line in file]
-    return {name: int(value) for owner, name, value in rows if owner == device}
+    return read(namespace, "nat46/control")
 
 
 def dmesg():
     return sh("dmesg")
-
-
-def last_message():
-    lines = [line for line in dmesg().splitlines() if "mapmint: control" in line]
-    return lines[-1] if lines else ""
 
 
 def devices(namespace):

@@ -107,7 +107,7 @@ async function runScenario(scenario: string): Promise<void> {
 }
 
 // One more guest than processors makes all of them wait for what each has only a moment to do.
-const places = Math.max(1, availableParallelism());
+const places = availableParallelism();
 const running: { readonly scenario: string; readonly done: Promise<void> }[] = [];
 for (const [index, scenario] of scenarios.entries()) {
   const place = running[index - places]?.done ?? Promise.resolve();

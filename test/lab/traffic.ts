@@ -152,7 +152,12 @@ async function udp(host: string, sizes: readonly number[]): Promise<void> {
   print(results);
 }
 
-/** How a flow ended: undefined when it got its greeting. */
+interface Flow {
+  /** What went wrong; undefined when the greeting came. */
+  readonly ended: Promise<string | undefined>;
+  giveUp(): void;
+}
+
 function openFlow(host: string, seen: (port: number) => void, sockets: Socket[]): Flow {
   const socket = createConnection({ host, port: ports.hold });
   sockets.push(socket);
@@ -172,11 +177,6 @@ function openFlow(host: string, seen: (port: number) => void, sockets: Socket[])
   socket.on("error", (error: NodeJS.ErrnoException) => finish(error.code ?? "error"));
   socket.once("close", () => finish("closed"));
   return { ended, giveUp: () => finish("no answer") };
-}
-
-interface Flow {
-  readonly ended: Promise<string | undefined>;
-  giveUp(): void;
 }
 
 /**

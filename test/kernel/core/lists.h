@@ -10,7 +10,6 @@
 #define GFP_ATOMIC 0
 #define kvcalloc(count, size, flags) calloc(count, size)
 #define kmalloc(size, flags) malloc(size)
-#define kzalloc(size, flags) calloc(1, size)
 #define kvfree free
 #define kfree free
 
