@@ -32,7 +32,7 @@ export async function runProto(argv: readonly string[], io: Io): Promise<number>
   const iface = /^[A-Za-z0-9_.-]{1,64}$/.test(argv[2] ?? "") ? (argv[2] ?? "-") : "-";
   let host: Host;
   try {
-    host = await openHost(iface);
+    host = await openHost(iface, argv[1] === "teardown" ? "teardown" : "otherwise");
   } catch (error) {
     const text = `ubus: ${error instanceof Error ? error.message : String(error)}`;
     openLog(iface)(argv[1] ?? "", "failed", text);

@@ -1,22 +1,27 @@
 import { execFile } from "node:child_process";
 import { EffectError } from "./errors.ts";
 
-/** Longest a program may run, ms: netifd kills a teardown after 5 s. */
-const TIME_LIMIT_MS = 4_000;
+/** Longest wait for what should take a moment, where nobody else waits with a limit, ms. */
+export const PATIENCE_MS = 30_000;
 /** Most output that is kept, octets: a full conntrack table of a large router. */
 const OUTPUT_LIMIT = 16 * 1024 * 1024;
 
 /**
  * Runs one program and gives its standard output. `argv` is never seen by a shell.
  *
- * @throws EffectError when the program is missing, fails or takes longer than 4 s; its message holds the program's own.
+ * @param limitMs when the program is ended.
+ * @throws EffectError when the program is missing, fails or takes longer; its message holds the program's own.
  */
-export function run(file: string, argv: readonly string[], input = ""): Promise<string> {
+export function run(
+  file: string,
+  argv: readonly string[],
+  { input = "", limitMs = PATIENCE_MS }: { readonly input?: string; readonly limitMs?: number } = {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = execFile(
       file,
       argv,
-      { timeout: TIME_LIMIT_MS, maxBuffer: OUTPUT_LIMIT, killSignal: "SIGKILL" },
+      { timeout: limitMs, maxBuffer: OUTPUT_LIMIT, killSignal: "SIGKILL" },
       (error, stdout, stderr) => {
         if (error === null) {
           resolve(stdout);
@@ -26,7 +31,7 @@ export function run(file: string, argv: readonly string[], input = ""): Promise<
           error.code === "ENOENT"
             ? "not installed"
             : error.killed
-              ? `no end after ${TIME_LIMIT_MS} ms`
+              ? `no end after ${limitMs} ms`
               : stderr.trim() || error.message;
         reject(new EffectError(`${file} ${argv.join(" ")}`.trim(), why));
       },

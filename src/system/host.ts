@@ -4,12 +4,18 @@ import { UbusCaller } from "ubus-client-ts";
 import { CONTROL_PATH } from "../mapmint/control.ts";
 import type { Ports } from "../netifd/ports.ts";
 import { statePath } from "../netifd/state.ts";
-import { run } from "./exec.ts";
+import { PATIENCE_MS, run } from "./exec.ts";
 import { readText, removeFile, replaceFile, writeOnce } from "./files.ts";
 import { openLog } from "./log.ts";
 
-/** Longest wait for one ubus answer, ms: netifd kills a teardown after 5 s, and a target that dies never answers. */
-const CALL_TIMEOUT_MS = 3_000;
+/**
+ * Longest wait for one ubus answer and for one program, ms: a target that dies never answers. netifd kills a teardown after
+ * 5 s; it waits for a setup as long as that takes, and what it was told too late would be undone under its feet.
+ */
+const LIMITS = {
+  teardown: { callMs: 3_000, programMs: 4_000 },
+  otherwise: { callMs: PATIENCE_MS, programMs: PATIENCE_MS },
+} as const;
 
 /** A connection to ubus with what a session needs beside it. Close it, or the process never ends. */
 export interface Host extends Ports {
@@ -17,24 +23,25 @@ export interface Host extends Ports {
 }
 
 /** @throws UbusError when ubusd does not answer. */
-export async function openHost(iface: string): Promise<Host> {
+export async function openHost(iface: string, purpose: keyof typeof LIMITS = "otherwise"): Promise<Host> {
+  const { callMs, programMs } = LIMITS[purpose];
   const path = process.env["UBUS_SOCKET"];
   const ubus = await UbusCaller.connect(path === undefined ? {} : { path });
   return {
     async call(object, method, args) {
       const [first] = await ubus.call(object, method, args as Record<string, never>, {
-        timeoutMs: CALL_TIMEOUT_MS,
+        timeoutMs: callMs,
       });
       return first ?? {};
     },
     log: openLog(iface),
     async loadFirewall(script) {
-      await run("nft", ["-f", "-"], script);
+      await run("nft", ["-f", "-"], { input: script, limitMs: programMs });
     },
     async flushFlows(ipv4) {
       const [address = ipv4] = ipv4.split("/");
       try {
-        await run("conntrack", ["-D", "-q", address]);
+        await run("conntrack", ["-D", "-q", address], { limitMs: programMs });
       } catch (error) {
         // conntrack exits 1 when there was no such flow.
         if (!String(error).includes("0 flow entries")) throw error;

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { run } from "../../../src/system/exec.ts";
 
 test("gives standard output, passes input, and no shell sees the arguments", async () => {
-  expect(await run("cat", [], "text")).toBe("text");
+  expect(await run("cat", [], { input: "text" })).toBe("text");
   expect(await run("printf", ["%s", "$(id); a b"])).toBe("$(id); a b");
 });
 
@@ -15,5 +15,9 @@ test("failures name the command and hold its own words", async () => {
 });
 
 test("a program that does not read its input is no error", async () => {
-  expect(await run("true", [], "x".repeat(1 << 20))).toBe("");
+  expect(await run("true", [], { input: "x".repeat(1 << 20) })).toBe("");
+});
+
+test("a program that does not end is ended, and so named", async () => {
+  await expect(run("sleep", ["60"], { limitMs: 50 })).rejects.toThrow("sleep 60: no end after 50 ms");
 });
