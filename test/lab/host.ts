@@ -10,7 +10,7 @@ import { decode, type Message } from "./report.ts";
 import { boot } from "./uml.ts";
 
 /** A guest that hangs is ended. The slowest machine seen took 140 s for a guest. */
-const LIMIT_MS = 600_000;
+const LIMIT_SECONDS = 600;
 
 const modes: Readonly<Record<string, readonly string[]>> = {
   demo: ["map-t", "map-e"],
@@ -86,7 +86,7 @@ async function runScenario(scenario: string): Promise<void> {
       cache: cache ?? "",
       program: "lab/scenario.mjs",
       args: [scenario],
-      timeoutMs: LIMIT_MS,
+      limitSeconds: LIMIT_SECONDS,
       onLine(line) {
         const message = decode(line);
         if (message === undefined) {

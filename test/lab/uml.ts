@@ -1,6 +1,9 @@
 /** Boots the lab kernel for one guest program, passes on what it prints, and gives its exit code. */
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 export interface Guest {
@@ -12,17 +15,52 @@ export interface Guest {
   /** The guest program, relative to the cache, and its arguments (no spaces inside one). */
   readonly program: string;
   readonly args: readonly string[];
-  readonly timeoutMs: number;
+  /** A guest that runs longer is ended. Seconds in which the machine itself stood still do not count. */
+  readonly limitSeconds: number;
   readonly onLine: (line: string) => void;
 }
 
 const EXIT_MARKER = /^@@lab-exit (\d+)$/;
 
+/** What a process has done so far, or undefined when there is none. */
+function work(pid: number): { readonly state: string; readonly seconds: number } | undefined {
+  try {
+    // proc(5): the name, in brackets, may have spaces; state is field 3, utime and stime are fields 14 and 15.
+    const [, rest = ""] = readFileSync(`/proc/${pid}/stat`, "utf8").split(/\) (.*)/s);
+    const fields = rest.split(" ");
+    const ticks = Number(fields[11]) + Number(fields[12]);
+    return { state: fields[0] ?? "?", seconds: ticks / 100 };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Lines of each answer of a guest's kernel that are worth telling. */
+const TOLD = 150;
+
+/** What is to be known of a guest that did not come to its end. */
+function autopsy(pid: number, guest: Guest, directory: string, seconds: number): string {
+  const ask = (command: string) => {
+    const argv = [`${guest.project}/test/lab/mconsole.py`, `${directory}/lab/mconsole`, command];
+    const { stdout, stderr } = spawnSync("python3", argv, { encoding: "utf8", timeout: 30_000 });
+    return `${command}: ${stdout}${stderr}`.trimEnd().split("\n").slice(0, TOLD).join("\n");
+  };
+  const now = work(pid);
+  const busy = now === undefined ? "gone" : `state ${now.state}, ${(now.seconds - seconds).toFixed(1)} s`;
+  // All levels are let through to the console first; then: tasks that are blocked, timers, tasks.
+  ask("sysrq 9");
+  const answers = ["w", "q", "t"].map((key) => ask(`sysrq ${key}`));
+  return `its process: ${busy} of processor time in the last minute\n${answers.join("\n")}`;
+}
+
 /** @throws Error when the guest gave no exit code: it panicked, hung, or never came up. */
 export function boot(guest: Guest): Promise<number> {
+  const directory = mkdtempSync(join(tmpdir(), "mapmin-lab-"));
   const child = spawn(
     guest.kernel,
     [
+      `uml_dir=${directory}`,
+      "umid=lab",
       "mem=1536M",
       "root=/dev/root",
       "rootfstype=hostfs",
@@ -47,7 +85,7 @@ export function boot(guest: Guest): Promise<number> {
   );
   return new Promise((resolve, reject) => {
     let code: number | undefined;
-    let timedOut = false;
+    let hung: string | undefined;
     const last: string[] = [];
     const stop = () => {
       try {
@@ -55,11 +93,21 @@ export function boot(guest: Guest): Promise<number> {
       } catch {
         // It has ended by itself.
       }
+      rmSync(directory, { recursive: true, force: true });
     };
-    const timer = setTimeout(() => {
-      timedOut = true;
+    // By ticks: after a pause of the whole machine a timer of the whole time would be due at once.
+    let ticks = 0;
+    let minute = 0;
+    const timer = setInterval(() => {
+      ticks += 1;
+      if (child.pid === undefined) return;
+      if (ticks === guest.limitSeconds - 60) minute = work(child.pid)?.seconds ?? 0;
+      if (ticks < guest.limitSeconds) return;
+      clearInterval(timer);
+      const until = [...last];
+      hung = `${autopsy(child.pid, guest, directory, minute)}\nits last lines before:\n${until.join("\n")}`;
       stop();
-    }, guest.timeoutMs);
+    }, 1_000);
     process.once("exit", stop);
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on("line", (raw) => {
@@ -74,13 +122,18 @@ export function boot(guest: Guest): Promise<number> {
         guest.onLine(line);
       });
     }
-    child.once("error", reject);
+    child.once("error", (error) => {
+      clearInterval(timer);
+      stop();
+      reject(error);
+    });
     child.once("close", () => {
-      clearTimeout(timer);
+      clearInterval(timer);
       process.removeListener("exit", stop);
       stop();
       if (code !== undefined) resolve(code);
-      else if (timedOut) reject(new Error(`the guest did not end within ${guest.timeoutMs / 1000} s`));
+      else if (hung !== undefined)
+        reject(new Error(`the guest did not end within ${guest.limitSeconds} s; ${hung}`));
       else reject(new Error(`the guest ended without an exit code; its last lines:\n${last.join("\n")}`));
     });
   });
