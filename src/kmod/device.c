@@ -9,6 +9,7 @@
 #include <net/rtnetlink.h>
 
 #include "mapmint.h"
+#include "skb.h"
 
 /*
  * Room before a packet for what grows: IPv6 less IPv4 header, a Fragment Header, and a link header.
@@ -58,7 +59,7 @@ static void mm_dev_free(struct net_device *dev)
 	free_percpu(mm->stats);
 }
 
-static const struct net_device_ops mm_netdev_ops = {
+const struct net_device_ops mm_netdev_ops = {
 	.ndo_init = mm_dev_init,
 	.ndo_stop = mm_dev_stop,
 	.ndo_start_xmit = mm_xmit,
@@ -129,11 +130,6 @@ static struct rtnl_link_ops mm_link_ops __read_mostly = {
 	.newlink = mm_newlink,
 	.dellink = mm_dellink,
 };
-
-bool mm_is_device(const struct net_device *dev)
-{
-	return dev->netdev_ops == &mm_netdev_ops;
-}
 
 /*
  * Creates a device in a namespace, under rtnl. An error pointer when the name is taken or not one.

@@ -11,6 +11,7 @@
 #include <net/route.h>
 
 #include "nat.h"
+#include "skb.h"
 
 #define MM_PRI_GUARD_OUT 310
 #define MM_PRI_GUARD_IN (-310)

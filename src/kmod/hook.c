@@ -21,6 +21,7 @@
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 
 #include "mapmint.h"
+#include "skb.h"
 
 static unsigned int mm_hook_in6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
@@ -47,9 +48,6 @@ static unsigned int mm_out_limit(const struct sk_buff *skb, const struct nf_hook
 	const struct mm_port none = {};
 	struct in6_addr dst;
 
-	/* No IPv6 path is narrower (RFC 8200 s5): the usual small packet needs no look-up. */
-	if (!mm_exceeds(skb, min(limit, IPV6_MIN_MTU - 20)))
-		return limit;
 	rules = rcu_dereference(mm->rules);
 	if (rules && !mm_remote_to_v6(rules, ip_hdr(skb)->daddr, none, MM_ANY_DOMAIN, &dst))
 		limit = min(limit, mm_mtu6(mm, &dst, skb->mark) - 20);
@@ -61,6 +59,12 @@ static unsigned int mm_hook_forward4(void *priv, struct sk_buff *skb,
 {
 	unsigned int limit;
 
+	/*
+	 * No IPv6 path is narrower (RFC 8200 s5): the usual small packet needs no look-up. Where
+	 * the IPv4 route's own MTU is less, the stack has answered before us.
+	 */
+	if (!mm_exceeds(skb, IPV6_MIN_MTU - sizeof(struct iphdr)))
+		return NF_ACCEPT;
 	if (!state->out || !mm_is_device(state->out) || !(ip_hdr(skb)->frag_off & htons(IP_DF)) ||
 	    IPCB(skb)->frag_max_size)
 		return NF_ACCEPT;
@@ -75,14 +79,11 @@ static unsigned int mm_hook_forward4(void *priv, struct sk_buff *skb,
 static unsigned int mm_hook_post4(void *priv, struct sk_buff *skb,
 				  const struct nf_hook_state *state)
 {
-	bool cut;
-
-	if (!state->out || !mm_is_device(state->out))
-		return NF_ACCEPT;
 	/* What the stack would cut as IPv4, where only the first piece has ports to judge by. */
-	cut = IPCB(skb)->frag_max_size ||
-	      (!(ip_hdr(skb)->frag_off & htons(IP_DF)) && mm_exceeds(skb, dst_mtu(skb_dst(skb))));
-	if (!cut)
+	if (!IPCB(skb)->frag_max_size && (ip_hdr(skb)->frag_off & htons(IP_DF) ||
+					  !mm_exceeds(skb, dst_mtu(skb_dst(skb)))))
+		return NF_ACCEPT;
+	if (!state->out || !mm_is_device(state->out))
 		return NF_ACCEPT;
 	/* Connection tracking may come behind us at the same priority, and must know this flow. */
 	if (nf_conntrack_confirm(skb) != NF_ACCEPT)

@@ -189,6 +189,12 @@ static inline void mm_count_add(struct mm_dev *mm, enum mm_counter which, u64 nu
 	this_cpu_add(mm->stats->count[which], number);
 }
 
+/* MM_4TO6 or MM_6TO4, which nobody counts with bottom halves on: no interrupts to be kept away. */
+static inline void mm_count_passed(struct mm_dev *mm, enum mm_counter which, unsigned int packets)
+{
+	__this_cpu_add(mm->stats->count[which], packets);
+}
+
 static inline __be32 mm_mask4(u8 length)
 {
 	return length ? htonl(~0U << (32 - length)) : 0;
@@ -233,7 +239,6 @@ int mm_remote_domain(const struct mm_rules *rules, __be32 v4, struct mm_port por
 /* transmit.c */
 netdev_tx_t mm_xmit(struct sk_buff *skb, struct net_device *dev);
 void mm_transmit(struct mm_dev *mm, struct sk_buff *skb);
-bool mm_exceeds(const struct sk_buff *skb, unsigned int limit);
 
 /* receive.c */
 bool mm_receive(struct mm_dev *mm, struct sk_buff *skb, bool direct);
@@ -271,7 +276,6 @@ void mm_hooks_unregister(struct net *net);
 struct net_device *mm_device_create(struct net *net, const char *name);
 void mm_device_delete(struct mm_dev *mm);
 struct mm_dev *mm_device_find(struct net *net, const char *name);
-bool mm_is_device(const struct net_device *dev);
 void mm_device_set_rules(struct mm_dev *mm, struct mm_rules *rules);
 int mm_link_register(void);
 void mm_link_unregister(void);

@@ -17,7 +17,7 @@ static void mm_count_in(struct mm_dev *mm, unsigned int packets, unsigned int oc
 	u64_stats_add(&stats->rx_packets, packets);
 	u64_stats_add(&stats->rx_bytes, octets);
 	u64_stats_update_end(&stats->syncp);
-	this_cpu_add(mm->stats->count[MM_6TO4], packets);
+	mm_count_passed(mm, MM_6TO4, packets);
 }
 
 /*
@@ -124,18 +124,22 @@ static int mm_receive_one(struct mm_dev *mm, const struct mm_rules *rules, struc
 			  bool direct)
 {
 	bool cut = IP6CB(skb)->frag_max_size || (skb_has_frag_list(skb) && !skb_is_gso(skb));
-	u8 buffer[MM_HEAD] __aligned(8);
 	struct mm_packet packet;
 	struct mm_xlat x;
 	int verdict;
 
-	mm_show(skb, cut, buffer, &packet);
+	mm_show(skb, cut, &packet);
 	verdict = mm_xlat6(rules, &packet, &x);
-	if (verdict == MM_XLAT_MORE) {
+	if (unlikely(verdict == MM_XLAT_MORE)) {
+		if (!mm_show_more(skb, &packet))
+			return MM_DROP_MEMORY;
+		verdict = mm_xlat6(rules, &packet, &x);
+	}
+	if (unlikely(verdict == MM_XLAT_MORE)) {
 		/* Extension headers beyond what is usual: all that they can reach is looked at. */
 		if (skb_linearize(skb))
 			return MM_DROP_MEMORY;
-		mm_show(skb, cut, buffer, &packet);
+		mm_show(skb, cut, &packet);
 		verdict = mm_xlat6(rules, &packet, &x);
 	}
 	if (verdict == MM_XLAT_ERROR)

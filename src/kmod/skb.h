@@ -1,18 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What both directions do with socket buffers. */
+/* What is done with socket buffers and devices, of which the core knows nothing. */
 #ifndef MAPMINT_SKB_H
 #define MAPMINT_SKB_H
+
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
 
 #include "xlat.h"
 
 /* More than an error has any use for, and little enough to be put into one piece. */
 #define MM_ERROR_MOST 9216
 
+/* device.c */
+extern const struct net_device_ops mm_netdev_ops;
+
+static inline bool mm_is_device(const struct net_device *dev)
+{
+	return dev->netdev_ops == &mm_netdev_ops;
+}
+
 /* transmit.c */
 bool mm_gso_foreign(const struct sk_buff *skb);
 struct sk_buff *mm_segment(struct sk_buff *skb);
 int mm_apply(struct sk_buff *skb, const struct mm_xlat *x, unsigned int room);
-void mm_show(const struct sk_buff *skb, bool cut, u8 *buffer, struct mm_packet *packet);
+void mm_show(const struct sk_buff *skb, bool cut, struct mm_packet *packet);
+bool mm_show_more(struct sk_buff *skb, struct mm_packet *packet);
 u32 mm_env_mtu6(const struct mm_env *env, const struct in6_addr *dst);
+
+/* Whether a packet, or of a super-packet a segment, has more than @limit octets. */
+static inline bool mm_exceeds(const struct sk_buff *skb, unsigned int limit)
+{
+	if (skb_is_gso(skb))
+		return !skb_gso_validate_network_len(skb, limit);
+	return skb->len > limit;
+}
 
 #endif

@@ -20,13 +20,6 @@
 #define MM_GSO_KEPT (SKB_GSO_TCPV4 | SKB_GSO_TCPV6 | SKB_GSO_TCP_ECN | SKB_GSO_TCP_FIXEDID |      \
 		     SKB_GSO_DODGY | SKB_GSO_UDP_L4)
 
-bool mm_exceeds(const struct sk_buff *skb, unsigned int limit)
-{
-	if (skb_is_gso(skb))
-		return !skb_gso_validate_network_len(skb, limit);
-	return skb->len > limit;
-}
-
 /* A socket buffer that is an IPv6 packet now goes where its route says; takes it over. */
 static int mm_send6(struct mm_dev *mm, struct sk_buff *skb, struct dst_entry *route)
 {
@@ -147,10 +140,15 @@ int mm_apply(struct sk_buff *skb, const struct mm_xlat *x, unsigned int room)
 		if (skb->ip_summed == CHECKSUM_COMPLETE)
 			skb->ip_summed = CHECKSUM_NONE;
 	}
-	skb_pull_rcsum(skb, x->strip);
+	skb_postpull_rcsum(skb, skb->data, x->strip);
+	__skb_pull(skb, x->strip);
 	skb_reset_transport_header(skb);
 	__skb_push(skb, x->size);
-	memcpy(skb->data, x->header, x->size);
+	/* A size that the compiler knows needs no call. */
+	if (likely(x->size == sizeof(struct ipv6hdr)))
+		memcpy(skb->data, x->header, sizeof(struct ipv6hdr));
+	else
+		memcpy(skb->data, x->header, x->size);
 	skb_postpush_rcsum(skb, skb->data, x->size);
 	skb_reset_network_header(skb);
 	skb_reset_mac_header(skb);
@@ -162,20 +160,23 @@ int mm_apply(struct sk_buff *skb, const struct mm_xlat *x, unsigned int room)
 	return 0;
 }
 
-/* What the core is shown of a packet. @buffer: MM_HEAD octets, for one that lies in pieces. */
-void mm_show(const struct sk_buff *skb, bool cut, u8 *buffer, struct mm_packet *packet)
+/* What the core is shown of a packet: as a rule its headers are in one piece. */
+void mm_show(const struct sk_buff *skb, bool cut, struct mm_packet *packet)
 {
-	unsigned int most = min_t(unsigned int, skb->len, MM_HEAD);
-
 	packet->head = skb->data;
 	packet->head_len = skb_headlen(skb);
-	if (packet->head_len < most && !skb_copy_bits(skb, 0, buffer, most)) {
-		packet->head = buffer;
-		packet->head_len = most;
-	}
 	packet->len = skb->len;
 	packet->partial = skb->ip_summed == CHECKSUM_PARTIAL;
 	packet->cut = cut;
+}
+
+/* Where that was not enough. False: there is no memory. */
+bool mm_show_more(struct sk_buff *skb, struct mm_packet *packet)
+{
+	if (!pskb_may_pull(skb, min_t(unsigned int, skb->len, MM_HEAD)))
+		return false;
+	mm_show(skb, packet->cut, packet);
+	return true;
 }
 
 u32 mm_env_mtu6(const struct mm_env *env, const struct in6_addr *dst)
@@ -213,7 +214,7 @@ static int mm_transmit_error(struct mm_dev *mm, const struct mm_rules *rules, st
 		kfree_skb(out);
 		return verdict;
 	}
-	mm_count(mm, MM_4TO6);
+	mm_count_passed(mm, MM_4TO6, 1);
 	dev_sw_netstats_tx_add(mm->dev, 1, skb->len);
 	mm_send6(mm, out, route);
 	consume_skb(skb);
@@ -286,14 +287,18 @@ static int mm_transmit_one(struct mm_dev *mm, const struct mm_rules *rules, stru
 {
 	unsigned int length = skb->len, packets = skb_shinfo(skb)->gso_segs ?: 1;
 	unsigned int piece = IPV6_MIN_MTU;
-	u8 buffer[MM_HEAD] __aligned(8);
 	struct mm_packet packet;
 	struct dst_entry *route;
 	struct mm_xlat x;
 	int verdict;
 
-	mm_show(skb, IPCB(skb)->frag_max_size, buffer, &packet);
+	mm_show(skb, IPCB(skb)->frag_max_size, &packet);
 	verdict = mm_xlat4(rules, &packet, &x);
+	if (unlikely(verdict == MM_XLAT_MORE)) {
+		if (!mm_show_more(skb, &packet))
+			return MM_DROP_MEMORY;
+		verdict = mm_xlat4(rules, &packet, &x);
+	}
 	if (verdict == MM_XLAT_ERROR)
 		return mm_transmit_error(mm, rules, skb);
 	if (x.answer.due)
@@ -315,7 +320,7 @@ static int mm_transmit_one(struct mm_dev *mm, const struct mm_rules *rules, stru
 		mm_complete(skb, (struct ipv6hdr *)x.header, &x);
 	if (mm_apply(skb, &x, LL_RESERVED_SPACE(route->dev)))
 		return MM_DROP_MEMORY;
-	this_cpu_add(mm->stats->count[MM_4TO6], packets);
+	mm_count_passed(mm, MM_4TO6, packets);
 	dev_sw_netstats_tx_add(mm->dev, packets, length);
 	if (!skb_is_gso(skb) && skb->len > piece)
 		return mm_send_fragments(mm, skb, route, piece, &x);

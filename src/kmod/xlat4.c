@@ -14,17 +14,6 @@
 
 #include "xlat.h"
 
-/* A checksum whose pseudo-header changes from one pair of addresses to another (RFC 1624). */
-__sum16 mm_replace_pseudo(__sum16 check, const void *from, int from_len, const void *to,
-			  int to_len)
-{
-	__wsum sum = ~csum_unfold(check);
-
-	sum = csum_sub(sum, csum_partial(from, from_len, 0));
-	sum = csum_add(sum, csum_partial(to, to_len, 0));
-	return csum_fold(sum);
-}
-
 /* Where a transport header has its checksum over a pseudo-header; 0: it has none. */
 unsigned int mm_check_offset(u8 protocol)
 {
@@ -131,8 +120,9 @@ static int mm_transport4(const struct mm_packet *packet, const struct iphdr *iph
 		return 0;
 	x->check_at = x->strip + offset;
 	if (packet->partial) {
-		x->check = ~csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, x->payload, iph->protocol,
-					    0);
+		x->check = ~csum_fold(csum_add(mm_sum(&ip6h->saddr, 32),
+					       (__force __wsum)htonl(x->payload +
+								     iph->protocol)));
 		return 0;
 	}
 	memcpy(&check, packet->head + x->check_at, sizeof(check));
@@ -221,8 +211,11 @@ int mm_xlat4(const struct mm_rules *rules, const struct mm_packet *packet, struc
 	x->check_at = 0;
 	x->id_due = false;
 	x->answer.due = false;
-	if (packet->head_len < sizeof(*iph) || iph->version != 4 || iph->ihl < 5 ||
-	    packet->len < iph->ihl * 4U)
+	if (packet->len < sizeof(*iph))
+		return MM_DROP_HEADER;
+	if (packet->head_len < sizeof(*iph))
+		return MM_XLAT_MORE;
+	if (iph->version != 4 || iph->ihl < 5 || packet->len < iph->ihl * 4U)
 		return MM_DROP_HEADER;
 	x->strip = iph->ihl * 4;
 	if (packet->head_len < x->strip)

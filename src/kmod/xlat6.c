@@ -155,7 +155,11 @@ int mm_xlat6(const struct mm_rules *rules, const struct mm_packet *packet, struc
 	x->retype = false;
 	x->check_at = 0;
 	x->answer.due = false;
-	if (packet->head_len < sizeof(*ip6h) || ip6h->version != 6)
+	if (packet->len < sizeof(*ip6h))
+		return MM_XLAT_PASS;
+	if (packet->head_len < sizeof(*ip6h))
+		return MM_XLAT_MORE;
+	if (ip6h->version != 6)
 		return MM_XLAT_PASS;
 	if (mm_local_to_v4(rules, &ip6h->daddr, &iph->daddr, &x->edge, &domain))
 		return MM_XLAT_PASS;

@@ -20,7 +20,7 @@ MODULE, JOOL, TRAFFIC, ROUNDS = sys.argv[1], sys.argv[2:-2], sys.argv[-2], int(s
 DMR = "2001:db8:ffff::/96"
 SERVER4, SERVER6 = "203.0.113.10", "2001:db8:ffff::cb00:710a"
 TUNNEL4 = "198.51.100.1"
-MSS, OCTETS, DATAGRAMS, BURST = 1380, 96 << 20, 60_000, 40
+MSS, OCTETS, DATAGRAMS, BURST = 1380, 48 << 20, 240_000, 40
 # Customer edges: their number is in all of their addresses.
 EDGES = {"ce": 1, "jool": 2, "many": 3}
 
@@ -134,7 +134,7 @@ BARS = {
     "TCP down": (("mapmint", "plain IPv6", 0.90), ("mapmint", "Jool", 1)),
     "UDP 18 octets": (("mapmint", "Jool", 1), ("mapmint", "ip6_tunnel", 1), ("1,000 FMRs", "mapmint", 1 / 1.1)),
 }
-SINK = "table netdev sink { chain c { type filter hook ingress device eth0 priority 0; meta l4proto { udp, 4 } drop; }; }"
+SINK = "table netdev sink { chain c { type filter hook ingress device eth0 priority 0; meta l4proto != ipv6-icmp drop; }; }"
 
 
 def received(server):
