@@ -15,8 +15,8 @@ export interface Guest {
   /** The guest program, relative to the cache, and its arguments (no spaces inside one). */
   readonly program: string;
   readonly args: readonly string[];
-  /** A guest that runs longer is ended. Seconds in which the machine itself stood still do not count. */
-  readonly limitSeconds: number;
+  /** A guest that says nothing for so long is ended. Seconds in which the machine stood still do not count. */
+  readonly silentSeconds: number;
   readonly onLine: (line: string) => void;
 }
 
@@ -53,7 +53,10 @@ function autopsy(pid: number, guest: Guest, directory: string, seconds: number):
   return `its process: ${busy} of processor time in the last minute\n${answers.join("\n")}`;
 }
 
-/** @throws Error when the guest gave no exit code: it panicked, hung, or never came up. */
+/** The guest said nothing any more: all that is to be known of it then. */
+export class Frozen extends Error {}
+
+/** @throws Frozen, or Error when the guest gave no exit code for another reason: it panicked, or never came up. */
 export function boot(guest: Guest): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), "mapmin-lab-"));
   const child = spawn(
@@ -96,13 +99,13 @@ export function boot(guest: Guest): Promise<number> {
       rmSync(directory, { recursive: true, force: true });
     };
     // By ticks: after a pause of the whole machine a timer of the whole time would be due at once.
-    let ticks = 0;
+    let silent = 0;
     let minute = 0;
     const timer = setInterval(() => {
-      ticks += 1;
+      silent += 1;
       if (child.pid === undefined) return;
-      if (ticks === guest.limitSeconds - 60) minute = work(child.pid)?.seconds ?? 0;
-      if (ticks < guest.limitSeconds) return;
+      if (silent === guest.silentSeconds - 60) minute = work(child.pid)?.seconds ?? 0;
+      if (silent < guest.silentSeconds) return;
       clearInterval(timer);
       const until = [...last];
       hung = `${autopsy(child.pid, guest, directory, minute)}\nits last lines before:\n${until.join("\n")}`;
@@ -117,6 +120,7 @@ export function boot(guest: Guest): Promise<number> {
           code = Number(marker[1]);
           return;
         }
+        silent = 0;
         last.push(line);
         if (last.length > 40) last.shift();
         guest.onLine(line);
@@ -133,7 +137,7 @@ export function boot(guest: Guest): Promise<number> {
       stop();
       if (code !== undefined) resolve(code);
       else if (hung !== undefined)
-        reject(new Error(`the guest did not end within ${guest.limitSeconds} s; ${hung}`));
+        reject(new Frozen(`the guest said nothing for ${guest.silentSeconds} s; ${hung}`));
       else reject(new Error(`the guest ended without an exit code; its last lines:\n${last.join("\n")}`));
     });
   });
