@@ -189,12 +189,6 @@ static inline void mm_count_add(struct mm_dev *mm, enum mm_counter which, u64 nu
 	this_cpu_add(mm->stats->count[which], number);
 }
 
-/* MM_4TO6 or MM_6TO4, which nobody counts with bottom halves on: no interrupts to be kept away. */
-static inline void mm_count_passed(struct mm_dev *mm, enum mm_counter which, unsigned int packets)
-{
-	__this_cpu_add(mm->stats->count[which], packets);
-}
-
 static inline __be32 mm_mask4(u8 length)
 {
 	return length ? htonl(~0U << (32 - length)) : 0;

@@ -35,4 +35,10 @@ static inline bool mm_exceeds(const struct sk_buff *skb, unsigned int limit)
 	return skb->len > limit;
 }
 
+/* MM_4TO6 or MM_6TO4, which nobody counts with bottom halves on: no interrupts to be kept away. */
+static inline void mm_count_passed(struct mm_dev *mm, enum mm_counter which, unsigned int packets)
+{
+	__this_cpu_add(mm->stats->count[which], packets);
+}
+
 #endif
