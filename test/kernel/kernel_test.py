@@ -13,12 +13,12 @@ import sys
 import threading
 import time
 
-from net import IP_MTU, IP_MTU_DISCOVER, PMTUDISC_DO, Capture, Namespace, checksum, echo, ip, sh, udp
+from net import IP_MTU_DISCOVER, Capture, Namespace, checksum, echo, ip, sh, udp
 from relays import Tayga
 from wire import Capture4, Capture6, destination6, icmp6, ip6, next_header, raw6, source6, udp6
 from world import (
     DEFAULT, DMR, EDGE, INSIDE, LOCAL, MAP, OUTSIDE, OWN, REMOTE, RULE, SERVER, Here, World, check, control, counters, devices,
-    dmesg, echo_server, enter, exchange, finish, last_message, ping, shown, tcp_echo,
+    dmesg, echo_server, enter, exchange, finish, last_message, learned, ping, shown, tcp_echo,
 )
 
 MODULE = sys.argv[1]
@@ -157,30 +157,14 @@ def narrow(world, octets):
 def mtu(world):
     """What is too big is answered, to the host, about its own packet."""
     sock = world.lan.udp(to=(SERVER, 7))
-    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, PMTUDISC_DO)
-    try:
-        sock.send(b"x" * 1472)
-    except OSError:
-        pass
-    time.sleep(0.2)
-    found = sock.getsockopt(socket.SOL_IP, IP_MTU)
+    found = learned(sock, 1472, 1480)
     check("1,500 octets with DF: the host learns 1480", found == 1480, found)
     sock.close()
     narrow(world, 1400)
     try:
         sock = world.lan.udp(to=(SERVER, 7))
-        sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, PMTUDISC_DO)
-        learned = 0
-        for _ in range(6):
-            try:
-                sock.send(b"x" * 1440)
-            except OSError:
-                pass
-            time.sleep(0.2)
-            learned = sock.getsockopt(socket.SOL_IP, IP_MTU)
-            if learned == 1380:
-                break
-        check("a router's Packet Too Big of 1400: the host learns 1380", learned == 1380, learned)
+        found = learned(sock, 1440, 1380)
+        check("a router's Packet Too Big of 1400: the host learns 1380", found == 1380, found)
         check("TCP goes on: 200 kB there and back", tcp_echo(world.lan, 200_000))
     finally:
         # The parts that follow are not about it.

@@ -3,13 +3,12 @@
 import os
 import socket
 import struct
-import time
 
-from net import IP_MTU, IP_MTU_DISCOVER
+from net import IP_MTU_DISCOVER
 from rows import errors, quotes, watched
 from through import DO, DONT, ECHO
 from wire import next_header, source6
-from world import LAN, MAP, OWN, SERVER, exchange, tcp_echo
+from world import LAN, MAP, OWN, SERVER, exchange, learned, tcp_echo
 
 # Of struct tcp_info, where the path's MTU is.
 TCP_INFO_PMTU = 60
@@ -43,19 +42,9 @@ def upload(sock, size):
 def learns(world, title, mtu4):
     """A connected UDP socket and an unclamped TCP connection behind the NAT both learn it, from errors about their own packets."""
     sock = watched(world.lan.udp(to=(SERVER, 7)))
-    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DO)
     port = sock.getsockname()[1]
-    learned = 0
-    for _ in range(5):
-        try:
-            sock.send(bytes(1440))
-        except OSError:
-            pass
-        time.sleep(0.1)
-        learned = sock.getsockopt(socket.SOL_IP, IP_MTU)
-        if learned == mtu4:
-            break
-    world.check(f"{title}: the UDP socket learns {mtu4}", learned == mtu4, learned)
+    found = learned(sock, 1440, mtu4)
+    world.check(f"{title}: the UDP socket learns {mtu4}", found == mtu4, found)
     told = [e for e in errors(world.lan4.seen) if e[1:3] == (3, 4)]
     world.check(f"{title}: the error quotes the host's own address and port", told and all(
         quotes(e[4], 17, LAN, port, SERVER, 7) and e[3] == mtu4 for e in told), told[:2])
@@ -105,18 +94,9 @@ def offloaded(world):
         sock = world.lan.udp(to=(SERVER, 7))
         sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DO)
         small = [exchange(sock, b"small", 1) for _ in range(4)]
-        learned = 0
-        for _ in range(5):
-            try:
-                sock.send(bytes(1440))
-            except OSError:
-                pass
-            time.sleep(0.1)
-            learned = sock.getsockopt(socket.SOL_IP, IP_MTU)
-            if learned == 1380:
-                break
+        found = learned(sock, 1440, 1380)
         world.check("with a flow table: small datagrams come back", small == [b"small"] * 4, small)
-        world.check("with a flow table: the UDP socket learns 1380", learned == 1380, learned)
+        world.check("with a flow table: the UDP socket learns 1380", found == 1380, found)
         sock.close()
         sock = connected(world.lan, (SERVER, 7))
         good = upload(sock, 200_000)
@@ -132,18 +112,8 @@ def router(world):
     world.ce.run("ip -6 route add 2001:db8:ffff::/48 via 2001:db8:f000:1::1 mtu 1400")
     try:
         sock = world.ce.udp(to=(SERVER, 7))
-        sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DO)
-        learned = 0
-        for _ in range(5):
-            try:
-                sock.send(bytes(1440))
-            except OSError:
-                pass
-            time.sleep(0.1)
-            learned = sock.getsockopt(socket.SOL_IP, IP_MTU)
-            if learned == 1380:
-                break
-        world.check("a socket of the router's learns 1380", learned == 1380, learned)
+        found = learned(sock, 1440, 1380)
+        world.check("a socket of the router's learns 1380", found == 1380, found)
         sock.close()
         world.check("TCP of the router's: 200 kB there and back", tcp_echo(world.ce, 200_000))
     finally:
@@ -172,21 +142,11 @@ def narrow_lan(world):
     world.ce.run("ip route change 192.168.1.0/24 dev br-lan src 192.168.1.1 mtu 1400")
     try:
         sock = world.server.udp(to=(OWN, ECHO))
-        sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DO)
-        learned = 0
-        for _ in range(5):
-            try:
-                sock.send(bytes(1440))
-            except OSError:
-                pass
-            time.sleep(0.1)
-            learned = sock.getsockopt(socket.SOL_IP, IP_MTU)
-            if learned == 1400:
-                break
+        found = learned(sock, 1440, 1400)
         said = [p for p in world.out6.seen if next_header(p) == 58 and p[40] == 2]
         world.check("a narrow LAN: Packet Too Big of 1420 leaves", said and all(
             struct.unpack("!I", p[44:48])[0] == 1420 and p[8:24] == socket.inet_pton(socket.AF_INET6, MAP) for p in said), [p.hex() for p in said[:2]])
-        world.check("a narrow LAN: the server's UDP socket learns 1400", learned == 1400, learned)
+        world.check("a narrow LAN: the server's UDP socket learns 1400", found == 1400, found)
         sock.close()
         world.server.run("ip route flush cache")
         sock = connected(world.server, (OWN, ECHO))

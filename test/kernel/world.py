@@ -13,10 +13,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 from kmod import check, control, counters, enter, last_message, read, results
 from memory import complaints, has_kmemleak, leaks
-from net import IP_MTU_DISCOVER, Namespace, sh
+from net import IP_MTU, IP_MTU_DISCOVER, PMTUDISC_DO, Namespace, sh
 
 OWN, SERVER, LAN = "192.0.2.18", "203.0.113.10", "192.168.1.2"
 MAP, DMR = "2001:db8:12:3400:0:c000:212:34", "2001:db8:ffff::/64"
@@ -135,6 +136,21 @@ class World:
 
 
 # --- users ---------------------------------------------------------------------------------------
+
+def learned(sock, octets, wanted):
+    """What a connected UDP socket takes for the path's MTU when it has sent that much a few times, or once it is what is wanted."""
+    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, PMTUDISC_DO)
+    for _ in range(6):
+        try:
+            sock.send(bytes(octets))
+        except OSError:
+            pass
+        time.sleep(0.1)
+        found = sock.getsockopt(socket.SOL_IP, IP_MTU)
+        if found == wanted:
+            break
+    return found
+
 
 def echo_server(namespace, port, own=SERVER, discover=1):
     """Answers UDP datagrams with themselves, and TCP streams likewise. `discover` is IP_MTU_DISCOVER of the answers."""
