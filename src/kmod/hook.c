@@ -63,7 +63,7 @@ static unsigned int mm_hook_forward4(void *priv, struct sk_buff *skb,
 	 * No IPv6 path is narrower (RFC 8200 s5): the usual small packet needs no look-up. Where
 	 * the IPv4 route's own MTU is less, the stack has answered before us.
 	 */
-	if (!mm_exceeds(skb, IPV6_MIN_MTU - sizeof(struct iphdr)))
+	if (!skb_is_gso(skb) && skb->len <= IPV6_MIN_MTU - sizeof(struct iphdr))
 		return NF_ACCEPT;
 	if (!state->out || !mm_is_device(state->out) || !(ip_hdr(skb)->frag_off & htons(IP_DF)) ||
 	    IPCB(skb)->frag_max_size)
@@ -79,11 +79,14 @@ static unsigned int mm_hook_forward4(void *priv, struct sk_buff *skb,
 static unsigned int mm_hook_post4(void *priv, struct sk_buff *skb,
 				  const struct nf_hook_state *state)
 {
-	/* What the stack would cut as IPv4, where only the first piece has ports to judge by. */
-	if (!IPCB(skb)->frag_max_size && (ip_hdr(skb)->frag_off & htons(IP_DF) ||
-					  !mm_exceeds(skb, dst_mtu(skb_dst(skb)))))
+	bool came_cut = IPCB(skb)->frag_max_size;
+
+	if (!came_cut && ip_hdr(skb)->frag_off & htons(IP_DF))
 		return NF_ACCEPT;
 	if (!state->out || !mm_is_device(state->out))
+		return NF_ACCEPT;
+	/* What the stack would cut as IPv4, where only the first piece has ports to judge by. */
+	if (!came_cut && !mm_exceeds(skb, dst_mtu(skb_dst(skb))))
 		return NF_ACCEPT;
 	/* Connection tracking may come behind us at the same priority, and must know this flow. */
 	if (nf_conntrack_confirm(skb) != NF_ACCEPT)
