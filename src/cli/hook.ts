@@ -1,6 +1,6 @@
-import { applyLease, decodeLease } from "../netifd/hook.ts";
-import { run } from "../system/exec.ts";
-import { openHost } from "../system/host.ts";
+import { applyLease, decodeLease } from "../engine/lease.ts";
+import { run } from "../system/node/exec.ts";
+import { openHost } from "../system/node/host.ts";
 import { Exit, type Io } from "./io.ts";
 
 const help = `usage: hook INTERFACE STATE

@@ -1,7 +1,6 @@
 /** `mapminctl -s | -r | -q`: the options of the original, printed as commands for a shell. Runs nothing. */
 
 import { parseArgs } from "node:util";
-import { renderIptables } from "../firewall/iptables.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import {
   formatIpv4,
@@ -12,8 +11,9 @@ import {
   parseIpv6Prefix,
 } from "../ip/text.ts";
 import { computeCe } from "../map/ce.ts";
-import type { MapRule } from "../map/types.ts";
-import { CONTROL_PATH, configWords, remoteWords } from "../mapmint/control.ts";
+import type { MapRule } from "../map/model.ts";
+import { renderIptables } from "../render/iptables.ts";
+import { CONTROL_PATH, configWords, remoteWords } from "../render/translator.ts";
 import { InputError } from "../wire/errors.ts";
 import { Exit, type Io } from "./io.ts";
 

@@ -1,9 +1,9 @@
 import { parseArgs } from "node:util";
 import { formatIpv4Prefix, formatIpv6Prefix } from "../ip/text.ts";
 import { chooseBmr, computeCe } from "../map/ce.ts";
-import type { CustomerEdge, MapDomain } from "../map/types.ts";
-import { parsePrefixes } from "../provision/lease.ts";
+import type { CustomerEdge, MapDomain } from "../map/model.ts";
 import { fromOption48879 } from "../provision/option.ts";
+import { parsePrefixes } from "../provision/prefixes.ts";
 import { InputError, MapminError } from "../wire/errors.ts";
 import { Exit, type Io } from "./io.ts";
 

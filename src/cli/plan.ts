@@ -1,11 +1,11 @@
 import { parseArgs } from "node:util";
-import { renderNft } from "../firewall/nft.ts";
 import { parseIpv6Prefix } from "../ip/text.ts";
-import { setupLines } from "../mapmint/control.ts";
-import { provision } from "../netifd/provisioning.ts";
-import { decodeConfig } from "../netifd/request.ts";
-import { shellCommands } from "../netifd/shell.ts";
-import { addressRequest, updateRequest } from "../netifd/update.ts";
+import { provision } from "../provision/choose.ts";
+import { decodeConfig } from "../provision/request.ts";
+import { addressRequest, updateRequest } from "../render/netifd.ts";
+import { renderNft } from "../render/nft.ts";
+import { shellCommands } from "../render/shell.ts";
+import { setupLines } from "../render/translator.ts";
 import { InputError } from "../wire/errors.ts";
 import { Exit, type Io } from "./io.ts";
 

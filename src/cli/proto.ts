@@ -1,8 +1,8 @@
-import { decodeRequest } from "../netifd/request.ts";
-import { renew, setup, teardown } from "../netifd/session.ts";
-import { blockRequest, errorRequest } from "../netifd/update.ts";
-import { type Host, openHost } from "../system/host.ts";
-import { openLog } from "../system/log.ts";
+import { renew, setup, teardown } from "../engine/session.ts";
+import { decodeRequest } from "../provision/request.ts";
+import { blockRequest, errorRequest } from "../render/netifd.ts";
+import { type ConnectedHost, openHost } from "../system/node/host.ts";
+import { openLog } from "../system/node/log.ts";
 import { InputError } from "../wire/errors.ts";
 import { Exit, type Io } from "./io.ts";
 
@@ -13,7 +13,11 @@ edge up or takes it away, reports to netifd over ubus, and writes each step to /
 `;
 
 /** Bad options have to reach \`ifstatus\`, or the interface stays pending and nobody knows why. */
-async function reportBadOptions(argv: readonly string[], error: InputError, host: Host): Promise<void> {
+async function reportBadOptions(
+  argv: readonly string[],
+  error: InputError,
+  host: ConnectedHost,
+): Promise<void> {
   const iface = argv[2] ?? "";
   await host.call("network.interface", "notify_proto", errorRequest(iface, "INVALID_OPTION", error.message));
   await host.call("network.interface", "notify_proto", blockRequest(iface));
@@ -30,7 +34,7 @@ export async function runProto(argv: readonly string[], io: Io): Promise<number>
     return Exit.usage;
   }
   const iface = /^[A-Za-z0-9_.-]{1,64}$/.test(argv[2] ?? "") ? (argv[2] ?? "-") : "-";
-  let host: Host;
+  let host: ConnectedHost;
   try {
     host = await openHost(iface, argv[1] === "teardown" ? "teardown" : "otherwise");
   } catch (error) {

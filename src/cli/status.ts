@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
-import { portCount, portRanges } from "../map/portset.ts";
-import type { PortSet } from "../map/types.ts";
-import { decodeState, type SavedState, STATE_DIRECTORY, statePath } from "../netifd/state.ts";
-import { run } from "../system/exec.ts";
-import { namesIn, readText } from "../system/files.ts";
-import { LOG_PATH } from "../system/log.ts";
+import { decodeState, type SavedState, STATE_DIRECTORY, statePath } from "../engine/state.ts";
+import type { PortSet } from "../map/model.ts";
+import { portCount, portRanges } from "../map/port-set.ts";
+import { run } from "../system/node/exec.ts";
+import { namesIn, readText } from "../system/node/files.ts";
+import { LOG_PATH } from "../system/node/log.ts";
 import { InputError } from "../wire/errors.ts";
 import { countPorts, type PortUse } from "./conntrack.ts";
 import { Exit, type Io } from "./io.ts";

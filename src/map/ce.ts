@@ -1,10 +1,10 @@
-/** From a BMR and an end-user prefix to what the CE is (RFC 7597 s5.2, s6). */
+/** From a domain and the prefixes of a link to what the CE is (RFC 7597 s5.2, s6). */
 
 import { bits6, contains6, type Ipv6Prefix, ones } from "../ip/prefix.ts";
 import { formatIpv6Prefix } from "../ip/text.ts";
 import { InputError } from "../wire/errors.ts";
-import { checkPortSet } from "./portset.ts";
-import type { CustomerEdge, MapRule, PortSet, Remark } from "./types.ts";
+import type { CustomerEdge, MapDomain, MapRule, PortSet, Remark } from "./model.ts";
+import { checkPortSet } from "./port-set.ts";
 
 export interface CeOptions {
   /** The draft's interface identifier ("MAP0") instead of RFC 7597 s6. */
@@ -124,4 +124,27 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
     },
     remarks,
   };
+}
+
+/** Most prefixes an error lists. */
+const LISTED = 4;
+
+/**
+ * The CE that a domain and the end-user prefixes lead to, by the BMR with the longest match.
+ *
+ * @throws InputError when no rule matches, or the CE it gives is impossible.
+ */
+export function findCustomerEdge(domain: MapDomain, endUserPrefixes: readonly Ipv6Prefix[]): CeResult {
+  const match = chooseBmr(domain.rules, endUserPrefixes);
+  if (match === undefined) {
+    const list = (prefixes: readonly Ipv6Prefix[]) =>
+      prefixes.slice(0, LISTED).map(formatIpv6Prefix).join(", ");
+    const have =
+      endUserPrefixes.length === 0 ? "no prefix has been delegated yet" : `have ${list(endUserPrefixes)}`;
+    throw new InputError(
+      "end-user prefix",
+      `no rule matches: ${have}; rules are for ${list(domain.rules.map((rule) => rule.ipv6Prefix))}`,
+    );
+  }
+  return computeCe(match.rule, match.endUserPrefix, { legacyInterfaceId: domain.legacyInterfaceId });
 }

@@ -1,8 +1,7 @@
 /** The plan: everything that setting one MAP interface up will do, as a value. Pure; renderers and effects come after it. */
 
 import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
-import type { NatPlan } from "./plan-types.ts";
-import type { CustomerEdge, MapDomain, MapRule, Transport } from "./types.ts";
+import type { CustomerEdge, MapDomain, MapRule, PortSet, Transport } from "./model.ts";
 
 /** Octets that translation adds: IPv6 header 40 less IPv4 header 20 (RFC 7915 s1.4). */
 const TRANSLATION_OVERHEAD = 20;
@@ -61,6 +60,22 @@ export interface TunnelPlan {
   readonly ttl: number;
   readonly encaplimit: string;
   readonly fmrs: readonly MapRule[];
+}
+
+/** NAT44 into the port set (RFC 7597 s5.1), and what keeps everything else from leaving. */
+export interface NatPlan {
+  /** Name of the table that is ours alone, e.g. `mapmin_wan6_4`; `[A-Za-z0-9_]` only. */
+  readonly table: string;
+  /** The MAP device (translator or tunnel) flows leave by; a valid interface name of at most 15 octets. */
+  readonly device: string;
+  /** The CE's address (/32), or its prefix (shorter: no port restriction). */
+  readonly ipv4: Ipv4Prefix;
+  /** k = 0: no restriction. */
+  readonly portSet: PortSet;
+  /** Ports of the set kept for servers or forwards: never given to a flow by NAT, never rewritten. */
+  readonly reservedPorts: readonly number[];
+  /** Largest IPv4 packet, octets; the TCP MSS of flows through the device is held to mtu - 40. */
+  readonly mtu: number;
 }
 
 export interface Plan {

@@ -5,7 +5,7 @@ import { type FieldValue, fieldValue, isPortParams, isPrefix, type OptionNode } 
 import { findRow, type OptionRow, RFC6052_LENGTHS } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { truncate4 } from "../ip/prefix.ts";
-import type { MapDomain, MapRule, PortParams, Remark } from "../map/types.ts";
+import type { MapDomain, MapRule, PortParams, Remark } from "../map/model.ts";
 import { DecodeError } from "../wire/errors.ts";
 import { parseHex, Reader } from "../wire/reader.ts";
 

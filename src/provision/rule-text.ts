@@ -3,8 +3,8 @@
 import { EA_LENGTH_LIMIT, RFC6052_LENGTHS } from "../dhcpv6/options.ts";
 import { type Ipv6Prefix, truncate4, truncate6 } from "../ip/prefix.ts";
 import { parseIpv4, parseIpv6, parseIpv6Prefix } from "../ip/text.ts";
-import { checkPortSet } from "../map/portset.ts";
-import type { MapDomain, MapRule, Transport } from "../map/types.ts";
+import type { MapDomain, MapRule, Transport } from "../map/model.ts";
+import { checkPortSet } from "../map/port-set.ts";
 import { InputError } from "../wire/errors.ts";
 import { DEFAULT_OFFSET, type ProvisionedDomain } from "./option.ts";
 

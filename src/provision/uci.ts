@@ -3,7 +3,7 @@
 import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { truncate4, truncate6 } from "../ip/prefix.ts";
 import { parseIpv4, parseIpv6 } from "../ip/text.ts";
-import type { MapDomain, MapRule } from "../map/types.ts";
+import type { MapDomain, MapRule } from "../map/model.ts";
 import { InputError } from "../wire/errors.ts";
 import { DEFAULT_OFFSET, type ProvisionedDomain } from "./option.ts";
 import { parseDmr, parseNumber, parseTransport } from "./rule-text.ts";

@@ -1,5 +1,5 @@
 import { parseIpv4Prefix } from "../../src/ip/text.ts";
-import type { NatPlan } from "../../src/map/plan-types.ts";
+import type { NatPlan } from "../../src/map/plan.ts";
 
 function plan(
   ipv4: string,

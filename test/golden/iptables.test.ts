@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { renderIptables, renderIptablesCleanup } from "../../src/firewall/iptables.ts";
+import { renderIptables, renderIptablesCleanup } from "../../src/render/iptables.ts";
 import { cases } from "./cases.ts";
 
 test.each(cases.filter(([name]) => !name.includes("reserved")))("iptables: %s", async (name, plan) => {

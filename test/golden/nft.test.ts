@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { renderNft } from "../../src/firewall/nft.ts";
+import { renderNft } from "../../src/render/nft.ts";
 import { cases } from "./cases.ts";
 
 test.each(cases)("nft script: %s", async (name, plan) => {

@@ -1,10 +1,10 @@
 /** Prints the rulesets that the guest tries, and what it has to know of each, as JSON. */
 
-import { virtualBlock } from "../../src/firewall/block.ts";
-import { renderNft, renderNftDelete } from "../../src/firewall/nft.ts";
 import { formatIpv4, parseIpv4Prefix } from "../../src/ip/text.ts";
-import type { NatPlan } from "../../src/map/plan-types.ts";
-import { portRanges } from "../../src/map/portset.ts";
+import type { NatPlan } from "../../src/map/plan.ts";
+import { portRanges } from "../../src/map/port-set.ts";
+import { virtualBlock } from "../../src/map/virtual-block.ts";
+import { renderNft, renderNftDelete } from "../../src/render/nft.ts";
 
 const table = "mapmin_test";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { computeCe } from "../../src/map/ce.ts";
-import { contains, portAt, portCount, portRanges } from "../../src/map/portset.ts";
+import { contains, portAt, portCount, portRanges } from "../../src/map/port-set.ts";
 
 /** The oracle works on strings of '0' and '1' and knows nothing of the code: RFC 7597 s5.1, s5.2, s6 by the letter. */
 const bits = (value: bigint | number, width: number) => value.toString(2).padStart(width, "0");

@@ -5,7 +5,7 @@ import { explain } from "../../src/cli/explain.ts";
 import { decodeChain, type Findings } from "../../src/dhcpv6/decode.ts";
 import { encodeChain } from "../../src/dhcpv6/encode.ts";
 import { formatIpv6Prefix, parseIpv6Prefix } from "../../src/ip/text.ts";
-import { findCustomerEdge } from "../../src/map/domain.ts";
+import { findCustomerEdge } from "../../src/map/ce.ts";
 import { fromOption48879, fromPassthru } from "../../src/provision/option.ts";
 import { formatHex, parseHex, Reader } from "../../src/wire/reader.ts";
 

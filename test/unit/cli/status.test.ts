@@ -4,14 +4,14 @@ import { makeTerminal } from "./terminal.ts";
 
 const disk = vi.hoisted(() => new Map<string, string>());
 
-vi.mock("../../../src/system/files.ts", () => ({
+vi.mock("../../../src/system/node/files.ts", () => ({
   readText: (path: string) => disk.get(path),
   namesIn: (directory: string) =>
     [...disk.keys()]
       .filter((path) => path.startsWith(`${directory}/`))
       .map((path) => path.slice(directory.length + 1)),
 }));
-vi.mock("../../../src/system/exec.ts", () => ({
+vi.mock("../../../src/system/node/exec.ts", () => ({
   run: () => Promise.reject(new Error("no such program")),
 }));
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { formatIpv6, formatIpv6Prefix, parseIpv6Prefix } from "../../../src/ip/text.ts";
-import { findCustomerEdge } from "../../../src/map/domain.ts";
+import { findCustomerEdge } from "../../../src/map/ce.ts";
 import { fromOption48879, fromPassthru } from "../../../src/provision/option.ts";
 import { fromRuleText } from "../../../src/provision/rule-text.ts";
 import { fromUci } from "../../../src/provision/uci.ts";

@@ -1,0 +1,128 @@
+/**
+ * The DHCPv6 side: a lease with option 48879 offers the interface `<iface>_4`, as OpenWrt names it, unless the
+ * configuration has a MAP interface for that link.
+ */
+
+import { InputError } from "../wire/errors.ts";
+import { type Host, UbusStatus, ubusStatus } from "./host.ts";
+
+/** A hexadecimal option value: at most what one DHCPv6 message carries. */
+const OPTION_HEX = /^(?:[0-9a-fA-F]{2}){1,65535}$/;
+const INTERFACE_NAME = /^[A-Za-z0-9_.-]{1,60}$/;
+
+/** What odhcp6c's script knows. */
+export interface Lease {
+  /** netifd's interface of the link. */
+  readonly link: string;
+  /** Option 48879 as hex; absent when the lease has none (any more). */
+  readonly option?: string;
+  /** Its PREFIXES as given: a change of them is a change of the CE. */
+  readonly prefixes: string;
+  /** The interface to offer. */
+  readonly iface: string;
+}
+
+/** @throws InputError naming the variable. */
+export function decodeLease(link: string | undefined, environment: NodeJS.ProcessEnv): Lease {
+  if (link === undefined || !INTERFACE_NAME.test(link)) {
+    throw new InputError("INTERFACE", "expected a name of letters, digits, '_', '-' or '.'");
+  }
+  const option = environment["OPTION_48879"] ?? "";
+  if (option !== "" && !OPTION_HEX.test(option)) {
+    throw new InputError("OPTION_48879", "expected whole octets in hexadecimal");
+  }
+  const iface = environment["IFACE_MAP"] || offeredInterface(link);
+  if (!INTERFACE_NAME.test(iface)) {
+    throw new InputError("IFACE_MAP", "expected a name of letters, digits, '_', '-' or '.'");
+  }
+  return {
+    link,
+    iface,
+    prefixes: environment["PREFIXES"] ?? "",
+    ...(option === "" ? {} : { option: option.toLowerCase() }),
+  };
+}
+
+/** The interface that is offered for a link unless IFACE_MAP names another. */
+export function offeredInterface(link: string): string {
+  return `${link}_4`;
+}
+
+/** Names and links of `proto 'map'` sections in the output of `uci -q show network`. */
+export function configuredMapInterfaces(uciShow: string): readonly { name: string; tunlink?: string }[] {
+  const sections = new Map<string, Map<string, string>>();
+  for (const line of uciShow.split("\n")) {
+    const match = /^network\.([A-Za-z0-9_@[\]-]+)\.([a-z0-9_]+)='([^']*)'$/.exec(line);
+    if (match === null) continue;
+    const [, section = "", option = "", value = ""] = match;
+    const options = sections.get(section) ?? new Map<string, string>();
+    options.set(option, value);
+    sections.set(section, options);
+  }
+  return [...sections].flatMap(([name, options]) => {
+    if (options.get("proto") !== "map") return [];
+    const tunlink = options.get("tunlink");
+    return [{ name, ...(tunlink === undefined ? {} : { tunlink }) }];
+  });
+}
+
+async function remove(host: Host, iface: string): Promise<void> {
+  try {
+    await host.call("network.interface", "remove", { interface: iface });
+    host.log("withdraw the interface", "ok", iface);
+  } catch (error) {
+    if (ubusStatus(error) !== UbusStatus.notFound) throw error;
+  }
+}
+
+/** Whether netifd has the interface, and whether it runs (up or pending). */
+async function stateOf(host: Host, iface: string): Promise<"absent" | "down" | "running"> {
+  try {
+    const status = await host.call("network.interface", "status", { interface: iface });
+    const { up, pending } = (status ?? {}) as { up?: unknown; pending?: unknown };
+    return up === true || pending === true ? "running" : "down";
+  } catch (error) {
+    if (ubusStatus(error) !== UbusStatus.notFound) throw error;
+    return "absent";
+  }
+}
+
+/** Offers, renews or withdraws the interface of a lease. `uciShow` is the configuration as `uci show network` prints it. */
+export async function applyLease(
+  lease: Lease,
+  uciShow: string,
+  zone: string | undefined,
+  host: Host,
+): Promise<void> {
+  const { iface } = lease;
+  const configured = configuredMapInterfaces(uciShow).find(
+    // Without tunlink the handler takes wan6, as stock does.
+    ({ name, tunlink }) => name === iface || (tunlink ?? "wan6") === lease.link,
+  );
+  if (configured !== undefined) {
+    host.log("lease", "note", `${configured.name} is configured for ${lease.link}: nothing offered`);
+    return;
+  }
+  if (lease.option === undefined) {
+    await remove(host, iface);
+    return;
+  }
+  // netifd removes late, and would take away what is added meanwhile; the handler reads the new lease in renew.
+  const state = await stateOf(host, iface);
+  if (state !== "absent") {
+    // netifd renews nothing that is down.
+    const method = state === "running" ? "renew" : "up";
+    await host.call("network.interface", method, { interface: iface });
+    host.log(`${method} the interface`, "ok", iface);
+    return;
+  }
+  const offer = {
+    name: iface,
+    ifname: `@${lease.link}`,
+    proto: "map",
+    tunlink: lease.link,
+    ...(zone === undefined ? {} : { zone }),
+  };
+  await host.call("network", "add_dynamic", offer);
+  host.log("offer the interface", "ok", `ubus call network add_dynamic ${JSON.stringify(offer)}`);
+}

@@ -1,0 +1,56 @@
+/** What a set-up interface leaves under /var/run/mapmin for teardown, renew and `status`: key=value text. */
+
+import { parse, stringify } from "ini";
+import { custom, object, optional, type output, safeParse, text } from "../wire/schema.ts";
+
+/** Where the state files are, one per interface. */
+export const STATE_DIRECTORY = "/var/run/mapmin";
+
+const value = text(2_000);
+const phases = ["starting", "up", "failed"] as const;
+
+const stateSchema = object({
+  interface: value,
+  /** `up`, or `failed` with `error` set. */
+  state: custom<(typeof phases)[number]>((value) => phases.some((phase) => phase === value)),
+  since: value,
+  transport: optional(value),
+  tunlink: optional(value),
+  device: optional(value),
+  table: optional(value),
+  ipv4: optional(value),
+  map_address: optional(value),
+  offset: optional(value),
+  psid_length: optional(value),
+  psid: optional(value),
+  mtu: optional(value),
+  /** Where the rule came from, in words. */
+  source: optional(value),
+  remarks: optional(value),
+  error: optional(value),
+  reserved_ports: optional(value),
+  /** Digest of everything that was put into force; equal means a renew has nothing to do. */
+  digest: optional(value),
+});
+
+/** One interface's saved state; every value is text. */
+export type SavedState = output<typeof stateSchema>;
+
+/** The path of an interface's state file. The name has been checked to hold no slash. */
+export function statePath(iface: string): string {
+  return `${STATE_DIRECTORY}/${iface}.state`;
+}
+
+export function formatState(state: SavedState): string {
+  return stringify(Object.fromEntries(Object.entries(state).filter(([, value]) => value !== undefined)));
+}
+
+/** The state a file holds, or undefined when it is not one: then the interface counts as not set up. */
+export function decodeState(content: string): SavedState | undefined {
+  // ini reads bare true and null as such; every value of ours is text.
+  const fields = Object.fromEntries(
+    Object.entries(parse(content)).map(([key, value]) => [key, String(value)]),
+  );
+  const result = safeParse(stateSchema, fields);
+  return result.success ? result.data : undefined;
+}

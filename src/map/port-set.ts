@@ -1,0 +1,74 @@
+/**
+ * Port sets (RFC 7597 s5.1, App. B): port = A (a bits) | PSID (k bits) | j (m bits), m = 16 - a - k.
+ */
+
+import { InputError } from "../wire/errors.ts";
+import type { PortSet } from "./model.ts";
+
+/** Largest a and k (RFC 7598 s4.5), and of their sum. */
+export const LIMITS = { offset: 15, psidLength: 16, sum: 16 } as const;
+
+/** An inclusive range of ports. */
+export type PortRange = readonly [low: number, high: number];
+
+/** @throws InputError naming `offset`, `psidlen` or `psid`, when a > 15, k > 16, a + k > 16 or the PSID exceeds k bits. */
+export function checkPortSet(set: PortSet): PortSet {
+  const whole = (value: number, high: number) => Number.isInteger(value) && value >= 0 && value <= high;
+  if (!whole(set.offset, LIMITS.offset))
+    throw new InputError("offset", `PSID offset ${set.offset} is not 0 to 15`);
+  if (!whole(set.psidLength, LIMITS.psidLength)) {
+    throw new InputError("psidlen", `PSID length ${set.psidLength} is not 0 to 16`);
+  }
+  if (set.offset + set.psidLength > LIMITS.sum) {
+    throw new InputError(
+      "psidlen",
+      `PSID offset ${set.offset} and length ${set.psidLength} exceed 16 bits together`,
+    );
+  }
+  if (!whole(set.psid, 2 ** set.psidLength - 1)) {
+    throw new InputError("psid", `PSID ${set.psid} does not fit ${set.psidLength} bits`);
+  }
+  return set;
+}
+
+/** m, the number of bits behind the PSID. */
+function contiguousBits(set: PortSet): number {
+  return 16 - set.offset - set.psidLength;
+}
+
+/** The ranges in ascending order; none where k = 0, which restricts nothing. */
+export function portRanges(set: PortSet): PortRange[] {
+  if (set.psidLength === 0) return [];
+  const size = 2 ** contiguousBits(set);
+  const base = set.psid * size;
+  // a = 0: one range, nothing left out but port 0, which is never allocated.
+  if (set.offset === 0) return base === 0 && size === 1 ? [] : [[Math.max(base, 1), base + size - 1]];
+  // A runs from 1, so that the well-known ports are nobody's (s5.1).
+  return Array.from({ length: 2 ** set.offset - 1 }, (_, i): PortRange => {
+    const low = (i + 1) * 2 ** (16 - set.offset) + base;
+    return [low, low + size - 1];
+  });
+}
+
+/** How many ports NAT may give out; 65535 where k = 0. */
+export function portCount(set: PortSet): number {
+  if (set.psidLength === 0) return 65_535;
+  return portRanges(set).reduce((sum, [low, high]) => sum + high - low + 1, 0);
+}
+
+/** True when a port or ICMP id belongs to the set (RFC 7597 App. B, the inverse). Port 0 is in no set with k > 0. */
+export function contains(set: PortSet, port: number): boolean {
+  if (set.psidLength === 0) return true;
+  if (set.offset > 0 && port >> (16 - set.offset) === 0) return false;
+  return port !== 0 && ((port >> contiguousBits(set)) & (2 ** set.psidLength - 1)) === set.psid;
+}
+
+/** The port at `index` 0..portCount - 1 of the ranges in ascending order. @throws RangeError beyond the set */
+export function portAt(set: PortSet, index: number): number {
+  let rest = index;
+  for (const [low, high] of portRanges(set)) {
+    if (rest <= high - low) return low + rest;
+    rest -= high - low + 1;
+  }
+  throw new RangeError(`the port set has no port ${index}`);
+}

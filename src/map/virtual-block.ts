@@ -1,0 +1,106 @@
+/**
+ * The virtual block: one contiguous range of ports that stands for the port set inside the router.
+ *
+ * Every mapping that kernels offer for source NAT knows one range of ports, and works well only with one: it uses the
+ * range nearly to the last port, and keeps a source on its port where it can (RFC 4787 REQ-1). A port set is many
+ * ranges. So NAT is given a block of as many ports as the set has, and port i of the block becomes port i of the set
+ * on its way out, and back on its way in, outside connection tracking.
+ */
+
+import type { NatPlan } from "./plan.ts";
+import { type PortRange, portRanges } from "./port-set.ts";
+
+/** Ports below are the system's (RFC 6335 s6): source NAT prefers others, and the block holds none. */
+const FIRST_USER_PORT = 1024;
+const LAST_PORT = 65_535;
+
+/** What NAT allocates from, and what becomes of it. */
+export interface VirtualBlock {
+  /** First port of the block, 1..65535. */
+  readonly start: number;
+  /** Ports of the set that stand behind the block, ascending: block port `start + i` is `ports[i]`. At least one. */
+  readonly ports: readonly number[];
+  /** False when the block is the set itself, so that nothing needs rewriting. */
+  readonly rewritten: boolean;
+}
+
+/** Every port of the set, ascending. */
+function setPorts(plan: NatPlan): number[] {
+  const ports: number[] = [];
+  for (const [low, high] of portRanges(plan.portSet)) {
+    for (let port = low; port <= high; port++) ports.push(port);
+  }
+  return ports;
+}
+
+/** Ports of the set that NAT may give to flows, ascending. */
+function allocatablePorts(plan: NatPlan): number[] {
+  const reserved = new Set(plan.reservedPorts);
+  const ports = setPorts(plan).filter((port) => !reserved.has(port));
+  if (plan.portSet.offset > 0) return ports;
+  // a = 0 leaves no port out, so that a set may begin among the system's ports (RFC 7597 s5.1).
+  const user = ports.filter((port) => port >= FIRST_USER_PORT);
+  return user.length > 0 ? user : ports;
+}
+
+/** Stretches of `FIRST_USER_PORT`..65535 between the ports in `taken` (ascending), highest first. */
+function gaps(taken: readonly number[]): PortRange[] {
+  const found: PortRange[] = [];
+  let low = FIRST_USER_PORT;
+  for (const port of [...taken.filter((p) => p >= FIRST_USER_PORT), LAST_PORT + 1]) {
+    if (port > low) found.push([low, port - 1]);
+    low = port + 1;
+  }
+  return found.reverse();
+}
+
+/** Ports of the set that keep their number on the way through: reserved ones, and with a = 0 the system's. Ascending. */
+export function keptPorts(plan: NatPlan): number[] {
+  const given = new Set(allocatablePorts(plan));
+  return setPorts(plan).filter((port) => !given.has(port));
+}
+
+/**
+ * Chooses the block. It holds no port that stays untranslated, because two flows would then meet in one port; it may
+ * overlap the rest of the set, because all of that is translated. It lies apart from the set and high up where it can,
+ * for the eye's sake and away from services of the router.
+ *
+ * Where untranslated ports leave no stretch as long as the set, the longest is taken, and the set loses the rest.
+ *
+ * @returns undefined when there is nothing to allocate from: k = 0, or every port reserved
+ */
+export function virtualBlock(plan: NatPlan): VirtualBlock | undefined {
+  if (plan.portSet.psidLength === 0) return undefined;
+  const ports = allocatablePorts(plan);
+  const first = ports[0];
+  const last = ports.at(-1);
+  if (first === undefined || last === undefined) return undefined;
+  if (last - first + 1 === ports.length) return { start: first, ports, rewritten: false };
+
+  const fits = ([low, high]: PortRange) => high - low + 1 >= ports.length;
+  const shared = gaps(keptPorts(plan));
+  const gap =
+    gaps(setPorts(plan)).find(fits) ??
+    shared.find(fits) ??
+    shared.reduce((a, b) => (b[1] - b[0] > a[1] - a[0] ? b : a), [LAST_PORT, LAST_PORT]);
+  const length = Math.min(ports.length, gap[1] - gap[0] + 1);
+  return { start: gap[1] - length + 1, ports: ports.slice(0, length), rewritten: true };
+}
+
+/** The port of the set behind a port as connection tracking shows it; undefined for a port that is nobody's. */
+export function mapBlockToSet(plan: NatPlan, port: number): number | undefined {
+  if (plan.portSet.psidLength === 0) return port;
+  const block = virtualBlock(plan);
+  return block?.ports[port - block.start] ?? keptPorts(plan).find((kept) => kept === port);
+}
+
+/** Ascending ports as ranges. */
+export function asRanges(ports: readonly number[]): PortRange[] {
+  const ranges: [number, number][] = [];
+  for (const port of ports) {
+    const open = ranges.at(-1);
+    if (open !== undefined && open[1] === port - 1) open[1] = port;
+    else ranges.push([port, port]);
+  }
+  return ranges;
+}

@@ -1,0 +1,113 @@
+/** From the options of an interface and its link to a plan, or to an error that a person understands. */
+
+import { findCustomerEdge } from "../map/ce.ts";
+import type { MapDomain, Remark } from "../map/model.ts";
+import { makePlan, type Plan } from "../map/plan.ts";
+import { MapminError } from "../wire/errors.ts";
+import type { LinkStatus } from "./link.ts";
+import { fromPassthru } from "./option.ts";
+import { decodePorts, type InterfaceConfig } from "./request.ts";
+import { fromRuleText } from "./rule-text.ts";
+import { fromUci } from "./uci.ts";
+
+/** Ethernet's, where the link's own is not to be had. */
+const DEFAULT_LINK_MTU = 1500;
+
+/** A setup that cannot succeed as things are: `code` for programs, the message for people. */
+export class SetupError extends Error {
+  override readonly name = "SetupError";
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface Provisioned {
+  readonly plan: Plan;
+  readonly remarks: readonly Remark[];
+  /** Where the rule came from, in words. */
+  readonly source: string;
+}
+
+interface Candidate {
+  readonly domain: MapDomain;
+  readonly remarks: readonly Remark[];
+}
+
+function candidates(
+  config: InterfaceConfig,
+  link: LinkStatus,
+): { source: string; found: readonly Candidate[] } {
+  if (config.rule !== undefined && config.rule !== "" && !/^\d+$/.test(config.rule)) {
+    return { source: "the option `rule`", found: fromRuleText(config.rule, config) };
+  }
+  if (config.ipaddr !== undefined || config.ip6prefix !== undefined || config.peeraddr !== undefined) {
+    return { source: "the interface's options", found: [fromUci(config)] };
+  }
+  if (link.passthru === undefined) {
+    throw new SetupError(
+      "NO_RULE",
+      "no rule: none is configured and the provider's DHCPv6 reply held no option; request it with `option reqopts 48879` on the tunlink, or type the rule in",
+    );
+  }
+  return { source: "DHCPv6", found: fromPassthru(link.passthru) };
+}
+
+/**
+ * Chooses the domain that matches and makes the plan.
+ *
+ * @throws SetupError with a code of NO_RULE, INVALID_RULE or NO_MATCHING_PREFIX.
+ */
+export function provision(
+  iface: string,
+  config: InterfaceConfig,
+  tunlink: string,
+  link: LinkStatus,
+  linkMtu: number | undefined,
+): Provisioned {
+  try {
+    const reservedPorts = decodePorts(config.reserved_ports ?? "");
+    const { source, found } = candidates(config, link);
+    const wanted = config.type ?? config.maptype;
+    const usable = found.filter(({ domain }) => wanted === undefined || domain.transport === wanted);
+    if (usable.length === 0) {
+      throw new SetupError("NO_RULE", `${source} gave no ${wanted ?? "MAP"} domain`);
+    }
+    let refusal: MapminError | undefined;
+    for (const { domain, remarks } of usable) {
+      try {
+        const edge = domain.rules.length === 0 ? undefined : findCustomerEdge(domain, link.prefixes);
+        const plan = makePlan(
+          iface,
+          domain,
+          edge?.ce,
+          {
+            iface: tunlink,
+            device: link.device,
+            mtu: linkMtu ?? DEFAULT_LINK_MTU,
+            ...(link.address === undefined ? {} : { address: link.address }),
+          },
+          {
+            reservedPorts,
+            ...(config.mtu === undefined ? {} : { mtu: config.mtu }),
+            ...(config.ttl === undefined ? {} : { ttl: config.ttl }),
+            ...(config.zone === undefined ? {} : { zone: config.zone }),
+            ...(config.encaplimit === undefined ? {} : { encaplimit: config.encaplimit }),
+          },
+        );
+        return { plan, source, remarks: [...remarks, ...(edge?.remarks ?? [])] };
+      } catch (error) {
+        if (!(error instanceof MapminError)) throw error;
+        refusal ??= error;
+      }
+    }
+    throw new SetupError("NO_MATCHING_PREFIX", refusal?.message ?? "no rule matches a prefix of the link");
+  } catch (error) {
+    if (error instanceof MapminError || error instanceof RangeError) {
+      throw new SetupError("INVALID_RULE", error.message);
+    }
+    throw error;
+  }
+}

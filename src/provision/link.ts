@@ -1,0 +1,79 @@
+/** What netifd knows of the link below (`network.interface status` of `tunlink`), decoded. */
+
+import type { Ipv6Prefix } from "../ip/prefix.ts";
+import { parseIpv6 } from "../ip/text.ts";
+import { MapminError } from "../wire/errors.ts";
+import { custom, object, optional, safeParse, text } from "../wire/schema.ts";
+
+/** Longest text taken, characters: options of DHCPv6 as hex come to 131,072. */
+const LONGEST = 200_000;
+const word = text(LONGEST);
+const list = custom<readonly unknown[]>((value) => Array.isArray(value));
+
+const addressEntry = object({
+  address: word,
+  mask: custom<number>((value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 128),
+});
+
+const statusSchema = object({
+  up: optional(custom<boolean>((value) => typeof value === "boolean")),
+  l3_device: optional(word),
+  device: optional(word),
+  "ipv6-address": optional(list),
+  "ipv6-prefix": optional(list),
+  data: optional(object({ passthru: optional(word) })),
+});
+
+export interface LinkStatus {
+  readonly up: boolean;
+  readonly device: string;
+  /** Delegated prefixes first, then the /64 of each address (a /64 from RA may be the end-user prefix). */
+  readonly prefixes: readonly Ipv6Prefix[];
+  /** The first global address, for a B4's tunnel. */
+  readonly address?: bigint;
+  /** The DHCPv6 options netifd keeps, as hex of `code length value`. */
+  readonly passthru?: string;
+}
+
+const HOST_BITS = 64n;
+
+function entries(list: readonly unknown[] | undefined): readonly { address: bigint; length: number }[] {
+  const found: { address: bigint; length: number }[] = [];
+  for (const item of list ?? []) {
+    const entry = safeParse(addressEntry, item);
+    if (!entry.success) continue;
+    try {
+      found.push({ address: parseIpv6(entry.data.address), length: entry.data.mask });
+    } catch (error) {
+      // One entry that is no address costs that entry.
+      if (!(error instanceof MapminError)) throw error;
+    }
+  }
+  return found;
+}
+
+/** fc00::/7 and fe80::/10 are no end-user prefixes. */
+function isGlobal(address: bigint): boolean {
+  const top = address >> 112n;
+  return top >> 9n !== 0x7en && top >> 6n !== 0x3fan;
+}
+
+/** Decodes a status; what is not understood counts as absent. */
+export function decodeLinkStatus(value: unknown): LinkStatus {
+  const parsed = safeParse(statusSchema, value);
+  const status = parsed.success ? parsed.data : {};
+  const addresses = entries(status["ipv6-address"]).filter(({ address }) => isGlobal(address));
+  const delegated = entries(status["ipv6-prefix"]);
+  const onLink = addresses.map(({ address }) => ({
+    address: (address >> HOST_BITS) << HOST_BITS,
+    length: 64,
+  }));
+  const first = addresses[0];
+  return {
+    up: status.up === true,
+    device: status.l3_device ?? status.device ?? "",
+    prefixes: [...delegated, ...onLink],
+    ...(first === undefined ? {} : { address: first.address }),
+    ...(status.data?.passthru === undefined ? {} : { passthru: status.data.passthru }),
+  };
+}

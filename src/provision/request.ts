@@ -1,0 +1,149 @@
+/** What netifd hands the handler, decoded: argv and the interface's JSON. */
+
+import { InputError } from "../wire/errors.ts";
+import { custom, object, optional, safeParse } from "../wire/schema.ts";
+
+/** What netifd asks for. */
+export const actions = ["setup", "teardown", "renew"] as const;
+export type HandlerAction = (typeof actions)[number];
+
+/** Names of interfaces as UCI has them; they become parts of device, table and file names. */
+const INTERFACE_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/** Options that are numbers: lowest and highest value. */
+const numbers = {
+  ip4prefixlen: [0, 32],
+  ip6prefixlen: [0, 128],
+  ealen: [0, 48],
+  psidlen: [0, 16],
+  psid: [0, 65_535],
+  offset: [0, 15],
+  /** Octets of an IPv4 packet. */
+  mtu: [1280, 65_535],
+  ttl: [1, 255],
+} as const;
+
+const ANY_TEXT = /^.{0,4096}$/s;
+const SHORT = "text of at most 4,096 characters";
+
+/** Options that are text: what they must look like, and that in words. */
+const texts = {
+  maptype: [ANY_TEXT, SHORT],
+  type: [ANY_TEXT, SHORT],
+  rule: [ANY_TEXT, SHORT],
+  ipaddr: [ANY_TEXT, SHORT],
+  ip6prefix: [ANY_TEXT, SHORT],
+  peeraddr: [ANY_TEXT, SHORT],
+  tunlink: [INTERFACE_NAME, "the name of an interface"],
+  zone: [/^[A-Za-z0-9_-]{1,32}$/, "the name of a firewall zone"],
+  encaplimit: [/^(ignore|\d{1,3})$/, "`ignore` or 0 to 255"],
+  reserved_ports: [ANY_TEXT, SHORT],
+} as const;
+
+const flags: Readonly<Record<string, boolean>> = {
+  "0": false,
+  "1": true,
+  false: false,
+  true: true,
+  no: false,
+  yes: true,
+  off: false,
+  on: true,
+};
+
+type NumberOption = keyof typeof numbers;
+type TextOption = keyof typeof texts;
+
+/** The options of one interface, each checked for its own range. */
+export type InterfaceConfig = { readonly [option in NumberOption]?: number } & {
+  readonly [option in TextOption]?: string;
+} & { readonly legacymap?: boolean };
+
+/** netifd types options as declared, but add_dynamic passes what it was given: a number may come as text. */
+function isWhole(value: unknown, low: number, high: number): boolean {
+  const number = typeof value === "string" && /^\d{1,10}$/.test(value) ? Number(value) : value;
+  return Number.isInteger(number) && Number(number) >= low && Number(number) <= high;
+}
+
+const option = (holds: (value: unknown) => boolean, what: string) =>
+  optional(custom((value) => holds(value), `expected ${what}`));
+
+/** Every option of stock `map`, and ours. Unknown ones (`proto`, `_prefsig`, ...) are left alone. */
+const configSchema = object({
+  ...Object.fromEntries(
+    Object.entries(numbers).map(([name, [low, high]]) => [
+      name,
+      option((value) => isWhole(value, low, high), `a whole number from ${low} to ${high}`),
+    ]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(texts).map(([name, [pattern, what]]) => [
+      name,
+      option((value) => typeof value === "string" && pattern.test(value), what),
+    ]),
+  ),
+  legacymap: option((value) => Object.hasOwn(flags, String(value)), "0 or 1"),
+});
+
+/** One call of the handler. */
+export interface HandlerRequest {
+  readonly action: HandlerAction;
+  readonly iface: string;
+  readonly config: InterfaceConfig;
+}
+
+/** @throws InputError naming the option and what is wrong with it. */
+export function decodeConfig(json: string): InterfaceConfig {
+  let value: unknown;
+  try {
+    // Duplicate keys occur (`mtu` twice); the last one wins, and they are equal.
+    value = JSON.parse(json);
+  } catch (error) {
+    throw new InputError(
+      "configuration",
+      `not JSON: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  const result = safeParse(configSchema, value);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    const path = issue?.path.join(".") || "configuration";
+    throw new InputError(path, issue?.message ?? "not understood");
+  }
+  const typed = Object.entries(result.data)
+    .filter(([, found]) => found !== undefined)
+    .map(([name, found]) => [
+      name,
+      Object.hasOwn(numbers, name) ? Number(found) : name === "legacymap" ? flags[String(found)] : found,
+    ]);
+  return Object.fromEntries(typed) as InterfaceConfig;
+}
+
+/** A list of ports and ranges, `80 443 5000-5003`, separated by blanks or commas. @throws InputError */
+export function decodePorts(list: string): readonly number[] {
+  const ports = new Set<number>();
+  for (const word of list.split(/[\s,]+/).filter((part) => part !== "")) {
+    const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(word);
+    const low = Number(match?.[1] ?? Number.NaN);
+    const high = Number(match?.[2] ?? low);
+    if (match === null || low < 1 || high > 65_535 || low > high) {
+      throw new InputError("reserved_ports", `"${word}" is not a port or a range of ports from 1 to 65535`);
+    }
+    for (let port = low; port <= high; port++) ports.add(port);
+  }
+  return [...ports].sort((a, b) => a - b);
+}
+
+/** @throws InputError when netifd's argv is not `map ACTION IFACE JSON [DEVICE]`. */
+export function decodeRequest(argv: readonly string[]): HandlerRequest {
+  const [protocol, action, iface, json] = argv;
+  if (protocol !== "map") throw new InputError("protocol", `expected "map", found "${protocol ?? ""}"`);
+  const known = actions.find((candidate) => candidate === action);
+  if (known === undefined)
+    throw new InputError("action", `expected ${actions.join(", ")}, found "${action ?? ""}"`);
+  if (iface === undefined || !INTERFACE_NAME.test(iface)) {
+    throw new InputError("interface", "expected a name of letters, digits, '_', '-' or '.'");
+  }
+  // Teardown must work with whatever is configured: its state is what setup wrote.
+  return { action: known, iface, config: known === "teardown" ? {} : decodeConfig(json ?? "") };
+}

@@ -1,0 +1,54 @@
+/**
+ * NAT44 into the port set as iptables commands, for systems without nftables: the lines of the original, a rule for
+ * each range and protocol. `connlimit` counts a flow before it is known to land in the range, so a range may be called
+ * full too early, and under churn flows can leave outside the set: the nftables form is the better one.
+ */
+
+import { formatIpv4, formatIpv4Prefix } from "../ip/text.ts";
+import type { NatPlan } from "../map/plan.ts";
+import { portRanges } from "../map/port-set.ts";
+
+/** In the order of the original. */
+const PROTOCOLS = ["icmp", "tcp", "udp"] as const;
+
+/** Everything behind `iptables -t nat -A `, so that adding and removing cannot differ. */
+function ruleSpecs(plan: NatPlan): readonly string[] {
+  const { device, ipv4 } = plan;
+  const address = formatIpv4(ipv4.address);
+  if (plan.portSet.psidLength === 0) {
+    const own = ipv4.length === 32 ? [] : [`POSTROUTING -s ${formatIpv4Prefix(ipv4)} -o ${device} -j ACCEPT`];
+    return [...own, `POSTROUTING -o ${device} -j SNAT --to ${address}`];
+  }
+  const ranges = portRanges(plan.portSet);
+  const [only] = ranges;
+  if (ranges.length === 1 && only !== undefined) {
+    // One range is full when the kernel says so; the system's ports are left out where others remain.
+    const low = Math.max(only[0], Math.min(1024, only[1] < 1024 ? only[0] : 1024));
+    return PROTOCOLS.map(
+      (protocol) => `POSTROUTING -p ${protocol} -o ${device} -j SNAT --to ${address}:${low}-${only[1]}`,
+    );
+  }
+  return ranges.flatMap(([low, high]) =>
+    PROTOCOLS.map(
+      (protocol) =>
+        `POSTROUTING -p ${protocol} -m connlimit --connlimit-daddr --connlimit-upto ${high - low + 1} -o ${device} -j SNAT --to ${address}:${low}-${high}`,
+    ),
+  );
+}
+
+/** @throws RangeError when the device is no name: the lines go to a shell */
+function check(plan: NatPlan): void {
+  if (!/^[A-Za-z0-9_.@+-]{1,15}$/.test(plan.device)) throw new RangeError(`"${plan.device}" names no device`);
+}
+
+/** The commands that load the NAT, in order. @throws RangeError when `device` is no name of a device */
+export function renderIptables(plan: NatPlan): string[] {
+  check(plan);
+  return ruleSpecs(plan).map((spec) => `iptables -t nat -A ${spec}`);
+}
+
+/** The commands that take away what {@link renderIptables} loads. @throws RangeError like it */
+export function renderIptablesCleanup(plan: NatPlan): string[] {
+  check(plan);
+  return ruleSpecs(plan).map((spec) => `iptables -t nat -D ${spec}`);
+}

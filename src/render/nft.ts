@@ -1,0 +1,294 @@
+/**
+ * NAT44 into the port set (RFC 7597 s5.1, s8.1; RFC 7599 s9) as an nftables script, for nft 1.0.6 and Linux 5.10 or
+ * later, in a table of its own.
+ *
+ * What is relied upon:
+ * - Connection tracking puts fragments together before any of this (priority -400), and POSTROUTING sees whole packets.
+ * - The first NAT statement that a flow meets decides, so ours comes before fw4's `srcnat`.
+ * - Helpers (FTP, SIP) choose ports of their own. Kernels since 4.7 attach none unless a rule says `ct helper set`;
+ *   fw4 does for a zone unless it has `option auto_helper '0'` and when kmod-nf-nathelper is installed. A helper cannot
+ *   be taken off a flow again, and `notrack` would take the NAT with it, so what one sends outside the set is dropped
+ *   by the guard and counted.
+ * - A flow in a flowtable bypasses every chain here: the MAP device has to stay out of flowtables.
+ */
+
+import { formatIpv4, formatIpv4Prefix } from "../ip/text.ts";
+import type { NatPlan } from "../map/plan.ts";
+import { portRanges } from "../map/port-set.ts";
+import { asRanges, keptPorts, type VirtualBlock, virtualBlock } from "../map/virtual-block.ts";
+import { quotedRules } from "./nft-icmp-errors.ts";
+import { type NftSet, nftScript, type Rule } from "./nft-script.ts";
+
+/** Octets of the headers that an MSS leaves out (RFC 9293 s3.7.1: IPv4 20, TCP 20). */
+const TCP_HEADERS = 40;
+/** Largest IPv4 packet that every host takes (RFC 791 s3.1); an MTU below is no MTU. */
+const LEAST_MTU = 68;
+const LARGEST_MTU = 65_535;
+
+/** Counters of a table: why packets were dropped, by direction, and what went to other subscribers of our address. */
+export const natCounters = {
+  out_invalid: "connection tracking calls it invalid",
+  out_untracked: "unknown to connection tracking",
+  out_fragment: "a fragment without ports",
+  out_source: "from an address that is not ours",
+  out_port: "port or id outside the set",
+  out_protocol: "a protocol without ports",
+  out_error: "ICMP error about a packet outside the set",
+  in_port: "port or id outside the set",
+  in_protocol: "a protocol without ports",
+  in_error: "ICMP error about a packet outside the set",
+  to_domain: "to another subscriber of our address (passed on)",
+} as const;
+
+export type NatCounter = keyof typeof natCounters;
+
+/** @throws RangeError when the plan holds a name that nft could read as something else, or no MTU */
+function check(plan: NatPlan): void {
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(plan.table))
+    throw new RangeError(`"${plan.table}" names no table`);
+  if (!/^[A-Za-z0-9_.@+-]{1,15}$/.test(plan.device)) throw new RangeError(`"${plan.device}" names no device`);
+  if (!Number.isInteger(plan.mtu) || plan.mtu < LEAST_MTU || plan.mtu > LARGEST_MTU) {
+    throw new RangeError(`${plan.mtu} is no MTU`);
+  }
+}
+
+const hex32 = (address: number) => `0x${address.toString(16).padStart(8, "0")}`;
+
+/**
+ * Stands for our own address where it is another subscriber's, inside the router: a packet to our address would be
+ * delivered to us, and one from it refused as a martian. Of class E (240/4), which is nobody's; a different one for
+ * every address, so that several MAP interfaces do not meet.
+ */
+function domainImage(address: number): string {
+  return formatIpv4(((address & 0x0fffffff) | 0xf0000000) >>> 0);
+}
+
+function drop(counter: NatCounter): string {
+  return `counter name "${counter}" drop`;
+}
+
+function mssClamp(plan: NatPlan): Rule {
+  const size = plan.mtu - TCP_HEADERS;
+  return [
+    `tcp flags & (syn | rst) == syn tcp option maxseg size > ${size} tcp option maxseg size set ${size}`,
+    `MSS at most MTU ${plan.mtu} - ${TCP_HEADERS}`,
+  ];
+}
+
+/** k = 0: nothing to keep apart but addresses. */
+function unrestricted(plan: NatPlan): string {
+  const { device, ipv4 } = plan;
+  const own = formatIpv4Prefix(ipv4);
+  const address = formatIpv4(ipv4.address);
+  const prefix: Rule[] =
+    ipv4.length === 32
+      ? []
+      : [
+          // To itself, because this is a NAT statement and so fw4's masquerade does not come to it.
+          [`oifname "${device}" ip saddr ${own} snat to ip saddr`, "addresses of our prefix stay"],
+        ];
+  return nftScript(plan, {
+    counters: { out_source: natCounters.out_source },
+    sets: [],
+    chains: [
+      {
+        name: "translate",
+        hook: "type nat hook postrouting priority srcnat - 10",
+        rules: [...prefix, [`oifname "${device}" snat to ${address}`, "our address"]],
+      },
+      {
+        name: "incoming",
+        hook: "type filter hook prerouting priority -310",
+        rules: [[`iifname != "${device}" accept`, "not from the MAP domain"], mssClamp(plan)],
+      },
+      {
+        name: "guard",
+        hook: "type filter hook postrouting priority 310",
+        rules: [
+          [`oifname != "${device}" accept`, "not to the MAP domain"],
+          [`ip saddr != ${own} ${drop("out_source")}`, "not our address"],
+          mssClamp(plan),
+        ],
+      },
+    ],
+  });
+}
+
+const elements = (ranges: readonly (readonly [number, number])[]) =>
+  ranges.map(([low, high]) => (low === high ? `${low}` : `${low}-${high}`));
+
+/** ICMP ids are integers to nft and ports are not, so each list comes as both. */
+function asPortsAndIds(ports: string, ids: string, ranges: readonly string[]): readonly NftSet[] {
+  return [
+    { kind: "set", name: ports, type: "type inet_service", flags: "interval", elements: ranges },
+    { kind: "set", name: ids, type: "typeof icmp id", flags: "interval", elements: ranges },
+  ];
+}
+
+function rewriteMaps(block: VirtualBlock) {
+  const out = block.ports.map((port, i) => `${block.start + i} : ${port}`);
+  const back = block.ports.map((port, i) => `${port} : ${block.start + i}`);
+  const ports = "type inet_service : inet_service";
+  const ids = "typeof icmp id : icmp id";
+  return [
+    { kind: "map", name: "port_out", type: ports, flags: "constant", elements: out },
+    { kind: "map", name: "id_out", type: ids, flags: "constant", elements: out },
+    { kind: "map", name: "port_in", type: ports, flags: "constant", elements: back },
+    { kind: "map", name: "id_in", type: ids, flags: "constant", elements: back },
+  ] as const;
+}
+
+/** k > 0: one address, some of its ports. */
+function restricted(plan: NatPlan): string {
+  const { device, ipv4 } = plan;
+  const address = formatIpv4(ipv4.address);
+  const image = domainImage(ipv4.address);
+  const block = virtualBlock(plan);
+  const rewritten = block?.rewritten === true;
+  const kept = keptPorts(plan);
+  const range = block === undefined ? "" : `${block.start}-${block.start + block.ports.length - 1}`;
+  // What comes in untranslated: all of the set where the block is the set.
+  const plainIds = rewritten ? (kept.length > 0 ? "@kept_ids" : undefined) : "@ids";
+  const plainPorts = rewritten ? (kept.length > 0 ? "@kept_ports" : undefined) : "@ports";
+  const when = <const T>(condition: boolean, ...rules: readonly T[]): readonly T[] =>
+    condition ? rules : [];
+  /** A rule for each protocol that has ports. */
+  const both = (text: (protocol: string) => string, why: string): readonly Rule[] =>
+    ["tcp", "udp"].map((protocol) => [text(protocol), why]);
+
+  const errors = "icmp type { destination-unreachable, time-exceeded, parameter-problem }";
+  const quoted = { own: hex32(ipv4.address), plainIds, drop };
+  return nftScript(plan, {
+    counters: natCounters,
+    sets: [
+      ...asPortsAndIds("ports", "ids", elements(portRanges(plan.portSet))),
+      ...when(kept.length > 0, ...asPortsAndIds("kept_ports", "kept_ids", elements(asRanges(kept)))),
+      ...(rewritten && block !== undefined ? rewriteMaps(block) : []),
+    ],
+    chains: [
+      {
+        name: "translate",
+        hook: "type nat hook postrouting priority srcnat - 10",
+        rules: [
+          ...when(
+            kept.length > 0,
+            ...both(
+              (protocol) =>
+                `oifname "${device}" ip saddr ${address} ${protocol} sport @kept_ports snat to ${address}:${protocol} sport`,
+              "services of ours on reserved ports",
+            ),
+          ),
+          ...when(block !== undefined, [
+            `oifname "${device}" meta l4proto { tcp, udp, icmp } snat to ${address}:${range}`,
+            rewritten ? "the block that stands for the port set" : "the port set",
+          ]),
+        ],
+      },
+      {
+        name: "incoming",
+        hook: "type filter hook prerouting priority -310",
+        rules: [
+          [`iifname "${device}" goto from_domain`, "from the MAP domain"],
+          [`iifname "lo" accept`, "our own"],
+          // RFC 7597 s5.1: another port of our address is another subscriber. An echo id says nothing of who is meant.
+          ...both(
+            (protocol) =>
+              `ip daddr ${address} ${protocol} dport != @ports counter name "to_domain" ip daddr set ${image}`,
+            "another subscriber of our address",
+          ),
+        ],
+      },
+      {
+        name: "from_domain",
+        rules: [
+          [`ip daddr != ${address} accept`, "not to our address"],
+          [`ip saddr ${address} ip saddr set ${image}`, "another subscriber of our address"],
+          mssClamp(plan),
+          ...when(
+            rewritten,
+            ...both(
+              (protocol) => `${protocol} dport set ${protocol} dport map @port_in accept`,
+              "port of the set to port of the block",
+            ),
+            ["icmp type echo-reply icmp id set icmp id map @id_in accept", "the same for echo ids"],
+          ),
+          ...(plainPorts === undefined
+            ? []
+            : both(
+                (protocol) => `${protocol} dport ${plainPorts} accept`,
+                rewritten ? "reserved port" : "port of the set",
+              )),
+          ...when(!rewritten, ["icmp type echo-reply icmp id @ids accept", "id of the set"]),
+          ["icmp type echo-request icmp id @ids accept", "id of the set"],
+          [`${errors} goto from_domain_error`, "judged by the packet it quotes"],
+          [`meta l4proto { tcp, udp, icmp } ${drop("in_port")}`, "another subscriber's port"],
+          [drop("in_protocol"), "no port to tell subscribers apart by"],
+        ],
+      },
+      { name: "from_domain_error", rules: quotedRules({ ...quoted, direction: "in", rewritten }) },
+      {
+        name: "rewrite",
+        hook: "type filter hook postrouting priority 300",
+        rules: [
+          [`ip saddr ${image} ip saddr set ${address}`, "another subscriber of our address"],
+          [`oifname != "${device}" accept`, "not to the MAP domain"],
+          // Before rewriting: NAT did not see these, so their ports are in the block by chance at best.
+          [`ct state invalid ${drop("out_invalid")}`, "NAT does not touch it"],
+          [`ct state untracked ${drop("out_untracked")}`, "NAT does not touch it"],
+          [`ip saddr != ${address} ${drop("out_source")}`, "not our address"],
+          [`ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, "no ports to judge by"],
+          [`ip daddr ${image} ip daddr set ${address}`, "another subscriber of our address"],
+          mssClamp(plan),
+          ...when(
+            rewritten,
+            ...both(
+              (protocol) => `${protocol} sport set ${protocol} sport map @port_out`,
+              "port of the block to port of the set",
+            ),
+            ["icmp type echo-request icmp id set icmp id map @id_out", "the same for echo ids"],
+            [`${errors} jump to_domain_error`, "the same for what an error quotes"],
+          ),
+        ],
+      },
+      ...when(rewritten, {
+        name: "to_domain_error",
+        rules: quotedRules({ ...quoted, direction: "rewrite", rewritten }),
+      }),
+      {
+        name: "guard",
+        hook: "type filter hook postrouting priority 310",
+        rules: [
+          [`oifname != "${device}" accept`, "not to the MAP domain"],
+          [`ip saddr != ${address} ${drop("out_source")}`, "not our address"],
+          [`ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, "no ports to judge by"],
+          ["tcp sport @ports accept", "port of the set"],
+          ["udp sport @ports accept", "port of the set"],
+          ["icmp type { echo-request, echo-reply } icmp id @ids accept", "id of the set"],
+          [`${errors} goto guard_error`, "judged by the packet it quotes"],
+          [`meta l4proto { tcp, udp } ${drop("out_port")}`, "another subscriber's port"],
+          [`icmp type { echo-request, echo-reply } ${drop("out_port")}`, "another subscriber's id"],
+          [drop("out_protocol"), "no port to tell subscribers apart by"],
+        ],
+      },
+      { name: "guard_error", rules: quotedRules({ ...quoted, direction: "guard", rewritten }) },
+    ],
+  });
+}
+
+/**
+ * The script that loads the NAT of one MAP interface, for `nft -f -`: one transaction, in which the table takes the
+ * place of one of the same name. What it gives flows: the whole set, ICMP echo ids included, and nothing outside it;
+ * with k = 0 the address; with an IPv4 prefix, its first address to everything that is not of the prefix.
+ *
+ * @throws RangeError when `table`, `device` or `mtu` is none: plans are made of checked values
+ */
+export function renderNft(plan: NatPlan): string {
+  check(plan);
+  return plan.portSet.psidLength === 0 ? unrestricted(plan) : restricted(plan);
+}
+
+/** The script that takes a table away, whether it is there or not. @throws RangeError when `table` names no table */
+export function renderNftDelete(table: string): string {
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(table)) throw new RangeError(`"${table}" names no table`);
+  return `add table ip ${table}\ndelete table ip ${table}\n`;
+}

@@ -1,0 +1,94 @@
+/** What nft says of a table of ours (`nft -j list table ip X`, `nft -j list counters table ip X`). */
+
+import type { NatPlan } from "../map/plan.ts";
+import { virtualBlock } from "../map/virtual-block.ts";
+import { InputError } from "../wire/errors.ts";
+import { type NatCounter, natCounters } from "./nft.ts";
+
+/** Packets and octets of one counter. */
+export interface CounterValue {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** A table as it was loaded. */
+export interface LoadedTable {
+  /** Elements of each map, by name. */
+  readonly maps: ReadonlyMap<string, number>;
+  readonly chains: ReadonlySet<string>;
+  /** Of the names in {@link natCounters}; others are none of ours. */
+  readonly counters: ReadonlyMap<NatCounter, CounterValue>;
+}
+
+const FIELD = "nft";
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function count(value: unknown, what: string): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    throw new InputError(FIELD, `${what} is no count`);
+  }
+  return value;
+}
+
+function isNatCounter(name: string): name is NatCounter {
+  return Object.hasOwn(natCounters, name);
+}
+
+/**
+ * Reads what nft printed about `table`; objects of other tables and kinds are passed over.
+ *
+ * @throws InputError when it is no JSON, not nft's, or holds an object of ours that cannot be
+ */
+export function parseTable(text: string, table: string): LoadedTable {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new InputError(FIELD, "what it printed is no JSON");
+  }
+  if (!isRecord(value) || !Array.isArray(value["nftables"])) {
+    throw new InputError(FIELD, "what it printed has no list `nftables`");
+  }
+  const maps = new Map<string, number>();
+  const chains = new Set<string>();
+  const counters = new Map<NatCounter, CounterValue>();
+  for (const entry of value["nftables"] as readonly unknown[]) {
+    if (!isRecord(entry)) throw new InputError(FIELD, "an object of the list is none");
+    for (const kind of ["map", "chain", "counter"] as const) {
+      const object = entry[kind];
+      if (!isRecord(object) || object["table"] !== table || object["family"] !== "ip") continue;
+      const name = object["name"];
+      if (typeof name !== "string") throw new InputError(FIELD, `a ${kind} has no name`);
+      if (kind === "chain") chains.add(name);
+      else if (kind === "map") maps.set(name, Array.isArray(object["elem"]) ? object["elem"].length : 0);
+      else if (isNatCounter(name)) {
+        counters.set(name, {
+          packets: count(object["packets"], `packets of ${name}`),
+          bytes: count(object["bytes"], `bytes of ${name}`),
+        });
+      }
+    }
+  }
+  return { maps, chains, counters };
+}
+
+/** What is wrong with a loaded table, as sentences; none when it is what {@link renderNft} wrote for the plan. */
+export function checkLoaded(plan: NatPlan, loaded: LoadedTable): readonly string[] {
+  const faults: string[] = [];
+  for (const chain of ["translate", "incoming", "guard"]) {
+    if (!loaded.chains.has(chain)) faults.push(`chain ${chain} is missing`);
+  }
+  const block = virtualBlock(plan);
+  const expected = block?.rewritten === true ? block.ports.length : 0;
+  if (expected === 0) return faults;
+  for (const map of ["port_out", "id_out", "port_in", "id_in"]) {
+    const size = loaded.maps.get(map) ?? 0;
+    if (size !== expected) faults.push(`map ${map} holds ${size} of ${expected} ports`);
+  }
+  return faults;
+}
+
+export { mapBlockToSet } from "../map/virtual-block.ts";

@@ -1,0 +1,66 @@
+/** The real world behind `engine/host.ts`. */
+
+import { UbusCaller } from "ubus-client-ts";
+import type { Host } from "../../engine/host.ts";
+import { statePath } from "../../engine/state.ts";
+import { CONTROL_PATH } from "../../render/translator.ts";
+import { PATIENCE_MS, run } from "./exec.ts";
+import { readText, removeFile, replaceFile, writeOnce } from "./files.ts";
+import { openLog } from "./log.ts";
+
+/**
+ * Longest wait for one ubus answer and for one program, ms: a target that dies never answers. netifd kills a teardown after
+ * 5 s; it waits for a setup as long as that takes, and what it was told too late would be undone under its feet.
+ */
+const LIMITS = {
+  teardown: { callMs: 3_000, programMs: 4_000 },
+  otherwise: { callMs: PATIENCE_MS, programMs: PATIENCE_MS },
+} as const;
+
+/** A connection to ubus with what a session needs beside it. Close it, or the process never ends. */
+export interface ConnectedHost extends Host {
+  close(): void;
+}
+
+/** @throws UbusError when ubusd does not answer. */
+export async function openHost(
+  iface: string,
+  purpose: keyof typeof LIMITS = "otherwise",
+): Promise<ConnectedHost> {
+  const { callMs, programMs } = LIMITS[purpose];
+  const path = process.env["UBUS_SOCKET"];
+  const ubus = await UbusCaller.connect(path === undefined ? {} : { path });
+  return {
+    async call(object, method, args) {
+      const [first] = await ubus.call(object, method, args as Record<string, never>, {
+        timeoutMs: callMs,
+      });
+      return first ?? {};
+    },
+    log: openLog(iface),
+    async loadFirewall(script) {
+      await run("nft", ["-f", "-"], { input: script, limitMs: programMs });
+    },
+    async flushFlows(ipv4) {
+      const [address = ipv4] = ipv4.split("/");
+      try {
+        await run("conntrack", ["-D", "-q", address], { limitMs: programMs });
+      } catch (error) {
+        // conntrack exits 1 when there was no such flow.
+        if (!String(error).includes("0 flow entries")) throw error;
+      }
+    },
+    readControl: () => readText(CONTROL_PATH),
+    writeControl: (lines) => writeOnce(CONTROL_PATH, `${lines.join("\n")}\n`),
+    deviceMtu(device) {
+      const mtu = Number(readText(`/sys/class/net/${device}/mtu`));
+      return Number.isInteger(mtu) && mtu > 0 ? mtu : undefined;
+    },
+    setDeviceMtu: (device, mtu) => writeOnce(`/sys/class/net/${device}/mtu`, `${mtu}\n`),
+    readState: (name) => readText(statePath(name)),
+    writeState: (name, text) => replaceFile(statePath(name), text),
+    removeState: (name) => removeFile(statePath(name)),
+    now: () => new Date(),
+    close: () => ubus.close(),
+  };
+}

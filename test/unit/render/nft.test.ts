@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import type { NatPlan } from "../../../src/map/plan.ts";
+import { natCounters, renderNft, renderNftDelete } from "../../../src/render/nft.ts";
+
+const plan: NatPlan = {
+  table: "mapmin_wan6",
+  device: "map-wan6",
+  ipv4: { address: 0x6a483261, length: 32 },
+  portSet: { offset: 4, psidLength: 8, psid: 100 },
+  reservedPorts: [],
+  mtu: 1480,
+};
+
+test.each([
+  ["a table that ends the statement", { table: "x; flush ruleset" }],
+  ["a table with a line break", { table: "x\nflush ruleset" }],
+  ["no table", { table: "" }],
+  ["a table beginning with a digit", { table: "4to6" }],
+  ["a device with a quote", { device: 'a" drop' }],
+  ["a device that is a pattern", { device: "map*" }],
+  ["a device of 16 octets", { device: "map-aaaaaaaaaaaa" }],
+  ["no device", { device: "" }],
+  ["an MTU that leaves no MSS", { mtu: 40 }],
+  ["an MTU that is no number", { mtu: Number.NaN }],
+  ["an MTU beyond IPv4", { mtu: 65536 }],
+])("refused: %s", (_title, change) => {
+  expect(() => renderNft({ ...plan, ...change })).toThrow(RangeError);
+});
+
+test("the table is replaced whole, and taken away whether it is there or not", () => {
+  expect(renderNft(plan).split("\n").slice(0, 3)).toEqual([
+    "add table ip mapmin_wan6",
+    "delete table ip mapmin_wan6",
+    "table ip mapmin_wan6 {",
+  ]);
+  expect(renderNftDelete("mapmin_wan6")).toBe("add table ip mapmin_wan6\ndelete table ip mapmin_wan6\n");
+  expect(() => renderNftDelete("x; flush ruleset")).toThrow(RangeError);
+});
+
+test("every rule says whose it is, in a comment that nft takes", () => {
+  const rules = renderNft(plan)
+    .split("\n")
+    .filter((line) => / (accept|drop|goto|jump|snat|set|map) .*comment /.test(line));
+  expect(rules.length).toBeGreaterThan(40);
+  for (const rule of rules) {
+    const comment = / comment "(mapmin map-wan6: [^"]+)"$/.exec(rule)?.[1];
+    expect(comment, rule).toBeDefined();
+    expect(comment?.length).toBeLessThanOrEqual(128);
+  }
+});
+
+test("every drop is counted by a counter that the table has", () => {
+  const script = renderNft(plan);
+  const drops = script.split("\n").filter((line) => line.includes(" drop comment"));
+  for (const line of drops) expect(line).toMatch(/counter name "[a-z_]+" drop/);
+  const used = new Set([...script.matchAll(/counter name "([a-z_]+)"/g)].map((match) => match[1]));
+  expect([...used].sort()).toEqual(Object.keys(natCounters).sort());
+});
+
+test("both maps of a direction hold the whole set, and each other's inverse", () => {
+  const script = renderNft(plan);
+  const elements = (name: string) => {
+    const body = new RegExp(`map ${name} \\{[^{]*\\{([^}]*)\\}`).exec(script)?.[1] ?? "";
+    return [...body.matchAll(/(\d+) : (\d+)/g)].map(([, from, to]) => [Number(from), Number(to)] as const);
+  };
+  const out = elements("port_out");
+  expect(out.length).toBe(240);
+  // RFC 7597 App. B: the PSID lies in bits 4 to 11.
+  for (const [, port] of out) expect((port >> 4) & 0xff).toBe(100);
+  expect(elements("port_in")).toEqual(out.map(([block, port]) => [port, block]));
+  expect(elements("id_out")).toEqual(out);
+  expect(elements("id_in")).toEqual(elements("port_in"));
+});
+
+test("an address from 128.0.0.0 up stays an unsigned number", () => {
+  const script = renderNft({ ...plan, ipv4: { address: 0xfffffffe, length: 32 } });
+  expect(script).toContain("@th,160,32 != 0xfffffffe");
+  expect(script).not.toContain("0x-");
+});

@@ -1,0 +1,83 @@
+import { expect, test } from "vitest";
+import type { NatPlan } from "../../../src/map/plan.ts";
+import { checkLoaded, parseTable } from "../../../src/render/readback.ts";
+import { InputError } from "../../../src/wire/errors.ts";
+
+const plan: NatPlan = {
+  table: "mapmin_wan6",
+  device: "map-wan6",
+  ipv4: { address: 0xc0000212, length: 32 },
+  portSet: { offset: 4, psidLength: 10, psid: 1 },
+  reservedPorts: [],
+  mtu: 1480,
+};
+
+const own = { family: "ip", table: "mapmin_wan6" };
+const map = (name: string, size: number) => ({
+  map: {
+    ...own,
+    name,
+    type: "inet_service",
+    map: "inet_service",
+    elem: Array.from({ length: size }, (_, i) => [i, i]),
+  },
+});
+const chain = (name: string) => ({ chain: { ...own, name, handle: 1 } });
+const chains = ["translate", "incoming", "guard", "rewrite"].map(chain);
+// a = 4, k = 10: 15 ranges of 4 ports.
+const maps = ["port_out", "id_out", "port_in", "id_in"].map((name) => map(name, 60));
+
+const text = (objects: readonly unknown[]) => JSON.stringify({ nftables: [{ metainfo: {} }, ...objects] });
+
+test("a table loaded whole has no fault, whatever other tables hold", () => {
+  const other = { map: { family: "inet", table: "fw4", name: "port_out", elem: [] } };
+  expect(checkLoaded(plan, parseTable(text([...chains, ...maps, other]), plan.table))).toEqual([]);
+});
+
+test.each([
+  [
+    "a map too short",
+    [...chains, ...maps.slice(1), map("port_out", 59)],
+    ["map port_out holds 59 of 60 ports"],
+  ],
+  ["a map missing", [...chains, ...maps.slice(0, 3)], ["map id_in holds 0 of 60 ports"]],
+  ["the guard missing", [...chains.slice(0, 2), ...maps], ["chain guard is missing"]],
+])("fault: %s", (_title, objects, faults) => {
+  expect(checkLoaded(plan, parseTable(text(objects), plan.table))).toEqual(faults);
+});
+
+test("a set of one range has no maps to check", () => {
+  const single = { ...plan, portSet: { offset: 0, psidLength: 8, psid: 52 } };
+  expect(checkLoaded(single, parseTable(text(chains), plan.table))).toEqual([]);
+});
+
+test("counters by name, those that are ours", () => {
+  const counter = (name: string, packets: unknown) => ({
+    counter: { ...own, name, packets, bytes: 120, handle: 3 },
+  });
+  const { counters } = parseTable(
+    text([counter("out_port", 3), counter("toString", 1), counter("mine", 2)]),
+    plan.table,
+  );
+  expect([...counters]).toEqual([["out_port", { packets: 3, bytes: 120 }]]);
+});
+
+test.each([
+  ["nothing", ""],
+  ["no JSON", "Error: No such file or directory"],
+  ["a list", "[]"],
+  ["null", "null"],
+  ["nftables is no list", '{"nftables":{}}'],
+  ["an object that is none", '{"nftables":[null]}'],
+  ["a map without name", JSON.stringify({ nftables: [{ map: { ...own } }] })],
+  [
+    "a negative counter",
+    JSON.stringify({ nftables: [{ counter: { ...own, name: "in_port", packets: -1, bytes: 0 } }] }),
+  ],
+  [
+    "a counter that is a text",
+    JSON.stringify({ nftables: [{ counter: { ...own, name: "in_port", packets: "1", bytes: 0 } }] }),
+  ],
+])("refused: %s", (_title, printed) => {
+  expect(() => parseTable(printed, plan.table)).toThrow(InputError);
+});
