@@ -2,10 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: [
-      "test/{unit,property,golden,vectors,feed,hook}/**/*.test.ts",
-      "src/ubus-client-ts/test/**/*.test.ts",
-    ],
+    include: ["test/{unit,feed}/**/*.test.ts", "src/ubus-client-ts/test/**/*.test.ts"],
     testTimeout: 20_000,
   },
 });

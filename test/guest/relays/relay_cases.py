@@ -1,0 +1,358 @@
+"""What was seen to fail with other translators at a customer edge, one function a row. Each is run with each border relay."""
+
+import json
+import os
+import select
+import socket
+import struct
+import subprocess
+import time
+
+from namespaces import IP_MTU, IP_MTU_DISCOVER, IP_RECVERR, MSG_ERRQUEUE, echo, ip, udp
+from relay_topology import CLOSED, DO, DONT, ECHO, PROBE
+from packets6 import ip6, next_header, raw6, source6, udp6, valid4, valid6, whole6
+from topology import LAN, MAP, OWN, REMOTE, SERVER, exchange, ping, tcp_echo
+
+SMALL = (0, 1, 17, 100, 1252, 1253, 1400, 1451, 1452)
+# They fit a link of 1,500 octets as IPv4 and not as IPv6.
+FULL = tuple(range(1453, 1473))
+LARGE = (1473, 1480, 1999, 2000, 2944, 2945, 4000, 8191, 16000, 30000, 60000, 65507)
+
+
+def errors(packets):
+    """The ICMP errors among IPv4 packets: (source, type, code, second word, quoted packet)."""
+    return [(socket.inet_ntoa(p[12:16]), p[20], p[21], struct.unpack("!I", p[24:28])[0], p[28:])
+            for p in packets if p[9] == 1 and p[20] in (3, 11, 12)]
+
+
+def quotes(quoted, protocol, source, sport, destination, dport):
+    """Whether a quoted IPv4 packet is the one that its sender knows."""
+    size = (quoted[0] & 15) * 4
+    return (quoted[9] == protocol and quoted[12:20] == socket.inet_aton(source) + socket.inet_aton(destination)
+            and quoted[size:size + 4] == struct.pack("!HH", sport, dport))
+
+
+def trouble(sock, seconds=1.0):
+    """The next error of a socket with IP_RECVERR: (errno, type, code, info, offender). None when there is none."""
+    poll = select.poll()
+    poll.register(sock, select.POLLERR)
+    if not poll.poll(seconds * 1000):
+        return None
+    _, control, _, _ = sock.recvmsg(65536, 512, MSG_ERRQUEUE)
+    for level, kind, data in control:
+        if (level, kind) == (socket.SOL_IP, IP_RECVERR):
+            number, _, kind, code, _, info, _ = struct.unpack("=IBBBBII", data[:16])
+            return number, kind, code, info, socket.inet_ntoa(data[20:24])
+    return None
+
+
+def watched(sock):
+    sock.setsockopt(socket.SOL_IP, IP_RECVERR, 1)
+    return sock
+
+
+def left_whole(world, payload, protocol=17):
+    """Whether a datagram that ends so left the customer edge whole and valid, in packets that fit."""
+    return any(d.source == MAP and d.protocol == protocol and d.payload.endswith(payload) and valid6(d) and d.longest <= 1500
+               for d in whole6(world.out6.seen))
+
+
+def missing(world, sock, sizes):
+    """Sizes that did not come back, and sizes that did not leave as they should."""
+    lost, bad = [], []
+    for size in sizes:
+        data = os.urandom(size)
+        world.out6.clear()
+        if exchange(sock, data, 1) != data:
+            lost.append(size)
+            sock.settimeout(0.2)
+            try:
+                while sock.recv(65536):
+                    pass
+            except OSError:
+                pass
+        if not left_whole(world, data):
+            bad.append(size)
+        if len(lost) > 3:
+            break
+    return lost, bad
+
+
+def datagrams(world):
+    """UDP of many sizes that may be cut on the way, out and in."""
+    sock = world.lan.udp(to=(SERVER, 7))
+    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DONT)
+    for title, sizes in (("up to 1,452 octets", SMALL), ("1,453 to 1,472 octets", FULL), ("larger than a packet", LARGE)):
+        lost, bad = missing(world, sock, sizes)
+        world.check(f"UDP without DF, {title}: each leaves whole", not bad, bad)
+        world.outcome(f"UDP without DF, {title}: each comes back", not lost, "udp " + title, not bad, lost)
+    sock.close()
+
+
+def full_with_df(world):
+    """Full-size datagrams that may not be cut: each is answered, to the host, about its own packet."""
+    sock = watched(world.lan.udp(to=(SERVER, 7)))
+    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, PROBE)
+    port = sock.getsockname()[1]
+    told = {}
+    for size in FULL:
+        sock.send(bytes(size))
+        told[size] = trouble(sock)
+    wrong = {size: found for size, found in told.items() if found is None or found[1:4] != (3, 4, 1480)}
+    world.check("UDP with DF, 1,453 to 1,472 octets: Fragmentation Needed, 1480", not wrong, wrong)
+    quoted = [e for e in errors(world.lan4.seen) if e[1:3] == (3, 4)]
+    world.check("UDP with DF: the error quotes the host's own address and port",
+                len(quoted) == len(FULL) and all(quotes(e[4], 17, LAN, port, SERVER, 7) for e in quoted), quoted[:2])
+    sock.close()
+    sock = world.lan.udp(to=(SERVER, 7))
+    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DO)
+    data = os.urandom(1452)
+    world.check("UDP with DF, 1,452 octets: there and back", exchange(sock, data) == data)
+    sock.close()
+
+
+def pings(world):
+    for size in (0, 56, 1452):
+        good, text = ping(world.lan, "-c", "1", "-W", "1", "-s", str(size), "-M", "do", SERVER)
+        world.check(f"ping of {size} octets with DF", good, text)
+    for size in (1453, 1472, 1473, 2000, 8000, 60000):
+        world.out6.clear()
+        good, text = ping(world.lan, "-c", "1", "-W", "1", "-s", str(size), "-M", "dont", SERVER)
+        left = [d for d in whole6(world.out6.seen) if d.protocol == 58 and d.source == MAP and d.payload[0] == 128]
+        right = len(left) == 1 and valid6(left[0]) and len(left[0].payload) == size + 8 and left[0].longest <= 1500
+        world.check(f"ping of {size} octets leaves whole", right, [d._replace(payload=len(d.payload)) for d in left])
+        world.outcome(f"ping of {size} octets", good, "fragmented ICMP", right, text)
+
+
+def mtu(world):
+    entry = json.loads(world.ce.run("ip -j link show map0"))[0]
+    world.check("the device's MTU is that of a link", 1280 <= entry["mtu"] <= 1500, entry["mtu"])
+    sock = world.lan.udp(to=(SERVER, 7))
+    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DO)
+    try:
+        sock.send(bytes(1472))
+        time.sleep(0.2)
+    except OSError:
+        pass
+    found = sock.getsockopt(socket.SOL_IP, IP_MTU)
+    world.check("the host learns that 1,480 octets fit", found == 1480, found)
+    sock.close()
+
+
+def hops(world):
+    """TTL down by one for the router and by one for each router beyond it; each is seen once."""
+    raw = world.lan.raw()
+    for ttl in (3, 64, 255):
+        world.out6.clear()
+        raw.sendto(ip(LAN, SERVER, 17, udp(LAN, SERVER, 4001, 7, b"ttl"), ttl=ttl), (SERVER, 0))
+        seen = world.out6.wait(lambda p: source6(p) == MAP, 1)
+        world.check(f"TTL {ttl} out: one off for the router, one for the core", seen is not None and seen[7] == ttl - 2, seen and seen[7])
+    raw.close()
+    raw = world.server.raw()
+    for ttl in (64, 255):
+        world.in6.clear()
+        world.lan4.clear()
+        raw.sendto(ip(SERVER, OWN, 17, udp(SERVER, OWN, 4005, ECHO, b"ttl"), ttl=ttl), (OWN, 0))
+        came = world.in6.wait(lambda p: next_header(p) == 17, 1)
+        seen = world.lan4.wait(lambda p: p[9] == 17, 1)
+        world.check(f"TTL {ttl} in: one off for the router", came is not None and seen is not None and seen[8] == came[7] - 1, (came and came[7], seen and seen[8]))
+    raw.close()
+    expected = ["192.168.1.1", "192.0.0.8", *world.relay.hops, SERVER]
+    for kind, words in (("ICMP", ["-I"]), ("UDP", ["-U", "-p", "9"]), ("TCP", ["-T", "-p", "7"])):
+        text = subprocess.run(["ip", "netns", "exec", "lan", "traceroute", "-n", "-q", "1", "-w", "1", "-N", "1", "-m", "9", *words, SERVER],
+                              capture_output=True, text=True).stdout
+        found = [line.split()[1] for line in text.splitlines()[1:]]
+        world.outcome(f"traceroute by {kind}: router, core, border relay, server", found == expected, f"traceroute {kind}",
+                      found[:2] == expected[:2], text)
+    text = subprocess.run(["ip", "netns", "exec", "server", "traceroute", "-n", "-q", "1", "-w", "1", "-N", "1", "-m", "9", "-T", "-p", str(ECHO), OWN],
+                          capture_output=True, text=True).stdout
+    found = [line.split()[1] for line in text.splitlines()[1:]]
+    world.check("traceroute from the server: the router is one hop, and the LAN's host the next", len(found) > 2 and found[-2:] == [OWN, OWN]
+                and found[-3] != OWN, text)
+
+
+def tos(world):
+    """The traffic class is the TOS, octet for octet, in both directions."""
+    values = (0x00, 0x01, 0x02, 0x03, 0x10, 0x28, 0x2E << 2, 0x2E << 2 | 1, 0xFC, 0xFF)
+
+    # Each has its own text: an echo of one, which has no TOS, must not be taken for it.
+    def text(title, value):
+        return f"marked {title} {value:02x}".encode()
+
+    def marked(source, destination, title, value, sport, dport):
+        packet = bytearray(ip(source, destination, 17, udp(source, destination, sport, dport, text(title, value))))
+        packet[1] = value
+        return bytes(packet)
+
+    for title, end, capture, six, source, destination, dport in (
+        ("out", world.lan, world.server4, world.out6, LAN, SERVER, 7), ("in", world.server, world.lan4, world.in6, SERVER, OWN, ECHO),
+    ):
+        raw = end.raw()
+        wrong = {}
+        for value in values:
+            raw.sendto(marked(source, destination, title, value, 4002, dport), (destination, 0))
+            arrived = capture.wait(lambda p: p.endswith(text(title, value)), 1)
+            between = six.wait(lambda p: p.endswith(text(title, value)), 1)
+            found = (between and struct.unpack("!H", between[:2])[0] >> 4 & 0xFF, arrived and arrived[1])
+            if found != (value, value):
+                wrong[value] = found
+        # Out, what we made is seen between; in, what we were given is.
+        given = all(six == value for value, (six, _) in wrong.items()) if title == "out" else all(
+            four == six for six, four in wrong.values())
+        world.outcome(f"TOS {title}: as sent, in IPv6 and in IPv4", not wrong, f"TOS {title}", given, wrong)
+        raw.close()
+
+
+def refusals(world):
+    """Errors, also about a fragmented packet: their receiver finds its own packet in them."""
+    for size in (10, 3000):
+        sock = world.lan.udp(to=(SERVER, 9))
+        sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DONT)
+        port = sock.getsockname()[1]
+        world.clear()
+        found = exchange(sock, bytes(size), 1)
+        seen = [e for e in errors(world.lan4.seen) if e[1:3] == (3, 3)]
+        good = isinstance(found, ConnectionRefusedError) and len(seen) == 1 and seen[0][0] == SERVER and quotes(
+            seen[0][4], 17, LAN, port, SERVER, 9)
+        given = any(d.payload[:2] == b"\1\4" and valid6(d) for d in whole6(world.in6.seen) if d.protocol == 58)
+        world.check(f"a closed port of the server, {size} octets: refused, and the LAN host's own packet quoted", good, (found, seen, given))
+        sock.close()
+
+        sock = world.server.udp(SERVER, 0, to=(OWN, CLOSED))
+        sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DONT)
+        port = sock.getsockname()[1]
+        world.clear()
+        found = exchange(sock, bytes(size), 1)
+        seen = [e for e in errors(world.server4.seen) if e[1:3] == (3, 3)]
+        left = [d for d in whole6(world.out6.seen) if d.protocol == 58 and d.payload[:2] == b"\1\4"]
+        inner = left[0].payload[8:] if left else b""
+        right = len(left) == 1 and left[0].source == MAP and valid6(left[0]) and source6(inner) == REMOTE and inner[24:40] == socket.inet_pton(
+            socket.AF_INET6, MAP) and inner[6] == 17 and inner[40:44] == struct.pack("!HH", port, CLOSED)
+        world.check(f"a closed port of the LAN, {size} octets: the error leaves about the server's own packet", right, left)
+        world.outcome(f"a closed port of the LAN, {size} octets: the server is refused", isinstance(found, ConnectionRefusedError)
+                      and len(seen) == 1 and quotes(seen[0][4], 17, SERVER, port, OWN, CLOSED), "error out", right, (found, seen))
+        sock.close()
+
+    # On the way: the core's hop limit, for each fragment.
+    sock = world.lan.udp(to=(SERVER, 7))
+    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DONT)
+    sock.setsockopt(socket.SOL_IP, socket.IP_TTL, 2)
+    port = sock.getsockname()[1]
+    for size in (10, 3000):
+        world.clear()
+        watched(sock).send(bytes(size))
+        found = trouble(sock)
+        seen = [e for e in errors(world.lan4.seen) if e[1:3] == (11, 0)]
+        world.check(f"hop limit at the core, {size} octets: Time Exceeded from 192.0.0.8 about the host's own packet",
+                    found is not None and found[1:3] == (11, 0) and seen and seen[0][0] == "192.0.0.8"
+                    and quotes(seen[0][4], 17, LAN, port, SERVER, 7), (found, seen))
+    sock.close()
+    # No way: what the core says.
+    for title, text, expected in (("no route", "unreachable", (3, 1)), ("prohibited", "prohibit", (3, 10))):
+        world.core.run(f"ip -6 route add {text} 2001:db8:ffff::/64")
+        sock = watched(world.lan.udp(to=(SERVER, 7)))
+        sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DONT)
+        port = sock.getsockname()[1]
+        for size in (10, 3000):
+            world.clear()
+            sock.send(bytes(size))
+            found = trouble(sock)
+            seen = [e for e in errors(world.lan4.seen) if e[1:3] == expected]
+            world.check(f"{title} at the core, {size} octets: {expected[0]}/{expected[1]} about the host's own packet",
+                        found is not None and found[1:3] == expected and seen and quotes(seen[0][4], 17, LAN, port, SERVER, 7), (found, seen))
+        sock.close()
+        world.core.run(f"ip -6 route del {text} 2001:db8:ffff::/64")
+
+
+def zero_checksum(world):
+    body = udp(LAN, SERVER, 4003, 7, b"no checksum")
+    raw = world.lan.raw()
+    raw.sendto(ip(LAN, SERVER, 17, body[:6] + b"\0\0" + body[8:]), (SERVER, 0))
+    seen = world.server4.wait(lambda p: p[9] == 17, 1)
+    world.check("a UDP checksum of 0 out: computed, and right at the server", seen is not None and seen[26:28] != b"\0\0" and valid4(seen)
+                and left_whole(world, b"no checksum"), seen and seen.hex())
+    raw.close()
+    body = udp(SERVER, OWN, 4005, ECHO, b"no checksum")
+    raw = world.server.raw()
+    raw.sendto(ip(SERVER, OWN, 17, body[:6] + b"\0\0" + body[8:]), (OWN, 0))
+    seen = world.lan4.wait(lambda p: p[9] == 17, 1)
+    came = world.in6.wait(lambda p: next_header(p) == 17, 0.1)
+    world.outcome("a UDP checksum of 0 in: it arrives", seen is not None and seen[28:] == b"no checksum" and valid4(seen), "zero checksum in",
+                  came is None, (came and came.hex(), seen and seen.hex()))
+    raw.close()
+    # As some border relays pass it on (RFC 6935, RFC 6936).
+    world.lan4.clear()
+    body = udp6(REMOTE, MAP, 4005, ECHO, b"no checksum")
+    raw6(world.br, ip6(REMOTE, MAP, 17, body[:6] + b"\0\0" + body[8:]))
+    seen = world.lan4.wait(lambda p: p[9] == 17, 1)
+    world.check("a UDP checksum of 0 in, within IPv6: it arrives", seen is not None and seen[28:] == b"no checksum" and valid4(seen), seen and seen.hex())
+
+
+def options(world):
+    """IPv4 options of every length: skipped, whatever they are."""
+    for title, make in (
+        ("no operation", lambda length: b"\1" * length), ("end of list", lambda length: bytes(length)),
+        ("record route", lambda length: (b"\7" + bytes([length - 1, 4]) + bytes(length - 4) + b"\1")[:length] if length > 4 else b"\x94\4\0\0"),
+        ("timestamp", lambda length: b"\x44" + bytes([length, 5, 0]) + bytes(length - 4)),
+    ):
+        lost, bad = {}, {}
+        for length in range(4, 41, 4):
+            for size in (8, 1452 - length, 1453, 3000):
+                sock = world.lan.udp(to=(SERVER, 7))
+                sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DONT)
+                sock.setsockopt(socket.SOL_IP, socket.IP_OPTIONS, make(length))
+                data = os.urandom(size)
+                world.out6.clear()
+                if exchange(sock, data, 1) != data:
+                    lost[length, size] = 1
+                if not left_whole(world, data):
+                    bad[length, size] = 1
+                sock.close()
+            world.ce.run("conntrack -F")
+        world.check(f"IPv4 options ({title}) of 4 to 40 octets, UDP of 8 to 3,000: each leaves whole", not bad, list(bad))
+        world.check(f"IPv4 options ({title}) of 4 to 40 octets, UDP of 8 to 3,000: each comes back", not lost, list(lost))
+    raw = world.lan.icmp()
+    lost = []
+    for length in range(4, 41, 4):
+        raw.setsockopt(socket.SOL_IP, socket.IP_OPTIONS, b"\1" * length)
+        world.lan4.clear()
+        raw.sendto(echo(8, 0x77, b"%02d" % length), (SERVER, 0))
+        if world.lan4.wait(lambda p: p[9] == 1 and p[20] == 0 and p.endswith(b"%02d" % length), 1) is None:
+            lost.append(length)
+    raw.close()
+    world.check("IPv4 options of 4 to 40 octets on a ping: each is answered", not lost, lost)
+    lost = []
+    for length in range(4, 41, 4):
+        sock = world.lan.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_IP, socket.IP_OPTIONS, b"\1" * length)
+        sock.settimeout(2)
+        try:
+            sock.connect((SERVER, 7))
+            sock.send(b"with options")
+            if sock.recv(100) != b"with options":
+                lost.append(length)
+        except OSError:
+            lost.append(length)
+        sock.close()
+    world.check("IPv4 options of 4 to 40 octets on TCP: each connection works", not lost, lost)
+
+
+def incoming(world):
+    """From the server to a forwarded port, in fragments up to 60,000 octets."""
+    sock = world.server.udp(SERVER, 0, to=(OWN, ECHO))
+    sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, DONT)
+    lost = []
+    for size in (0, 1, 1452, 1453, 1472, 1473, 2000, 2960, 2961, 8000, 16000, 32768, 60000):
+        data = os.urandom(size)
+        if exchange(sock, data, 1) != data:
+            lost.append(size)
+    world.check("UDP in, up to 60,000 octets in fragments: each comes, and goes back", not lost, lost)
+    sock.close()
+    world.check("TCP in: 300 kB there and back", tcp_echo(world.server, 300_000, to=(OWN, ECHO)))
+
+
+def streams(world):
+    world.check("TCP: 1 MB there and back", tcp_echo(world.lan, 1_000_000))
+
+
+CASES = (datagrams, full_with_df, pings, mtu, hops, tos, refusals, zero_checksum, options, incoming, streams)

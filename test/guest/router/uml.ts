@@ -1,0 +1,143 @@
+/** Boots the lab kernel for one guest program, passes on what it prints, and gives its exit code. */
+
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+export interface Guest {
+  /** The kernel: the program `linux` of the lab tree. */
+  readonly kernel: string;
+  /** The project's directory and the cache, as the machine has them. */
+  readonly project: string;
+  readonly cache: string;
+  /** The guest program, relative to the cache, and its arguments (no space or comma in one). */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** A guest that says nothing for so long is ended. Seconds in which the machine stood still do not count. */
+  readonly silentSeconds: number;
+  readonly onLine: (line: string) => void;
+}
+
+const EXIT_MARKER = /^@@guest-exit (\d+)$/;
+
+/** What a process has done so far, or undefined when there is none. */
+function work(pid: number): { readonly state: string; readonly seconds: number } | undefined {
+  try {
+    // proc(5): the name, in brackets, may have spaces; state is field 3, utime and stime are fields 14 and 15.
+    const [, rest = ""] = readFileSync(`/proc/${pid}/stat`, "utf8").split(/\) (.*)/s);
+    const fields = rest.split(" ");
+    const ticks = Number(fields[11]) + Number(fields[12]);
+    return { state: fields[0] ?? "?", seconds: ticks / 100 };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Lines of each answer of a guest's kernel that are worth telling. */
+const TOLD = 150;
+
+/** What is to be known of a guest that did not come to its end. */
+function autopsy(pid: number, guest: Guest, directory: string, seconds: number): string {
+  const ask = (command: string) => {
+    const argv = [`${guest.project}/test/guest/router/mconsole.py`, `${directory}/lab/mconsole`, command];
+    const { stdout, stderr } = spawnSync("python3", argv, { encoding: "utf8", timeout: 30_000 });
+    return `${command}: ${stdout}${stderr}`.trimEnd().split("\n").slice(0, TOLD).join("\n");
+  };
+  const now = work(pid);
+  const busy = now === undefined ? "gone" : `state ${now.state}, ${(now.seconds - seconds).toFixed(1)} s`;
+  // All levels are let through to the console first; then: tasks that are blocked, timers, tasks.
+  ask("sysrq 9");
+  const answers = ["w", "q", "t"].map((key) => ask(`sysrq ${key}`));
+  return `its process: ${busy} of processor time in the last minute\n${answers.join("\n")}`;
+}
+
+/** The guest said nothing any more: all that is to be known of it then. */
+export class Frozen extends Error {}
+
+/** @throws Frozen, or Error when the guest gave no exit code for another reason: it panicked, or never came up. */
+export function boot(guest: Guest): Promise<number> {
+  const directory = mkdtempSync(join(tmpdir(), "mapmin-lab-"));
+  const child = spawn(
+    guest.kernel,
+    [
+      `uml_dir=${directory}`,
+      "umid=lab",
+      "mem=1536M",
+      "root=/dev/root",
+      "rootfstype=hostfs",
+      "rootflags=/",
+      // A mistake in the guest would be a mistake on the machine.
+      "ro",
+      "init=/bin/sh",
+      "con=null",
+      "con0=null,fd:1",
+      "quiet",
+      "panic=-1",
+      "guest_layer=1",
+      `guest_project=${guest.project}`,
+      `guest_cache=${guest.cache}`,
+      `guest_run=${[process.execPath, `/lab/cache/${guest.program}`, ...guest.args].join(",")}`,
+      "--",
+      `${guest.project}/test/guest/init.sh`,
+    ],
+    // A group of its own: User Mode Linux runs as several processes.
+    { stdio: ["ignore", "pipe", "pipe"], detached: true },
+  );
+  return new Promise((resolve, reject) => {
+    let code: number | undefined;
+    let hung: string | undefined;
+    const last: string[] = [];
+    const stop = () => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      } catch {
+        // It has ended by itself.
+      }
+      rmSync(directory, { recursive: true, force: true });
+    };
+    // By ticks: after a pause of the whole machine a timer of the whole time would be due at once.
+    let silent = 0;
+    let minute = 0;
+    const timer = setInterval(() => {
+      silent += 1;
+      if (child.pid === undefined) return;
+      if (silent === guest.silentSeconds - 60) minute = work(child.pid)?.seconds ?? 0;
+      if (silent < guest.silentSeconds) return;
+      clearInterval(timer);
+      const until = [...last];
+      hung = `${autopsy(child.pid, guest, directory, minute)}\nits last lines before:\n${until.join("\n")}`;
+      stop();
+    }, 1_000);
+    process.once("exit", stop);
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on("line", (raw) => {
+        const line = raw.replace(/\r+$/, "");
+        const marker = EXIT_MARKER.exec(line);
+        if (marker !== null) {
+          code = Number(marker[1]);
+          return;
+        }
+        silent = 0;
+        last.push(line);
+        if (last.length > 40) last.shift();
+        guest.onLine(line);
+      });
+    }
+    child.once("error", (error) => {
+      clearInterval(timer);
+      stop();
+      reject(error);
+    });
+    child.once("close", () => {
+      clearInterval(timer);
+      process.removeListener("exit", stop);
+      stop();
+      if (code !== undefined) resolve(code);
+      else if (hung !== undefined)
+        reject(new Frozen(`the guest said nothing for ${guest.silentSeconds} s; ${hung}`));
+      else reject(new Error(`the guest ended without an exit code; its last lines:\n${last.join("\n")}`));
+    });
+  });
+}

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Everything the lab needs of a Debian 12 machine: the packages of packages.txt, installed where missing, and the lab
+# kernel. Says nothing and takes no time when all is there.
+set -eu
+export LC_ALL=C
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+
+# One query: names that are not fully installed.
+missing=$(
+	# shellcheck disable=SC2046
+	dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' $(cat "$here/packages.txt") 2>/dev/null |
+		sed -n 's/^ii *//p' | sort -u | comm -13 - "$here/packages.txt"
+)
+
+if [ -n "$missing" ]; then
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "setup.sh: root is needed to install these Debian packages:" $missing >&2
+		exit 1
+	fi
+	echo "installing Debian packages:" $missing
+	log=$(mktemp)
+	# The daemons are run by the lab in namespaces of its own: at runlevel 1 none is started by its installation.
+	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+	# shellcheck disable=SC2086
+	if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+		tail -n 20 "$log" >&2
+		echo "setup.sh: the packages could not be installed; the whole log is $log" >&2
+		exit 1
+	fi
+	rm -f "$log"
+fi
+
+sh "$here/build.sh" -q

@@ -1,6 +1,0 @@
-import { expect, test } from "vitest";
-import { fuzzOptions } from "../../fuzz/options.ts";
-
-test("20,000 random and mutated options raise nothing but the declared errors", () => {
-  expect(() => fuzzOptions(20_000, 20_240_607)).not.toThrow();
-});

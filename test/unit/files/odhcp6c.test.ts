@@ -1,0 +1,215 @@
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { makeSandbox, type Sandbox, shells, UNTOUCHED } from "../../support/shell-sandbox.ts";
+
+const HOOK = "files/etc/odhcp6c.user.d/mapmin";
+const OPTION = "0042020015";
+const LEASE = {
+  INTERFACE: "wan6",
+  OPTION_48879: OPTION,
+  PREFIXES: "2001:db8:12:3400::/56,1800,3600",
+};
+
+describe.each(shells)("the DHCPv6 hook in %s", (_name, shell) => {
+  let sandbox: Sandbox;
+  let environment: Record<string, string>;
+
+  beforeEach(() => {
+    sandbox = makeSandbox(shell);
+    const log = sandbox.path("calls");
+    sandbox.program(
+      "node",
+      `#!/bin/sh
+printf '%s|' node "$@" "$OPTION_48879" "$PREFIXES" "$ZONE" "$IFACE_MAP" >>'${log}'
+echo >>'${log}'
+[ ! -e '${sandbox.path("broken")}' ]
+`,
+    );
+    writeFileSync(sandbox.path("network"), "");
+    utimesSync(sandbox.path("network"), 1, 1);
+    environment = {
+      MAPMIN_BUNDLE: "B",
+      MAPMIN_NETWORK: sandbox.path("network"),
+      MAPMIN_CONTROL: sandbox.path("control"),
+    };
+  });
+  afterEach(() => sandbox.remove());
+
+  const run = (state: string, lease: Record<string, string>) => {
+    const sourced = sandbox.source(HOOK, ["eth1", state], { ...environment, ...lease });
+    expect(sourced).toMatchObject({ status: 0, stdout: UNTOUCHED });
+    return sourced.stderr;
+  };
+  const nodeCalls = () => sandbox.calls().filter((line) => line.startsWith("node|"));
+  const called = (state: string, lease: Record<string, string> = LEASE) => {
+    run(state, lease);
+    return nodeCalls();
+  };
+
+  test("a new lease starts Node with what the provider sent", () => {
+    expect(called("bound")).toEqual([`node|B|hook|wan6|bound|${OPTION}|${LEASE.PREFIXES}||wan6_4|`]);
+    expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease"]);
+  });
+
+  test("the same lease again starts nothing at all", () => {
+    called("bound");
+    for (const state of ["ra-updated", "updated", "rebound", "informed", "bound"]) {
+      // Only the lifetimes have counted down.
+      run(state, { ...LEASE, PREFIXES: "2001:db8:12:3400::/56,1700,3500" });
+      expect(sandbox.calls()).toEqual([]);
+    }
+  });
+
+  test.each([
+    ["the option", { OPTION_48879: "0142020015" }],
+    ["the prefix", { PREFIXES: "2001:db8:12:3500::/56,1800,3600" }],
+    ["a second prefix", { PREFIXES: `${LEASE.PREFIXES} 2001:db8:ff::/60,1800,3600` }],
+    ["the zone", { ZONE: "wan" }],
+  ])("a change of %s starts Node once", (_what, change) => {
+    called("bound");
+    expect(called("ra-updated", { ...LEASE, ...change })).toHaveLength(1);
+    expect(called("ra-updated", { ...LEASE, ...change })).toEqual([]);
+  });
+
+  test("a link without the option starts nothing", () => {
+    for (const state of ["started", "bound", "updated", "ra-updated", "stopped", "unbound"]) {
+      run(state, { INTERFACE: "wan6", PREFIXES: LEASE.PREFIXES });
+    }
+    expect(sandbox.calls()).toEqual([]);
+    expect(existsSync(sandbox.path("run"))).toBe(false);
+  });
+
+  test("a lease that loses the option withdraws once", () => {
+    called("bound");
+    const without = { ...LEASE, OPTION_48879: "" };
+    expect(called("rebound", without)).toEqual([`node|B|hook|wan6|rebound||${LEASE.PREFIXES}||wan6_4|`]);
+    expect(readdirSync(sandbox.path("run"))).toEqual([]);
+    expect(called("ra-updated", without)).toEqual([]);
+  });
+
+  test.each(["started", "stopped", "unbound"])("%s forgets the lease and starts no Node", (state) => {
+    called("bound");
+    expect(called(state, { INTERFACE: "wan6" })).toEqual([]);
+    expect(readdirSync(sandbox.path("run"))).toEqual([]);
+    expect(called("bound")).toHaveLength(1);
+  });
+
+  test("an edited network configuration is looked at once", () => {
+    called("bound");
+    const later = Date.now() / 1000 + 10;
+    utimesSync(sandbox.path("network"), later, later);
+    expect(called("ra-updated")).toHaveLength(1);
+    // Written before the state that the second look left.
+    utimesSync(sandbox.path("network"), 1, 1);
+    expect(called("ra-updated")).toEqual([]);
+  });
+
+  describe("when Node fails", () => {
+    beforeEach(() => writeFileSync(sandbox.path("broken"), ""));
+
+    test("advertisements do not try again at once, renewals do", () => {
+      expect(called("bound")).toHaveLength(1);
+      expect(called("ra-updated")).toEqual([]);
+      expect(called("updated")).toHaveLength(1);
+    });
+
+    test("an advertisement tries again a minute later", () => {
+      called("bound");
+      const file = sandbox.path("run/wan6.lease");
+      const [lease] = readFileSync(file, "utf8").split("\n");
+      const [uptime = "0"] = readFileSync("/proc/uptime", "utf8").split(".");
+      writeFileSync(file, `${lease}\nfailed ${Number(uptime) - 61}\n`);
+      expect(called("ra-updated")).toHaveLength(1);
+    });
+
+    test("an advertisement that brings something else tries", () => {
+      called("bound");
+      expect(called("ra-updated", { ...LEASE, OPTION_48879: "01" })).toHaveLength(1);
+    });
+  });
+
+  test.each([
+    ["not hexadecimal", "00zz"],
+    ["a command", "00;reboot"],
+    ["a substitution", "$(reboot)"],
+    ["two lines", "00\n01"],
+    ["a pattern", "*"],
+  ])("an option that is %s is refused", (_what, option) => {
+    expect(run("bound", { ...LEASE, OPTION_48879: option })).toMatch(
+      /OPTION_48879 of wan6 is not hexadecimal/,
+    );
+    expect(sandbox.calls()).toEqual([]);
+    // Advertisements are too many to complain at each.
+    expect(run("ra-updated", { ...LEASE, OPTION_48879: option })).toBe("");
+  });
+
+  test.each(["", "../etc/passwd", "wan 6", ".hidden", "-rf", "w\nan", "*", "$(reboot)"])(
+    "the interface name %j is refused",
+    (link) => {
+      run("bound", { ...LEASE, INTERFACE: link });
+      expect(sandbox.calls()).toEqual([]);
+      expect(existsSync(sandbox.path("run"))).toBe(false);
+    },
+  );
+
+  test("words of PREFIXES are neither expanded nor run", () => {
+    writeFileSync(sandbox.path("cafe"), "");
+    called("bound", { ...LEASE, PREFIXES: "* $(id) `id` 2001:db8::/48,1,2" });
+    expect(readFileSync(sandbox.path("run/wan6.lease"), "utf8")).toBe(
+      `wan6_4 |${OPTION}| 2001:db8::/48\nok\n`,
+    );
+  });
+
+  test("a damaged state file counts as none", () => {
+    called("bound");
+    for (const text of ["", "garbage", `wan6_4 |${OPTION}| 2001:db8:12:3400::/56\nfailed x;reboot\n`]) {
+      writeFileSync(sandbox.path("run/wan6.lease"), text);
+      expect(called("updated")).toHaveLength(1);
+    }
+  });
+
+  describe("OpenWrt's own script and its options", () => {
+    test.each([
+      ["MAPE", { MAPE: "type=map-e,..." }],
+      ["LW4O6", { LW4O6: "type=lw4o6,..." }],
+    ])("where %s came too, its offer stands", (_what, variables) => {
+      expect(called("bound", { ...LEASE, ...variables })).toEqual([]);
+    });
+
+    test("where MAPT came too, its offer stands if there is a translator", () => {
+      const lease = { ...LEASE, MAPT: "type=map-t,..." };
+      expect(called("bound", lease)).toHaveLength(1);
+      writeFileSync(sandbox.path("control"), "");
+      expect(called("bound", { ...lease, OPTION_48879: "00" })).toEqual([]);
+    });
+
+    test.each([
+      ["iface_map '0'", { IFACE_MAP: "0" }],
+      ["dynamic '0'", { DYNAMIC: "0" }],
+    ] as const)("with option %s nothing is offered, and what was is withdrawn", (_what, variables) => {
+      expect(called("bound", { ...LEASE, ...variables })).toEqual([]);
+      called("bound");
+      expect(called("updated", { ...LEASE, ...variables })).toEqual([
+        `node|B|hook|wan6|updated||${LEASE.PREFIXES}||wan6_4|`,
+      ]);
+    });
+
+    test.each([
+      ["a name of the user's", "home_map", "home_map"],
+      ["1", "1", "wan6_4"],
+      ["a name that is none", "x;reboot", "wan6_4"],
+    ])("iface_map with %s", (_what, value, name) => {
+      expect(called("bound", { ...LEASE, IFACE_MAP: value, ZONE: "wan", ZONE_MAP: "map" })).toEqual([
+        `node|B|hook|wan6|bound|${OPTION}|${LEASE.PREFIXES}|map|${name}|`,
+      ]);
+    });
+  });
+
+  test("a script that runs under set -eu lives on", () => {
+    writeFileSync(sandbox.path("broken"), "");
+    for (const lease of [LEASE, { ...LEASE, OPTION_48879: "zz" }, { INTERFACE: "" }]) {
+      const sourced = sandbox.source(HOOK, ["eth1", "bound"], { ...environment, ...lease, STRICT: "1" });
+      expect(sourced).toMatchObject({ status: 0, stdout: UNTOUCHED });
+    }
+  });
+});
