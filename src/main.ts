@@ -18,6 +18,7 @@ const io: Io = {
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
   stdin: process.stdin,
+  columns: process.stdout.columns ?? 80,
 };
 
 // Programs are loaded when asked for: start-up counts on a router.

@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { formatIpv4Prefix, formatIpv6, parseIpv4Prefix, parseIpv6Prefix } from "../ip/text.ts";
 import { computeCe } from "../map/ce.ts";
@@ -6,17 +5,21 @@ import type { MapRule } from "../map/model.ts";
 import { type PortRange, portRanges } from "../map/port-set.ts";
 import { parseNumber } from "../provision/rule-text.ts";
 import { InputError, MapminError } from "../wire/errors.ts";
+import { parseOptions, UsageError } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
+import { wrapWords } from "./wrap.ts";
 
-export const calcHelp = `usage: mapminctl calc --endUserIpv6Prefix P --ruleIpv6Prefix P --ruleIpv4Prefix P --eaLength N
-                      [--psidOffset N] [--psid N --psidLength N] [--legacy] [--json]
+export const calcHelp = `usage: mapminctl calc --end-user-ipv6-prefix P --rule-ipv6-prefix P --rule-ipv4-prefix P --ea-length N
+                      [--psid-offset N] [--psid N --psid-length N] [--legacy] [--json]
        mapminctl calc --ndjson
 
 Computes a CE's address, PSID and ports from a rule and an end-user prefix (RFC 7597 s5.2).
-  --psidOffset N  a, 0 to 15; 6 without it
-  --psid N        an explicit PSID, with --psidLength its number of bits
-  --legacy        the interface identifier of the drafts
-  --ndjson        one object a line on standard input, with these names; one answer a line on standard output
+  --psid-offset N  a, 0 to 15; 6 without it
+  --psid N         an explicit PSID, with --psid-length its number of bits
+  --legacy         the interface identifier of the drafts
+  --ndjson         one JSON object a line on standard input, one answer a line on standard output
+The fields of such an object are endUserIpv6Prefix, ruleIpv6Prefix, ruleIpv4Prefix, eaLength, psidOffset, psid,
+psidLength and legacy; each may be an option too: --eaLength is --ea-length.
 `;
 
 /** RFC 7597 s5.1. */
@@ -33,6 +36,8 @@ export interface CalcAnswer {
   readonly psidLength: number;
   readonly mapIpv6Address: string;
   readonly ranges: readonly PortRange[];
+  /** What a person should know about the answer, a sentence each; absent when there is nothing to say. */
+  readonly remarks?: readonly string[];
 }
 
 type Fields = { readonly [name: string]: unknown };
@@ -68,7 +73,7 @@ export function calculate(fields: Fields): CalcAnswer {
     psidOffset: number(fields, "psidOffset", 0, 15, DEFAULT_OFFSET),
     ...(psidLength === 0 ? {} : { explicitPsid: { psidLength, psid: number(fields, "psid", 0, 65_535, 0) } }),
   };
-  const { ce } = computeCe(rule, parseIpv6Prefix(text(fields, "endUserIpv6Prefix")), {
+  const { ce, remarks } = computeCe(rule, parseIpv6Prefix(text(fields, "endUserIpv6Prefix")), {
     legacyInterfaceId: legacy === true,
   });
   return {
@@ -77,6 +82,7 @@ export function calculate(fields: Fields): CalcAnswer {
     psidLength: ce.portSet.psidLength,
     mapIpv6Address: formatIpv6(ce.mapAddress),
     ranges: portRanges(ce.portSet),
+    ...(remarks.length === 0 ? {} : { remarks: remarks.map((remark) => remark.text) }),
   };
 }
 
@@ -121,36 +127,63 @@ async function runLines(io: Io): Promise<number> {
   return Exit.ok;
 }
 
-function describe(answer: CalcAnswer): string {
-  const ranges = answer.ranges.map(([low, high]) => `${low}-${high}`).join(" ");
+function describe(answer: CalcAnswer, columns: number): string {
   const count = answer.ranges.reduce((sum, [low, high]) => sum + high - low + 1, 0);
-  const ports = answer.psidLength === 0 ? "all" : `${count} in ${answer.ranges.length} ranges: ${ranges}`;
+  const ports =
+    answer.psidLength === 0
+      ? "ports        all"
+      : wrapWords(
+          `ports        ${count} in ${answer.ranges.length} ranges:`,
+          answer.ranges.map(([low, high]) => `${low}-${high}`),
+          "ports        ".length,
+          columns,
+        );
   return [
     `IPv4         ${answer.ipv4}`,
     `PSID         ${answer.psid} (0x${answer.psid.toString(16)}), ${answer.psidLength} bits`,
     `MAP address  ${answer.mapIpv6Address}`,
-    `ports        ${ports}`,
+    ports,
+    ...(answer.remarks ?? []).map((remark) => `note: ${remark}`),
     "",
   ].join("\n");
 }
 
 const options = {
+  "end-user-ipv6-prefix": { type: "string" },
+  "rule-ipv6-prefix": { type: "string" },
+  "rule-ipv4-prefix": { type: "string" },
+  "ea-length": { type: "string" },
+  "psid-offset": { type: "string" },
+  psid: { type: "string" },
+  "psid-length": { type: "string" },
+  legacy: { type: "boolean" },
   endUserIpv6Prefix: { type: "string" },
   ruleIpv6Prefix: { type: "string" },
   ruleIpv4Prefix: { type: "string" },
   eaLength: { type: "string" },
   psidOffset: { type: "string" },
-  psid: { type: "string" },
   psidLength: { type: "string" },
-  legacy: { type: "boolean" },
   json: { type: "boolean" },
   ndjson: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
 
+/** The options by the names of the JSON fields. @throws UsageError for a field that is given under both of its names */
+function fieldsOf(values: Fields): Fields {
+  const fields: Record<string, unknown> = {};
+  for (const [option, value] of Object.entries(values)) {
+    const name = option.replaceAll(/-./g, (dashed) => dashed.slice(1).toUpperCase());
+    if (Object.hasOwn(fields, name)) {
+      throw new UsageError(`--${option} and another spelling of it are both given`);
+    }
+    fields[name] = value;
+  }
+  return fields;
+}
+
 /** `mapminctl calc`. */
 export async function runCalc(argv: readonly string[], io: Io): Promise<number> {
-  const { values } = parseArgs({ args: [...argv], options, strict: true });
+  const { values } = parseOptions(argv, options);
   if (values.help === true) {
     io.stdout(calcHelp);
     return Exit.ok;
@@ -160,7 +193,7 @@ export async function runCalc(argv: readonly string[], io: Io): Promise<number> 
     io.stderr(calcHelp);
     return Exit.usage;
   }
-  const answer = calculate(values);
-  io.stdout(values.json === true ? `${JSON.stringify(answer)}\n` : describe(answer));
+  const answer = calculate(fieldsOf(values));
+  io.stdout(values.json === true ? `${JSON.stringify(answer)}\n` : describe(answer, io.columns));
   return Exit.ok;
 }

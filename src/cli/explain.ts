@@ -1,20 +1,22 @@
-import { parseArgs } from "node:util";
 import { decodeChain, decodeValue, type Findings } from "../dhcpv6/decode.ts";
 import type { OptionNode } from "../dhcpv6/node.ts";
-import { findRow } from "../dhcpv6/options.ts";
+import { findRow, type OptionRow, optionTable, type Space } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { formatIpv4Prefix, formatIpv6, parseIpv6Prefix } from "../ip/text.ts";
 import { findCustomerEdge } from "../map/ce.ts";
 import { type PortRange, portCount, portRanges } from "../map/port-set.ts";
 import { domainOf, holdsDomain } from "../provision/option.ts";
-import { MapminError } from "../wire/errors.ts";
+import { DecodeError, MapminError } from "../wire/errors.ts";
 import { parseHex, Reader } from "../wire/reader.ts";
+import { parseOptions } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
+import { wrapWords } from "./wrap.ts";
 
 export const explainHelp = `usage: mapminctl explain HEX [--pd PREFIX ...] [--json]
 
 Takes apart what a provider sent: the value of one DHCPv6 option 48879, or a series of options as code, length, value
-(48879, 17, 94, 95, 96, 111). With the delegated prefix it tells which CE follows. Exits 1 if anything was wrong.
+(48879, 17, 94, 95, 96, 111). With the delegated prefix it also tells the CE's address and ports. Exits 1 if anything was
+wrong.
 `;
 
 interface ExplainedCe {
@@ -36,14 +38,20 @@ interface Note {
 
 /** Everything there is to say of an input. */
 export interface Explanation {
-  readonly form: "value of option 48879" | "series of options";
+  readonly form: "value of option 48879" | "series of options" | "options out of a container";
   readonly options: readonly OptionNode[];
   readonly remarks: readonly Note[];
   readonly errors: readonly Note[];
   readonly edges: readonly ExplainedCe[];
+  /** True when a CE would follow if the delegated prefix were given. */
+  readonly prefixWanted: boolean;
 }
 
 const CODE_48879 = 48_879;
+/** Code and length of an option, octets. */
+const OPTION_HEADER = 4;
+/** The spaces that a series may come from. */
+const SERIES: readonly Space[] = ["dhcpv6", "s46-container", "s46-rule"];
 
 interface Decoded {
   readonly form: Explanation["form"];
@@ -59,16 +67,32 @@ function asValue(octets: Uint8Array): Decoded {
   return { form: "value of option 48879", options: [node], findings };
 }
 
-function asSeries(octets: Uint8Array): Decoded {
+function asSeries(octets: Uint8Array, row: OptionRow): Decoded {
   const findings: Findings = { errors: [], remarks: [] };
-  const { options } = decodeChain(new Reader(octets, ""), "dhcpv6", findings);
-  return { form: "series of options", options, findings };
+  if (octets.length < OPTION_HEADER) {
+    const reason = `this looks like option ${row.code}, cut short: an option begins with its code and its length, two octets each`;
+    findings.errors.push(new DecodeError(row.name, octets.length, reason));
+    return { form: "series of options", options: [], findings };
+  }
+  const [space = "dhcpv6"] = row.space;
+  const { options } = decodeChain(new Reader(octets, ""), space, findings);
+  if (space === "dhcpv6") return { form: "series of options", options, findings };
+  const parents = row.space.includes("s46-rule") ? "option 89 or 92" : "a container (option 94, 95 or 96)";
+  const text = `option ${row.code} is only valid inside ${parents}, so no CE follows from it alone`;
+  findings.remarks.push({ code: "no-container", path: row.name, text });
+  return { form: "options out of a container", options, findings };
 }
 
-/** Either form begins with two octets: those of a code that we know at the top make it a series. */
+/**
+ * A series begins with the code of an option, the value of option 48879 with its flags and the code of a rule or a DMR:
+ * the first two octets tell them apart.
+ */
 function decode(octets: Uint8Array): Decoded {
-  const code = octets.length < 4 ? undefined : new Reader(octets, "").uint(2, "");
-  return code !== undefined && findRow("dhcpv6", code) !== undefined ? asSeries(octets) : asValue(octets);
+  const code = octets.length < 2 ? undefined : new Reader(octets, "").uint(2, "");
+  const row = optionTable.find(
+    (row) => row.code === code && row.space.some((space) => SERIES.includes(space)),
+  );
+  return row === undefined ? asValue(octets) : asSeries(octets, row);
 }
 
 function note(error: MapminError): Note {
@@ -78,7 +102,7 @@ function note(error: MapminError): Note {
   return { path: "", text: error.message };
 }
 
-/** @throws InputError when `hex` is no hexadecimal text */
+/** @throws InputError when `hex` is not hexadecimal text */
 export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanation {
   const octets = parseHex(hex.replace(/^0x/, ""));
   let decoded: Decoded;
@@ -86,16 +110,28 @@ export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanati
     decoded = decode(octets);
   } catch (error) {
     if (!(error instanceof MapminError)) throw error;
-    return { form: "value of option 48879", options: [], remarks: [], errors: [note(error)], edges: [] };
+    return {
+      form: "value of option 48879",
+      options: [],
+      remarks: [],
+      errors: [note(error)],
+      edges: [],
+      prefixWanted: false,
+    };
   }
   const { form, options, findings } = decoded;
   const errors: Note[] = findings.errors.map(note);
   const remarks: Note[] = [...findings.remarks];
   const edges: ExplainedCe[] = [];
-  for (const option of options.filter(holdsDomain)) {
+  let prefixWanted = false;
+  for (const option of form === "options out of a container" ? [] : options.filter(holdsDomain)) {
     try {
       const domain = domainOf(option);
-      if (prefixes.length === 0 || domain.rules.length === 0) continue;
+      if (domain.rules.length === 0) continue;
+      if (prefixes.length === 0) {
+        prefixWanted = true;
+        continue;
+      }
       const { ce, remarks: edgeRemarks } = findCustomerEdge(domain, prefixes);
       remarks.push(...edgeRemarks);
       edges.push({
@@ -115,7 +151,7 @@ export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanati
   }
   if (options.length === 0 && errors.length === 0)
     errors.push({ path: "", text: "there is no MAP option in it" });
-  return { form, options, remarks, errors, edges };
+  return { form, options, remarks, errors, edges, prefixWanted };
 }
 
 function describeOption(option: OptionNode, depth: number): readonly string[] {
@@ -141,11 +177,10 @@ function describeNote(kind: string, { path, offset, text }: Note): string {
   return `${kind}: ${where === "" ? "" : `${where}: `}${text}`;
 }
 
-function describe(explanation: Explanation): string {
+function describe(explanation: Explanation, columns: number): string {
   const lines = [`read as: ${explanation.form}`];
   for (const option of explanation.options) lines.push("", ...describeOption(option, 0));
   for (const edge of explanation.edges) {
-    const ranges = edge.ranges.map(([low, high]) => `${low}-${high}`).join(" ");
     lines.push("", `customer edge (${edge.transport})`);
     lines.push(`  IPv4             ${edge.ipv4}`);
     lines.push(
@@ -155,7 +190,18 @@ function describe(explanation: Explanation): string {
     lines.push(
       edge.psidLength === 0
         ? "  ports            all"
-        : `  ports            ${edge.ports} in ${edge.ranges.length} ranges: ${ranges}`,
+        : wrapWords(
+            `  ports            ${edge.ports} in ${edge.ranges.length} ranges:`,
+            edge.ranges.map(([low, high]) => `${low}-${high}`),
+            "  ports            ".length,
+            columns,
+          ),
+    );
+  }
+  if (explanation.prefixWanted) {
+    lines.push(
+      "",
+      "With --pd PREFIX, the IPv6 prefix delegated to the CE, explain tells address and ports too.",
     );
   }
   if (explanation.remarks.length + explanation.errors.length > 0) lines.push("");
@@ -183,18 +229,15 @@ function plain(option: OptionNode): object {
   };
 }
 
+const options = {
+  pd: { type: "string", multiple: true },
+  json: { type: "boolean" },
+  help: { type: "boolean" },
+} as const;
+
 /** `mapminctl explain`. */
 export function runExplain(argv: readonly string[], io: Io): number {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    options: {
-      pd: { type: "string", multiple: true },
-      json: { type: "boolean" },
-      help: { type: "boolean" },
-    },
-    allowPositionals: true,
-    strict: true,
-  });
+  const { values, positionals } = parseOptions(argv, options, true);
   if (values.help === true) {
     io.stdout(explainHelp);
     return Exit.ok;
@@ -209,7 +252,7 @@ export function runExplain(argv: readonly string[], io: Io): number {
     const { form, options, remarks, errors, edges } = explanation;
     io.stdout(`${JSON.stringify({ form, options: options.map(plain), remarks, errors, edges }, null, 2)}\n`);
   } else {
-    io.stdout(describe(explanation));
+    io.stdout(describe(explanation, io.columns));
     for (const error of explanation.errors) io.stderr(`${describeNote("error", error)}\n`);
   }
   return explanation.errors.length === 0 ? Exit.ok : Exit.badInput;

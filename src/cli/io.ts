@@ -3,6 +3,8 @@ export interface Io {
   stdout(text: string): void;
   stderr(text: string): void;
   readonly stdin: AsyncIterable<string | Buffer>;
+  /** Width of the terminal, characters; 80 where standard output is not a terminal. */
+  readonly columns: number;
 }
 
 /** Exit codes of every program in the bundle. */

@@ -1,6 +1,5 @@
 /** `mapminctl -s | -r | -q`: the options of the original, printed as commands for a shell. Runs nothing. */
 
-import { parseArgs } from "node:util";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import {
   formatIpv4,
@@ -15,6 +14,7 @@ import type { MapRule } from "../map/model.ts";
 import { renderIptables } from "../render/iptables.ts";
 import { CONTROL_PATH, configWords, remoteWords } from "../render/translator.ts";
 import { InputError } from "../wire/errors.ts";
+import { parseOptions } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
 
 export const legacyHelp = `usage: mapminctl -s [-i LAN] [-I WAN] [-H] [-N] [-a LANADDR/LEN] -A IPV4/LEN -P PREFIX -R RATIO
@@ -194,7 +194,7 @@ const stopCommands: readonly string[] = [
 
 /** The commands, one a line. @throws InputError that names the option */
 export function runLegacy(argv: readonly string[], io: Io): number {
-  const { values }: { values: Values } = parseArgs({ args: [...argv], options, strict: true });
+  const { values }: { values: Values } = parseOptions(argv, options);
   if (values.help === true) {
     io.stdout(legacyHelp);
     return Exit.ok;

@@ -1,4 +1,6 @@
+import { UsageError } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
+import { unknownWord } from "./nearest.ts";
 
 const help = `usage: mapminctl COMMAND [ARGUMENT ...]
 
@@ -22,11 +24,6 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
   status: async () => (await import("./status.ts")).runStatus,
 };
 
-/** parseArgs throws errors of its own for options it does not know. */
-function isUsageError(error: unknown): error is Error {
-  return error instanceof Error && String((error as { code?: unknown }).code).startsWith("ERR_PARSE_ARGS");
-}
-
 export async function runMapminctl(argv: readonly string[], io: Io): Promise<number> {
   const [first, ...rest] = argv;
   if (first === undefined) {
@@ -37,20 +34,21 @@ export async function runMapminctl(argv: readonly string[], io: Io): Promise<num
     io.stdout(help);
     return Exit.ok;
   }
-  const old = first.startsWith("-");
+  const old = /^-[^-]/.test(first);
   const load = old
     ? async () => (await import("./legacy.ts")).runLegacy
     : Object.hasOwn(commands, first)
       ? commands[first]
       : undefined;
   if (load === undefined) {
-    io.stderr(`unknown command "${first}"\n\n${help}`);
+    const known = [...Object.keys(commands), "--help", "--version"];
+    io.stderr(`${unknownWord("command", first, known)}\n\n${help}`);
     return Exit.usage;
   }
   try {
     return await (await load())(old ? argv : rest, io);
   } catch (error) {
-    if (!isUsageError(error)) throw error;
+    if (!(error instanceof UsageError)) throw error;
     io.stderr(`${error.message}\n(mapminctl ${old ? "-s" : first} --help tells what it takes)\n`);
     return Exit.usage;
   }

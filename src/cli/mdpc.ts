@@ -1,10 +1,10 @@
-import { parseArgs } from "node:util";
 import { formatIpv4Prefix, formatIpv6Prefix } from "../ip/text.ts";
 import { chooseBmr, computeCe } from "../map/ce.ts";
 import type { CustomerEdge, MapDomain } from "../map/model.ts";
 import { fromOption48879 } from "../provision/option.ts";
 import { parsePrefixes } from "../provision/prefixes.ts";
 import { InputError, MapminError } from "../wire/errors.ts";
+import { parseOptions, UsageError } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
 
 export const mdpcHelp = `usage: mdpc [-w WAN] [-m MSS] [-o ENVNAME] [-v]
@@ -21,6 +21,14 @@ only if a rule matched.
 const DEFAULT_MSS = 1440;
 const DEFAULT_WAN = "wan0";
 const VARIABLE = "OPTION_48879";
+
+const options = {
+  w: { type: "string", short: "w" },
+  m: { type: "string", short: "m" },
+  o: { type: "string", short: "o" },
+  v: { type: "boolean", short: "v" },
+  help: { type: "boolean" },
+} as const;
 
 /** What the original printed for one CE, with \`mapminctl\` in place of \`ivictl\` (spec of the lines: docs/router.md). */
 function ruleLine(ce: CustomerEdge, domain: MapDomain, wan: string, mss: number): string {
@@ -60,19 +68,10 @@ function checkedOptions(values: { w?: string; m?: string; o?: string }) {
 export function runMdpc(argv: readonly string[], environment: NodeJS.ProcessEnv, io: Io): number {
   let values: { w?: string; m?: string; o?: string; v?: boolean; help?: boolean };
   try {
-    values = parseArgs({
-      args: [...argv],
-      options: {
-        w: { type: "string", short: "w" },
-        m: { type: "string", short: "m" },
-        o: { type: "string", short: "o" },
-        v: { type: "boolean", short: "v" },
-        help: { type: "boolean" },
-      },
-      strict: true,
-    }).values;
+    values = parseOptions(argv, options).values;
   } catch (error) {
-    io.stderr(`${error instanceof Error ? error.message : String(error)}\n\n${mdpcHelp}`);
+    if (!(error instanceof UsageError)) throw error;
+    io.stderr(`${error.message}\n\n${mdpcHelp}`);
     return Exit.usage;
   }
   if (values.help === true) {

@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import { parseIpv6Prefix } from "../ip/text.ts";
 import { provision } from "../provision/choose.ts";
 import { decodeConfig } from "../provision/request.ts";
@@ -7,6 +6,7 @@ import { renderNft } from "../render/nft.ts";
 import { shellCommands } from "../render/shell.ts";
 import { setupLines } from "../render/translator.ts";
 import { InputError } from "../wire/errors.ts";
+import { parseOptions } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
 
 export const planHelp = `usage: mapminctl plan [--json | --nft | --shell] --pd PREFIX [--pd PREFIX ...]
@@ -52,7 +52,7 @@ function name(option: string, value: string): string {
 
 /** Prints the plan of what is given on the command line. */
 export function runPlan(argv: readonly string[], io: Io): number {
-  const { values } = parseArgs({ args: [...argv], options, strict: true });
+  const { values } = parseOptions(argv, options);
   if (values.help === true) {
     io.stdout(planHelp);
     return Exit.ok;

@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import { decodeState, type SavedState, STATE_DIRECTORY, statePath } from "../engine/state.ts";
 import type { PortSet } from "../map/model.ts";
 import { portCount, portRanges } from "../map/port-set.ts";
@@ -6,6 +5,7 @@ import { run } from "../system/node/exec.ts";
 import { namesIn, readText } from "../system/node/files.ts";
 import { LOG_PATH } from "../system/node/log.ts";
 import { InputError } from "../wire/errors.ts";
+import { parseOptions } from "./arguments.ts";
 import { countPorts, type PortUse } from "./conntrack.ts";
 import { Exit, type Io } from "./io.ts";
 
@@ -136,12 +136,11 @@ function describe(entry: Report): string {
 
 /** Prints what is known of one interface, or of all. */
 export async function runStatus(argv: readonly string[], io: Io): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    options: { json: { type: "boolean" }, help: { type: "boolean" } },
-    allowPositionals: true,
-    strict: true,
-  });
+  const { values, positionals } = parseOptions(
+    argv,
+    { json: { type: "boolean" }, help: { type: "boolean" } },
+    true,
+  );
   if (values.help === true) {
     io.stdout(statusHelp);
     return Exit.ok;
@@ -170,7 +169,7 @@ export async function runStatus(argv: readonly string[], io: Io): Promise<number
   else for (const entry of reports) io.stdout(describe(entry));
   if (reports.length === 0) {
     io.stderr(
-      `${wanted === undefined ? "no MAP interface" : `${wanted}`} has been set up; see ${LOG_PATH}\n`,
+      `${wanted === undefined ? "no MAP interface has been set up" : `${wanted} has not been set up as a MAP interface`}; see ${LOG_PATH}\n`,
     );
     return Exit.badInput;
   }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { UsageError } from "../../../src/cli/arguments.ts";
 import { calcLine, runCalc } from "../../../src/cli/calc.ts";
 import { makeTerminal } from "./terminal.ts";
 
@@ -21,6 +22,10 @@ const vectors: readonly Vector[] = JSON.parse(
 );
 const good = vectors.filter((vector) => vector.expect.ipv4 !== undefined);
 const question = JSON.stringify(vectors[0]);
+
+/** RFC 7597 example 1: 252 ports in 63 ranges. */
+const kebab = ["--end-user-ipv6-prefix", "2001:db8:12:3400::/56", "--rule-ipv6-prefix", "2001:db8::/40"];
+kebab.push("--rule-ipv4-prefix", "192.0.2.0/24", "--ea-length", "16");
 
 async function run(argv: readonly string[], input = "") {
   const terminal = makeTerminal(input);
@@ -83,6 +88,56 @@ describe("calc", () => {
     const answer = calcLine(JSON.stringify({ ...vectors[0], [field]: value }));
     expect(answer).toHaveProperty("error");
     expect((answer as { error: string }).error.length).toBeGreaterThan(8);
+  });
+
+  test.each([80, 132, 20])(
+    "the ranges are broken to %i columns, and each is printed once",
+    async (columns) => {
+      const terminal = makeTerminal("", columns);
+      expect(await runCalc(kebab, terminal)).toBe(0);
+      const lines = terminal.out().trimEnd().split("\n").slice(3);
+      const [first = "", ...rest] = lines;
+      expect(first).toMatch(/^ports {8}252 in 63 ranges:/);
+      for (const line of rest) expect(line).toMatch(/^ {13}\d/);
+      const words = lines
+        .join(" ")
+        .replace(/^.*ranges:/, "")
+        .trim()
+        .split(/ +/);
+      expect(words).toHaveLength(63);
+      expect([words[0], words[1], words[62]]).toEqual(["1232-1235", "2256-2259", "64720-64723"]);
+      // As long as they can be, and no longer; one range a line where not even one fits.
+      const longest = Math.max(...rest.map((line) => line.length));
+      if (columns === 20) expect(rest).toHaveLength(63);
+      else expect([longest <= columns, longest > columns - "64720-64723 ".length]).toEqual([true, true]);
+    },
+  );
+
+  test("names with dashes and without", async () => {
+    const camel = kebab.map((word) =>
+      word.startsWith("--")
+        ? `--${word.slice(2).replaceAll(/-./g, (part) => part.slice(1).toUpperCase())}`
+        : word,
+    );
+    expect(camel).toContain("--endUserIpv6Prefix");
+    expect((await run(camel)).out).toBe((await run(kebab)).out);
+    const more = ["--psid-offset", "4", "--psid", "3", "--psid-length", "8", "--json"];
+    expect(JSON.parse((await run([...kebab, ...more])).out)).toMatchObject({
+      psid: 3,
+      psidLength: 8,
+      ranges: expect.arrayContaining([[4144, 4159]]),
+    });
+    await expect(run([...kebab, "--eaLength", "16"])).rejects.toThrow(
+      new UsageError("--eaLength and another spelling of it are both given"),
+    );
+  });
+
+  test("remarks are shown: as notes, and in JSON only when there are any", async () => {
+    const argv = kebab.map((word) => (word === "16" ? "8" : word));
+    const remark = "the 8 bits behind the EA bits are not zero; the border relay may compute zeros there";
+    expect((await run(argv)).out.split("\n").at(-2)).toBe(`note: ${remark}`);
+    expect(JSON.parse((await run([...argv, "--json"])).out).remarks).toEqual([remark]);
+    expect(JSON.parse((await run([...kebab, "--json"])).out)).not.toHaveProperty("remarks");
   });
 
   test("without arguments: exit 2", async () => {

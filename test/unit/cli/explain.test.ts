@@ -72,7 +72,44 @@ describe("explain", () => {
     expect(err).toContain(words);
   });
 
-  test.each([["zz"], ["0"], [`${value}0`]])("%s is no hexadecimal text", (hex) => {
+  test.each([
+    ["005f", "S46_CONT_MAPT, octet 2: this looks like option 95"],
+    ["005f00", "S46_CONT_MAPT, octet 3: this looks like option 95"],
+    ["0059", "S46_RULE, octet 2: this looks like option 89"],
+    ["005d", "S46_PORTPARAMS, octet 2: this looks like option 93"],
+    ["006f", "S46_PRIORITY, octet 2: this looks like option 111"],
+    ["beef", "OPTION_48879, octet 2: this looks like option 48879"],
+  ])("%s is an option cut short, not the value of option 48879", (hex, words) => {
+    expect(run(hex)).toEqual({
+      code: 1,
+      out: "read as: series of options\n\n",
+      err: `error: ${words}, cut short: an option begins with its code and its length, two octets each\n`,
+    });
+  });
+
+  test.each([
+    ["0059000d001018c00002002820010db800", "S46_RULE", 89, "a container (option 94, 95 or 96)"],
+    ["005d000406083400", "S46_PORTPARAMS", 93, "option 89 or 92"],
+  ])("%s is an option that is only valid inside another", (hex, name, code, parents) => {
+    const { code: exit, out, err } = run(hex, "--pd", prefix);
+    expect([exit, err]).toEqual([0, ""]);
+    expect(out).toContain(`read as: options out of a container\n\n${name} (${code}), `);
+    expect(out).toContain(
+      `\n\nnote: ${name}: option ${code} is only valid inside ${parents}, so no CE follows from it alone\n`,
+    );
+  });
+
+  test("without --pd it says what --pd is for", () => {
+    const words =
+      "With --pd PREFIX, the IPv6 prefix delegated to the CE, explain tells address and ports too.\n";
+    expect(run(value).out.endsWith(`\n\n${words}`)).toBe(true);
+    expect(run(value, "--pd", prefix).out).not.toContain("--pd");
+    // A DMR without a rule: no prefix would give an address.
+    expect(run(`00${value.slice(36)}`).out).not.toContain("--pd");
+    expect(JSON.parse(run(value, "--json").out)).not.toHaveProperty("prefixWanted");
+  });
+
+  test.each([["zz"], ["0"], [`${value}0`]])("%s is not hexadecimal text", (hex) => {
     expect(() => run(hex)).toThrow("hex");
   });
 

@@ -51,6 +51,13 @@ describe("status", () => {
     expect(JSON.parse((await status("--json")).out)).toEqual([]);
   });
 
+  test("an interface that does not exist, with and without another that does", async () => {
+    const message = "wan_map has not been set up as a MAP interface; see /tmp/map.log\n";
+    expect(await status("wan_map")).toEqual({ code: 1, out: "", err: message });
+    disk.set("/var/run/mapmin/wan6_4.state", up);
+    expect(await status("wan_map")).toEqual({ code: 1, out: "", err: message });
+  });
+
   test("an interface that is up: address, PSID, ports, and how many are in use", async () => {
     disk.set("/var/run/mapmin/wan6_4.state", up);
     disk.set("/sys/class/net/map-wan6_4/mtu", "1500\n");

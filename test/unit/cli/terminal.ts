@@ -7,7 +7,7 @@ export interface Terminal extends Io {
   readonly err: () => string;
 }
 
-export function makeTerminal(input = ""): Terminal {
+export function makeTerminal(input = "", columns = 80): Terminal {
   let out = "";
   let err = "";
   return {
@@ -20,6 +20,7 @@ export function makeTerminal(input = ""): Terminal {
       return true;
     },
     stdin: Readable.from([input]) as unknown as Io["stdin"],
+    columns,
     out: () => out,
     err: () => err,
   };
