@@ -4,7 +4,7 @@
 #define MAPMIN_TEST_PACKET_H
 
 #include "user_space.h"
-#include "xlat.h"
+#include "core/xlat.h"
 
 #define PACKET_MOST 66000
 /* Where a packet without DF is given an identification. */

@@ -12,7 +12,7 @@
  *   sweep NOW                       how many owners are taken back
  */
 #include "user_space.h"
-#include "endpoint.h"
+#include "core/endpoint.h"
 #include "packet.h"
 
 #define MOST_FLOWS 100000

@@ -16,7 +16,7 @@ MODULE, SOURCES = sys.argv[1], sys.argv[2]
 def expected():
     """{suite: {case: rows of its table, or None}}, as the sources have them."""
     suites = {}
-    for path in sorted(glob.glob(f"{SOURCES}/mapmint_kunit*.c")):
+    for path in sorted(glob.glob(f"{SOURCES}/kunit/*.c")):
         with open(path) as file:
             text = file.read()
         rows = {}

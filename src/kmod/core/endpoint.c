@@ -12,7 +12,7 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
-#include "endpoint.h"
+#include "core/endpoint.h"
 
 /* Endpoints looked at for one new one. */
 #define MM_RECLAIM 32

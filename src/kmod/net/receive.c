@@ -6,8 +6,8 @@
 #include <net/ipv6.h>
 
 #include "mapmint.h"
-#include "skb.h"
-#include "xlat.h"
+#include "net/skb.h"
+#include "core/xlat.h"
 
 static void mm_count_in(struct mm_dev *mm, unsigned int packets, unsigned int octets)
 {

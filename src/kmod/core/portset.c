@@ -3,7 +3,7 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 
-#include "endpoint.h"
+#include "core/endpoint.h"
 
 /* Below are the ports of well-known services: taken only where a set has no others. */
 #define MM_FIRST_PORT 1024

@@ -9,7 +9,7 @@
 #include <linux/workqueue.h>
 #include <net/netfilter/nf_nat.h>
 
-#include "endpoint.h"
+#include "core/endpoint.h"
 #include "mapmint.h"
 
 /* nat.c: what a device's NAT is made of, and its life. */

@@ -5,7 +5,7 @@
  */
 #include <linux/random.h>
 
-#include "nat.h"
+#include "nat/nat.h"
 
 static bool mm_same_edge(const struct mm_edge *a, const struct mm_edge *b)
 {

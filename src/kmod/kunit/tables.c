@@ -5,7 +5,7 @@
 #include <linux/icmpv6.h>
 #include <linux/inet.h>
 
-#include "mapmint_kunit.h"
+#include "kunit/kunit.h"
 
 /* RFC 7597 App. A's CE, and a CE that has an address of its own. */
 const char *const mm_test_ce[] = {

@@ -8,7 +8,7 @@
 #include <linux/seq_file.h>
 #include <net/netfilter/nf_conntrack.h>
 
-#include "nat.h"
+#include "nat/nat.h"
 
 #define MM_SWEEP (5 * HZ)
 /* Endpoints of a protocol that one sweep looks at. */

@@ -10,8 +10,8 @@
 #include <net/netfilter/nf_conntrack.h>
 
 #include "mapmint.h"
-#include "skb.h"
-#include "xlat.h"
+#include "net/skb.h"
+#include "core/xlat.h"
 
 /*
  * Offloads that a change of IP headers leaves as they are. Others (lists of whole packets, tunnels)

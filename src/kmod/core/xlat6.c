@@ -12,7 +12,7 @@
 #include <net/ip6_checksum.h>
 #include <net/ipv6.h>
 
-#include "xlat.h"
+#include "core/xlat.h"
 
 /*
  * Skips hop-by-hop, routing and destination options (s5.1), and stops at a Fragment Header. @answer

@@ -6,8 +6,8 @@
 #include <linux/slab.h>
 #include <net/checksum.h>
 
-#include "mapmint_kunit.h"
-#include "xlat.h"
+#include "kunit/kunit.h"
+#include "core/xlat.h"
 
 /* @to: the translated packet; of one that is dropped, none. */
 static const struct mm_packet_case {

@@ -21,7 +21,7 @@
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 
 #include "mapmint.h"
-#include "skb.h"
+#include "net/skb.h"
 
 static unsigned int mm_hook_in6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {

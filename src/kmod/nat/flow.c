@@ -10,7 +10,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 #include <net/netfilter/nf_nat.h>
 
-#include "nat.h"
+#include "nat/nat.h"
 
 /* Ports tried for one flow. */
 #define MM_MOST_PROBES 4096

@@ -9,7 +9,7 @@
 #include <net/rtnetlink.h>
 
 #include "mapmint.h"
-#include "skb.h"
+#include "net/skb.h"
 
 /*
  * Room before a packet for what grows: IPv6 less IPv4 header, a Fragment Header, and a link header.

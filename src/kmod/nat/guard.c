@@ -10,8 +10,8 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/route.h>
 
-#include "nat.h"
-#include "skb.h"
+#include "nat/nat.h"
+#include "net/skb.h"
 
 #define MM_PRI_GUARD_OUT 310
 #define MM_PRI_GUARD_IN (-310)

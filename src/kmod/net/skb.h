@@ -6,7 +6,7 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 
-#include "xlat.h"
+#include "core/xlat.h"
 
 /* More than an error has any use for, and little enough to be put into one piece. */
 #define MM_ERROR_MOST 9216

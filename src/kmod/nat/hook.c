@@ -12,7 +12,7 @@
 #include <net/netfilter/nf_conntrack_helper.h>
 #include <net/netfilter/nf_nat.h>
 
-#include "nat.h"
+#include "nat/nat.h"
 
 /* The address whose domain the flow's remote end is of. */
 static struct mm_pool *mm_pool_for(struct mm_nat *nat, const struct nf_conntrack_tuple *back)

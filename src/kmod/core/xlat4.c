@@ -12,7 +12,7 @@
 #include <net/ip6_checksum.h>
 #include <net/ipv6.h>
 
-#include "xlat.h"
+#include "core/xlat.h"
 
 /* Where a transport header has its checksum over a pseudo-header; 0: it has none. */
 unsigned int mm_check_offset(u8 protocol)

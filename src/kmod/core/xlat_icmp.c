@@ -15,7 +15,7 @@
 #include <net/ip6_checksum.h>
 #include <net/ipv6.h>
 
-#include "xlat.h"
+#include "core/xlat.h"
 
 /* RFC 4884 s5.1: a quoted packet with extensions behind it is padded to this at least. */
 #define MM_QUOTE_MIN 128
