@@ -1,5 +1,6 @@
 /** Composition: picks the program by its first argument and maps errors to exit codes. */
 
+import { endOf } from "./cli/end.ts";
 import { Exit, type Io } from "./cli/io.ts";
 
 declare const MAPMIN_VERSION: string;
@@ -58,7 +59,8 @@ main(process.argv.slice(2)).then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    io.stderr(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = Exit.badInput;
+    const { text, code } = endOf(error, MAPMIN_VERSION);
+    io.stderr(text);
+    process.exitCode = code;
   },
 );

@@ -1,13 +1,18 @@
 /** The options of a command line. The programs come to `parseArgs` by way of this file alone. */
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { MapminError } from "../wire/errors.ts";
 import { unknownWord } from "./nearest.ts";
 
 type OptionTable = NonNullable<ParseArgsConfig["options"]>;
 
 /** A command line that does not fit the program's usage; the programs answer with exit code 2. */
-export class UsageError extends Error {
+export class UsageError extends MapminError {
   override readonly name = "UsageError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super("USAGE", message, options);
+  }
 }
 
 /** The first option of `argv` that the table does not have. */
@@ -47,6 +52,6 @@ export function parseOptions<const T extends OptionTable>(
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     if (!String((error as { code?: unknown }).code).startsWith("ERR_PARSE_ARGS")) throw error;
-    throw new UsageError(describe(error, argv, options));
+    throw new UsageError(describe(error, argv, options), { cause: error });
   }
 }

@@ -7,5 +7,5 @@ export interface Io {
   readonly columns: number;
 }
 
-/** Exit codes of every program in the bundle. */
-export const Exit = { ok: 0, badInput: 1, usage: 2 } as const;
+/** Exit codes of every program in the bundle. A bug of ours ends with that of BSD's sysexits for an internal error. */
+export const Exit = { ok: 0, badInput: 1, usage: 2, bug: 70 } as const;

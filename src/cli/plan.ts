@@ -1,9 +1,10 @@
+import { describeEffect } from "../engine/effect.ts";
+import { claimOf, type Step, sessionSteps } from "../engine/steps.ts";
 import { parseIpv6Prefix } from "../ip/text.ts";
 import { provision } from "../provision/choose.ts";
 import { decodeConfig } from "../provision/request.ts";
 import { addressRequest, updateRequest } from "../render/netifd.ts";
 import { renderNft } from "../render/nft.ts";
-import { shellCommands } from "../render/shell.ts";
 import { setupLines } from "../render/translator.ts";
 import { InputError } from "../wire/errors.ts";
 import { parseOptions } from "./arguments.ts";
@@ -50,6 +51,20 @@ function name(option: string, value: string): string {
   return value;
 }
 
+/** A step as a paragraph of a shell script. */
+function paragraph({ title, command }: Step): string {
+  return command.length === 0 ? "" : `# ${title}\n${command.join("\n")}\n`;
+}
+
+/** A step without its texts: what the handler does, and how it takes that back. */
+function outline({ title, do: effect, undo }: Step) {
+  return {
+    title,
+    does: effect === undefined ? null : describeEffect(effect),
+    undo: undo.map((part) => ({ title: part.title, does: describeEffect(part.do) })),
+  };
+}
+
 /** Prints the plan of what is given on the command line. */
 export function runPlan(argv: readonly string[], io: Io): number {
   const { values } = parseOptions(argv, options);
@@ -82,11 +97,13 @@ export function runPlan(argv: readonly string[], io: Io): number {
     },
     linkMtu,
   );
+  const steps = sessionSteps(claimOf(plan), plan);
   if (values.json === true) {
     const text = JSON.stringify(
       {
         source,
         remarks,
+        steps: steps.map(outline),
         control: plan.translator === undefined ? [] : setupLines(plan.device, plan.translator),
         addDynamic: addressRequest(plan) ?? null,
         notifyProto: updateRequest(plan),
@@ -100,6 +117,6 @@ export function runPlan(argv: readonly string[], io: Io): number {
   }
   for (const remark of remarks) io.stderr(`note: ${remark.path}: ${remark.text}\n`);
   if (values.nft === true) io.stdout(plan.nat === undefined ? "" : renderNft(plan.nat));
-  else io.stdout(`${shellCommands(plan).join("\n")}\n`);
+  else io.stdout(steps.map(paragraph).join(""));
   return Exit.ok;
 }

@@ -1,9 +1,9 @@
-import { renew, setup, teardown } from "../engine/session.ts";
+import type { Host } from "../engine/host.ts";
+import { renew, report, setup, teardown } from "../engine/session.ts";
 import { decodeRequest } from "../provision/request.ts";
-import { blockRequest, errorRequest } from "../render/netifd.ts";
 import { type ConnectedHost, openHost } from "../system/node/host.ts";
 import { openLog } from "../system/node/log.ts";
-import { InputError } from "../wire/errors.ts";
+import { InputError, MapminError } from "../wire/errors.ts";
 import { Exit, type Io } from "./io.ts";
 
 export const protoHelp = `usage: proto map setup|teardown|renew INTERFACE JSON [DEVICE]
@@ -12,15 +12,16 @@ The handler of the netifd protocol "map"; netifd calls it with an interface's op
 edge up or takes it away, reports to netifd over ubus, and writes each step to /tmp/map.log.
 `;
 
-/** Bad options have to reach \`ifstatus\`, or the interface stays pending and nobody knows why. */
-async function reportBadOptions(
-  argv: readonly string[],
-  error: InputError,
-  host: ConnectedHost,
-): Promise<void> {
-  const iface = argv[2] ?? "";
-  await host.call("network.interface", "notify_proto", errorRequest(iface, "INVALID_OPTION", error.message));
-  await host.call("network.interface", "notify_proto", blockRequest(iface));
+async function handle(argv: readonly string[], host: Host): Promise<number> {
+  const request = decodeRequest(argv);
+  switch (request.action) {
+    case "setup":
+      return setup(request, host);
+    case "teardown":
+      return teardown(request.iface, host);
+    case "renew":
+      return renew(request, host);
+  }
 }
 
 /** Runs one call of netifd. */
@@ -38,26 +39,19 @@ export async function runProto(argv: readonly string[], io: Io): Promise<number>
   try {
     host = await openHost(iface, argv[1] === "teardown" ? "teardown" : "otherwise");
   } catch (error) {
-    const text = `ubus: ${error instanceof Error ? error.message : String(error)}`;
-    openLog(iface)(argv[1] ?? "", "failed", text);
-    io.stderr(`${text}\n`);
+    if (!(error instanceof MapminError)) throw error;
+    openLog(iface)(argv[1] ?? "", "failed", error.message);
+    io.stderr(`${error.message}\n`);
     return Exit.badInput;
   }
   try {
-    const request = decodeRequest(argv);
-    switch (request.action) {
-      case "setup":
-        return await setup(request, host);
-      case "teardown":
-        return await teardown(request.iface, host);
-      case "renew":
-        return await renew(request, host);
-    }
+    return await handle(argv, host);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    host.log(argv[1] ?? "", "failed", error.message);
     io.stderr(`${error.message}\n`);
-    if (iface !== "-") await reportBadOptions(argv, error, host);
+    // Bad options have to reach `ifstatus`, or the interface stays pending and nobody knows why.
+    if (iface === "-") host.log(argv[1] ?? "", "failed", error.message);
+    else await report(iface, argv[1] ?? "", error, host);
     return Exit.badInput;
   } finally {
     host.close();

@@ -1,33 +1,41 @@
-/** What a session needs of the world; `system/` has the real ones, tests their own. */
+/** The interface to the world: what a session needs of it. `system/` has the real one, tests have their own. */
 
-import type { Log } from "../system/node/log.ts";
+import type { JsonObject } from "../render/netifd.ts";
+
+/** How a step of setup or teardown ended. */
+export type Outcome = "ok" | "failed" | "note";
+
+/** Writes one record: time, interface, what was done, how it ended, and with which command. */
+export type Log = (what: string, outcome: Outcome, detail?: string) => void;
 
 export interface Host {
-  /** One ubus call; the first object of the answer, or an empty one. Rejects with an error that has the status code. */
-  call(object: string, method: string, args: object): Promise<unknown>;
+  /**
+   * Makes one ubus call and gives the first object of the answer, or an empty one.
+   *
+   * @throws EffectError with ubus's status, when the call was answered by one
+   */
+  call(object: string, method: string, args: JsonObject): Promise<unknown>;
   readonly log: Log;
-  /** Loads an nftables script, all of it or nothing. */
+  /** Loads an nftables script: all of it or nothing. @throws EffectError */
   loadFirewall(script: string): Promise<void>;
-  /** Forgets the flows of an IPv4 address. Rejects when it cannot. */
+  /** Deletes the flows of an IPv4 address from the kernel's table. @throws EffectError */
   flushFlows(ipv4: string): Promise<void>;
-  /** The text of the translator's control file, or undefined without the module. */
+  /** The text of the translator's control file, or undefined without the module. @throws EffectError */
   readControl(): string | undefined;
-  /** One write() to the control file: one transaction. */
+  /** Makes one write() to the control file, which is one transaction. @throws EffectError */
   writeControl(lines: readonly string[]): void;
-  /** MTU of a device in octets, or undefined when there is no such device. */
+  /** The MTU of a device in octets, or undefined when there is no such device. */
   deviceMtu(device: string): number | undefined;
+  /** @throws EffectError */
   setDeviceMtu(device: string, mtu: number): void;
+  /** @throws EffectError when the state file is there and cannot be read */
   readState(iface: string): string | undefined;
+  /** @throws EffectError */
   writeState(iface: string, text: string): void;
+  /** @throws EffectError */
   removeState(iface: string): void;
   now(): Date;
 }
 
-/** ubus status codes that sessions tell apart. */
-export const UbusStatus = { notFound: 4, permissionDenied: 6 } as const;
-
-/** The ubus status code of a rejected call, when it is one. */
-export function ubusStatus(error: unknown): number | undefined {
-  const code = (error as { status?: unknown } | undefined)?.status;
-  return typeof code === "number" ? code : undefined;
-}
+/** The ubus status codes that sessions tell apart. */
+export const UbusStatus = { notFound: 4 } as const;

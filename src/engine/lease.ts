@@ -4,7 +4,8 @@
  */
 
 import { InputError } from "../wire/errors.ts";
-import { type Host, UbusStatus, ubusStatus } from "./host.ts";
+import { isNotFound } from "./effect.ts";
+import type { Host } from "./host.ts";
 
 /** A hexadecimal option value: at most what one DHCPv6 message carries. */
 const OPTION_HEX = /^(?:[0-9a-fA-F]{2}){1,65535}$/;
@@ -71,7 +72,7 @@ async function remove(host: Host, iface: string): Promise<void> {
     await host.call("network.interface", "remove", { interface: iface });
     host.log("withdraw the interface", "ok", iface);
   } catch (error) {
-    if (ubusStatus(error) !== UbusStatus.notFound) throw error;
+    if (!isNotFound(error)) throw error;
   }
 }
 
@@ -82,7 +83,7 @@ async function stateOf(host: Host, iface: string): Promise<"absent" | "down" | "
     const { up, pending } = (status ?? {}) as { up?: unknown; pending?: unknown };
     return up === true || pending === true ? "running" : "down";
   } catch (error) {
-    if (ubusStatus(error) !== UbusStatus.notFound) throw error;
+    if (!isNotFound(error)) throw error;
     return "absent";
   }
 }

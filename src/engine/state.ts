@@ -47,9 +47,11 @@ export function formatState(state: SavedState): string {
 
 /** The state a file holds, or undefined when it is not one: then the interface counts as not set up. */
 export function decodeState(content: string): SavedState | undefined {
-  // ini reads bare true and null as such; every value of ours is text.
+  // ini reads bare true and null as such, and a section as an object; every value of ours is text.
   const fields = Object.fromEntries(
-    Object.entries(parse(content)).map(([key, value]) => [key, String(value)]),
+    Object.entries(parse(content))
+      .filter(([, value]) => typeof value !== "object" || value === null)
+      .map(([key, value]) => [key, String(value)]),
   );
   const result = safeParse(stateSchema, fields);
   return result.success ? result.data : undefined;

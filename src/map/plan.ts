@@ -1,6 +1,7 @@
 /** The plan: everything that setting one MAP interface up will do, as a value. Pure; renderers and effects come after it. */
 
 import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
+import { SetupError } from "../wire/errors.ts";
 import type { CustomerEdge, MapDomain, MapRule, PortSet, Transport } from "./model.ts";
 
 /** Octets that translation adds: IPv6 header 40 less IPv4 header 20 (RFC 7915 s1.4). */
@@ -115,7 +116,8 @@ function forwardingRules(domain: MapDomain): readonly MapRule[] {
 /**
  * Makes the plan of one interface. `ce` is absent only for a domain without rules.
  *
- * @throws RangeError when the domain has neither a DMR nor a border relay: decoding refuses such a domain first.
+ * @throws SetupError INVALID_RULE when the domain and the link do not give what the transport needs: a DMR and a CE, or a
+ * border relay and an address of our own
  */
 export function makePlan(
   iface: string,
@@ -154,7 +156,7 @@ export function makePlan(
   };
   if (translated) {
     if (domain.dmr === undefined || ce === undefined) {
-      throw new RangeError("MAP-T needs a DMR and a rule that matches");
+      throw new SetupError("INVALID_RULE", "MAP-T needs a DMR and a rule that matches");
     }
     return {
       ...common,
@@ -169,8 +171,10 @@ export function makePlan(
   }
   const remote = domain.borderRelays[0];
   const local = ce?.mapAddress ?? link.address;
-  if (remote === undefined) throw new RangeError("MAP-E and lw4o6 need the address of a border relay");
-  if (local === undefined) throw new RangeError("a tunnel needs an IPv6 address of our own on the link");
+  if (remote === undefined)
+    throw new SetupError("INVALID_RULE", "MAP-E and lw4o6 need the address of a border relay");
+  if (local === undefined)
+    throw new SetupError("INVALID_RULE", "a tunnel needs an IPv6 address of our own on the link");
   return {
     ...common,
     tunnel: {

@@ -3,7 +3,7 @@
 import { findCustomerEdge } from "../map/ce.ts";
 import type { MapDomain, Remark } from "../map/model.ts";
 import { makePlan, type Plan } from "../map/plan.ts";
-import { MapminError } from "../wire/errors.ts";
+import { InputError, MapminError, SetupError } from "../wire/errors.ts";
 import type { LinkStatus } from "./link.ts";
 import { fromPassthru } from "./option.ts";
 import { decodePorts, type InterfaceConfig } from "./request.ts";
@@ -12,17 +12,6 @@ import { fromUci } from "./uci.ts";
 
 /** Ethernet's, where the link's own is not to be had. */
 const DEFAULT_LINK_MTU = 1500;
-
-/** A setup that cannot succeed as things are: `code` for programs, the message for people. */
-export class SetupError extends Error {
-  override readonly name = "SetupError";
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 export interface Provisioned {
   readonly plan: Plan;
@@ -75,7 +64,7 @@ export function provision(
     if (usable.length === 0) {
       throw new SetupError("NO_RULE", `${source} gave no ${wanted ?? "MAP"} domain`);
     }
-    let refusal: MapminError | undefined;
+    let refusal: InputError | undefined;
     for (const { domain, remarks } of usable) {
       try {
         const edge = domain.rules.length === 0 ? undefined : findCustomerEdge(domain, link.prefixes);
@@ -99,15 +88,16 @@ export function provision(
         );
         return { plan, source, remarks: [...remarks, ...(edge?.remarks ?? [])] };
       } catch (error) {
-        if (!(error instanceof MapminError)) throw error;
+        if (!(error instanceof InputError)) throw error;
         refusal ??= error;
       }
     }
-    throw new SetupError("NO_MATCHING_PREFIX", refusal?.message ?? "no rule matches a prefix of the link");
+    throw new SetupError("NO_MATCHING_PREFIX", refusal?.message ?? "no rule matches a prefix of the link", {
+      cause: refusal,
+    });
   } catch (error) {
-    if (error instanceof MapminError || error instanceof RangeError) {
-      throw new SetupError("INVALID_RULE", error.message);
-    }
-    throw error;
+    // Whatever is not declared is a bug of ours and must not look like a bad rule.
+    if (error instanceof SetupError || !(error instanceof MapminError)) throw error;
+    throw new SetupError("INVALID_RULE", error.message, { cause: error });
   }
 }

@@ -6,11 +6,14 @@ import type { Plan } from "../map/plan.ts";
 /** Numbers of netifd's `notify_proto` actions. */
 export const Action = { update: 0, error: 3, block: 4, available: 5, hostDependency: 6 } as const;
 
+/** The ubus object of netifd's interfaces. */
+export const NETWORK = "network.interface";
+
 /** A JSON object as ubus carries it. */
 export type JsonObject = { readonly [key: string]: unknown };
 
 /** The interface that holds the tunnel's local address on the link: netifd removes it with ours. */
-export function addressInterface(iface: string): string {
+function addressInterface(iface: string): string {
   return `${iface}_`;
 }
 
@@ -23,6 +26,11 @@ export function addressRequest(plan: Plan): JsonObject | undefined {
     proto: "static",
     ip6addr: [formatIpv6(plan.tunnel.local)],
   };
+}
+
+/** `down` for the interface that {@link addressRequest} asks for. */
+export function addressRemoval(iface: string): JsonObject {
+  return { interface: addressInterface(iface) };
 }
 
 function tunnelData(plan: Plan): JsonObject {

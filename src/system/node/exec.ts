@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { EffectError } from "./errors.ts";
+import { EffectError } from "../../wire/errors.ts";
 
 /** Longest wait for what should take a moment, where nobody else waits with a limit, ms. */
 export const PATIENCE_MS = 30_000;

@@ -12,7 +12,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { EffectError } from "./errors.ts";
+import { EffectError } from "../../wire/errors.ts";
 
 /** Largest file that is read, octets; the state and control files we know are far smaller. */
 const READ_LIMIT = 16 * 1024 * 1024;

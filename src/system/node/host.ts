@@ -1,9 +1,10 @@
 /** The real world behind `engine/host.ts`. */
 
-import { UbusCaller } from "ubus-client-ts";
+import { BlobError, UbusCaller, UbusError, UbusFrameError } from "ubus-client-ts";
 import type { Host } from "../../engine/host.ts";
 import { statePath } from "../../engine/state.ts";
 import { CONTROL_PATH } from "../../render/translator.ts";
+import { EffectError } from "../../wire/errors.ts";
 import { PATIENCE_MS, run } from "./exec.ts";
 import { readText, removeFile, replaceFile, writeOnce } from "./files.ts";
 import { openLog } from "./log.ts";
@@ -22,20 +23,36 @@ export interface ConnectedHost extends Host {
   close(): void;
 }
 
-/** @throws UbusError when ubusd does not answer. */
+/** An error of ubus as one of ours; one that is not declared stays what it is. */
+function asEffectError(error: unknown, subject: string): unknown {
+  if (error instanceof UbusError) {
+    return new EffectError(subject, error.statusName, { cause: error, status: error.status });
+  }
+  return error instanceof UbusFrameError || error instanceof BlobError
+    ? new EffectError(subject, error.message, { cause: error })
+    : error;
+}
+
+/** @throws EffectError when ubusd does not answer. */
 export async function openHost(
   iface: string,
   purpose: keyof typeof LIMITS = "otherwise",
 ): Promise<ConnectedHost> {
   const { callMs, programMs } = LIMITS[purpose];
   const path = process.env["UBUS_SOCKET"];
-  const ubus = await UbusCaller.connect(path === undefined ? {} : { path });
+  const ubus = await UbusCaller.connect(path === undefined ? {} : { path }).catch((error: unknown) => {
+    throw asEffectError(error, "ubus");
+  });
   return {
     async call(object, method, args) {
-      const [first] = await ubus.call(object, method, args as Record<string, never>, {
-        timeoutMs: callMs,
-      });
-      return first ?? {};
+      try {
+        const [first] = await ubus.call(object, method, args as Record<string, never>, {
+          timeoutMs: callMs,
+        });
+        return first ?? {};
+      } catch (error) {
+        throw asEffectError(error, `ubus call ${object} ${method}`);
+      }
     },
     log: openLog(iface),
     async loadFirewall(script) {

@@ -1,3 +1,4 @@
+import type { Log, Outcome } from "../../engine/host.ts";
 import { appendBounded } from "./files.ts";
 
 /** Where people read what happened. */
@@ -6,12 +7,6 @@ export const LOG_PATH = "/tmp/map.log";
 export const LOG_LIMIT = 64 * 1024;
 /** Most one record takes, octets: input that is quoted must not push everything else out. */
 const RECORD_LIMIT = 2_000;
-
-/** What a step of setup or teardown came to. */
-export type Outcome = "ok" | "failed" | "note";
-
-/** Writes one record: time, interface, what was done, with which command, and what came of it. */
-export type Log = (what: string, outcome: Outcome, detail?: string) => void;
 
 /** One record as text: a line of its own, whatever the input it quotes. */
 export function formatRecord(

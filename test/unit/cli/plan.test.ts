@@ -38,6 +38,28 @@ describe("plan", () => {
     expect(run(...given, "--nft").out).toBe(JSON.parse(run(...given, "--json").out).nft);
   });
 
+  test("--shell prints the steps, --json outlines them with how each is undone", () => {
+    const titles = run(...given)
+      .out.split("\n")
+      .filter((line) => line.startsWith("# "));
+    expect(titles).toEqual([
+      "# load the NAT into the port set",
+      "# create the translator",
+      "# set the translator's MTU",
+      "# tell netifd",
+    ]);
+    const { steps } = JSON.parse(run(...given, "--json").out);
+    expect(steps[0]).toEqual({
+      title: "load the NAT into the port set",
+      does: "nft -f - (table ip mapmin_wan6__4)",
+      undo: [
+        { title: "remove the NAT", does: "nft -f - (table ip mapmin_wan6__4)" },
+        { title: "forget the flows", does: "conntrack -D -q 192.0.2.18/32" },
+      ],
+    });
+    expect(steps.at(-1)).toMatchObject({ title: "tell netifd", undo: [] });
+  });
+
   test("--shell prints commands", () => {
     const { out } = run(...given);
     expect(out).toContain("/proc/net/nat46/control");

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { renew, setup, teardown } from "../../../src/engine/session.ts";
 import { decodeState } from "../../../src/engine/state.ts";
+import { EffectError } from "../../../src/wire/errors.ts";
 import { effects, linkStatus, makeWorld, option48879, Refusal } from "./world.ts";
 
 const request = (config: object = { tunlink: "wan6" }) =>
@@ -89,8 +90,12 @@ describe("setup", () => {
     ["a passthru that is no hex", { status: { ...linkStatus, data: { passthru: "xyz" } } }, "INVALID_RULE"],
     ["a passthru cut short", { status: { ...linkStatus, data: { passthru: "beef00ff00" } } }, "INVALID_RULE"],
     ["no kernel module", { withoutModule: true }, "NO_KERNEL_MODULE"],
-    ["nft refuses", { failing: new Map([["nft", new Error("no")]]) }, "SETUP_FAILED"],
-    ["the module refuses", { failing: new Map([["control", new Error("EINVAL")]]) }, "SETUP_FAILED"],
+    ["nft refuses", { failing: new Map([["nft", new EffectError("nft", "no")]]) }, "SETUP_FAILED"],
+    [
+      "the module refuses",
+      { failing: new Map([["control", new EffectError("control", "EINVAL")]]) },
+      "SETUP_FAILED",
+    ],
     ["netifd refuses", { failing: new Map([["notify 0", new Refusal(6)]]) }, "SETUP_FAILED"],
     ["no such tunlink", { failing: new Map([["network.interface status", new Refusal(4)]]) }, "NO_LINK"],
   ] as const)("%s: reported, blocked, everything undone", async (_title, options, code) => {
@@ -110,6 +115,52 @@ describe("setup", () => {
     expect(await setup(request(), world)).toBe(1);
     expect(effects(world).at(-1)).toContain("LINK_DOWN");
     expect(effects(world).some((line) => line.startsWith("notify 4"))).toBe(false);
+  });
+
+  test("undoes in reverse order, the step that failed included", async () => {
+    const world = makeWorld({ failing: new Map([["notify 0", new Refusal(7)]]) });
+    expect(await setup(request(mapE), world)).toBe(1);
+    const undone = effects(world).slice(effects(world).findIndex((line) => line.startsWith("notify 0")) + 1);
+    expect(undone.map((line) => line.split(" {")[0])).toEqual([
+      "network.interface down",
+      "nft delete",
+      "flush 192.0.2.18/32",
+      "notify 3",
+      "notify 4",
+    ]);
+  });
+
+  test("the state is `starting` before the first effect", async () => {
+    const world = makeWorld({ failing: new Map([["nft", new EffectError("nft", "no")]]) });
+    const written: string[] = [];
+    const writeState = world.writeState;
+    world.writeState = (iface, text) => {
+      written.push(`${decodeState(text)?.state} after ${effects(world).length}`);
+      writeState(iface, text);
+    };
+    await setup(request(), world);
+    // The dependency on the link comes before; loading and removing the NAT and the flows after.
+    expect(written).toEqual(["starting after 1", "failed after 4"]);
+  });
+
+  test("a state that cannot be written does not keep the failure from netifd", async () => {
+    const world = makeWorld();
+    world.writeState = () => {
+      throw new EffectError("/var/run/mapmin", "no space left");
+    };
+    expect(await setup(request(), world)).toBe(1);
+    expect(effects(world).at(-2)).toContain("no space left");
+    expect(effects(world).at(-1)).toContain("notify 4");
+  });
+
+  test("a bug is reported to netifd and the log as a bug, and thrown", async () => {
+    const world = makeWorld({ failing: new Map([["mtu", new TypeError("x is not a function")]]) });
+    await expect(setup(request(), world)).rejects.toThrow(TypeError);
+    expect(effects(world).at(-2)).toContain(
+      '"error":["INTERNAL_ERROR","this is a bug in mapmin, please report it: x is not a function"]',
+    );
+    expect(world.control).toBe("");
+    expect(world.done.find((line) => line.startsWith("log failed setup"))).toContain("session.test.ts");
   });
 
   test("a device that an interrupted run left is replaced", async () => {
@@ -144,12 +195,82 @@ describe("teardown", () => {
     expect(await teardown("wan_map", world)).toBe(0);
   });
 
+  test("gives 1 when something could not be removed, and tries the rest", async () => {
+    const world = makeWorld();
+    await setup(request(), world);
+    world.done.length = 0;
+    world.writeControl = () => {
+      throw new EffectError("control", "EBUSY");
+    };
+    expect(await teardown("wan_map", world)).toBe(1);
+    expect(effects(world)).toEqual(["nft delete", "flush 192.0.2.18/32"]);
+    world.flushFlows = () => Promise.reject(new EffectError("conntrack", "not installed"));
+    world.writeControl = () => {};
+    expect(await teardown("wan_map", world)).toBe(0);
+  });
+
+  test("a state that cannot be read costs the kernel's part nothing", async () => {
+    const world = makeWorld();
+    await setup(request(), world);
+    world.done.length = 0;
+    world.readState = () => {
+      throw new EffectError("wan_map.state", "I/O error");
+    };
+    expect(await teardown("wan_map", world)).toBe(0);
+    expect(effects(world)).toEqual(["control del map-wan_map", "nft delete"]);
+  });
+
   test("leaves a tunnel of the same name to netifd", async () => {
     const world = makeWorld();
     world.control = "add map-other\n";
     await teardown("wan_map", world);
     expect(effects(world)).toEqual(["nft delete"]);
   });
+});
+
+describe("teardown of a setup that was killed", () => {
+  for (const [title, config] of [
+    ["MAP-T", { tunlink: "wan6" }],
+    ["MAP-E", mapE],
+  ] as const) {
+    test(`${title}: whatever had been done is undone, after any step`, async () => {
+      for (let steps = 0; ; steps++) {
+        const world = makeWorld();
+        let left = steps;
+        let killed = false;
+        // From the moment of the kill on nothing is done any more, and what is asked for never ends.
+        const dying: typeof world = { ...world, log: () => {} };
+        for (const name of ["loadFirewall", "writeControl", "setDeviceMtu"] as const) {
+          const real = world[name] as (...args: readonly unknown[]) => unknown;
+          Object.assign(dying, {
+            [name]: (...args: readonly unknown[]) => {
+              if (left-- <= 0) killed = true;
+              return killed ? new Promise(() => {}) : real(...args);
+            },
+          });
+        }
+        dying.readControl = () => world.control;
+        dying.call = (object, method, args) => {
+          const effect = method === "add_dynamic" || (args as { action?: number }).action === 0;
+          if (effect && left-- <= 0) killed = true;
+          return killed ? new Promise(() => {}) : world.call(object, method, args);
+        };
+        const ended = await Promise.race([
+          setup(request(config), dying),
+          new Promise((resolve) => setTimeout(resolve, 20, "killed")),
+        ]);
+        const given = effects(world).filter((line) => line.startsWith("network add_dynamic")).length;
+        const loaded = effects(world).includes("nft load");
+        world.done.length = 0;
+        expect(await teardown("wan_map", world)).toBe(0);
+        expect(world.control).toBe("");
+        const undone = effects(world);
+        if (loaded) expect(undone).toContain("nft delete");
+        if (given > 0) expect(undone).toContain('network.interface down {"interface":"wan_map_"}');
+        if (ended !== "killed") break;
+      }
+    });
+  }
 });
 
 describe("renew", () => {

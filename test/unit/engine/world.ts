@@ -1,4 +1,5 @@
 import type { Host } from "../../../src/engine/host.ts";
+import { EffectError } from "../../../src/wire/errors.ts";
 
 /** A world that records what was done to it, in order, and fails where a test says so. */
 export interface World extends Host {
@@ -16,11 +17,9 @@ export interface WorldOptions {
   readonly withoutModule?: boolean;
 }
 
-export class Refusal extends Error {
-  readonly status: number;
+export class Refusal extends EffectError {
   constructor(status: number) {
-    super(`status ${status}`);
-    this.status = status;
+    super("ubus", `status ${status}`, { status });
   }
 }
 

@@ -1,0 +1,14 @@
+/** How a program ends that has thrown. */
+
+import { MapminError } from "../wire/errors.ts";
+import { Exit } from "./io.ts";
+
+/** What is said on standard error, and the exit code. An error that is not a declared one is a bug of ours. */
+export function endOf(error: unknown, version: string): { readonly text: string; readonly code: number } {
+  if (error instanceof MapminError) return { text: `${error.message}\n`, code: Exit.badInput };
+  const stack = error instanceof Error ? error.stack : String(error);
+  return {
+    text: `this is a bug in mapmin ${version}, please report it with these lines:\n${stack}\n`,
+    code: Exit.bug,
+  };
+}

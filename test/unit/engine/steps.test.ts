@@ -1,0 +1,41 @@
+import { describe, expect, test } from "vitest";
+import { fingerprint } from "../../../src/engine/fingerprint.ts";
+import { claimFrom, claimOf, sessionSteps } from "../../../src/engine/steps.ts";
+import { provision } from "../../../src/provision/choose.ts";
+import { decodeLinkStatus } from "../../../src/provision/link.ts";
+import { linkStatus } from "./world.ts";
+
+const rule =
+  "type=map-e,ealen=16,prefix4len=24,prefix6len=40,ipv4prefix=192.0.2.0,ipv6prefix=2001:db8::,offset=4,br=2001:db8:ffff::1";
+const planOf = (config: object) =>
+  provision("wan_map", config, "wan6", decodeLinkStatus(linkStatus), 1500).plan;
+const plans = { "MAP-T": planOf({}), "MAP-E": planOf({ rule }) };
+
+describe.each(Object.entries(plans))("the steps of %s", (_title, plan) => {
+  const steps = sessionSteps(claimOf(plan), plan);
+
+  test("what is done has a command for a person, but for what cleans up first", () => {
+    for (const { title, do: effect, command } of steps) {
+      if (title === "remove a translator left behind") continue;
+      expect([title, command.length > 0]).toEqual([title, effect !== undefined]);
+    }
+  });
+
+  test("can be undone from the state file alone just as from the plan", () => {
+    const saved = { interface: "wan_map", state: "starting", since: "", transport: plan.transport } as const;
+    const known = claimFrom("wan_map", { ...saved, ipv4: "192.0.2.18/32" });
+    expect(sessionSteps(known).map((step) => step.undo)).toEqual(steps.map((step) => step.undo));
+    expect(sessionSteps(known).every((step) => step.do === undefined)).toBe(true);
+  });
+
+  test("without a state the kernel's part is undone", () => {
+    const undone = sessionSteps(claimFrom("wan_map", undefined)).flatMap((step) => step.undo);
+    expect(undone.map((undo) => undo.title)).toEqual(["remove the NAT", "remove the translator"]);
+  });
+});
+
+test("fingerprints of texts that differ differ", () => {
+  const texts = ["", "a", "b", "ab", "ba", "aa", `${"x".repeat(5000)}a`, `${"x".repeat(5000)}b`];
+  expect(new Set(texts.map(fingerprint)).size).toBe(texts.length);
+  expect(texts.every((text) => /^[0-9a-f]{32}$/.test(fingerprint(text)))).toBe(true);
+});
