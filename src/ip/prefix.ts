@@ -36,6 +36,19 @@ export function contains6(outer: Ipv6Prefix, inner: Ipv6Prefix): boolean {
   return inner.length >= outer.length && inner.address >> host === outer.address >> host;
 }
 
+/** True when `inner` lies in `outer`. */
+export function contains4(outer: Ipv4Prefix, inner: Ipv4Prefix): boolean {
+  return (
+    inner.length >= outer.length &&
+    truncate4({ address: inner.address, length: outer.length }).address === truncate4(outer).address
+  );
+}
+
+/** True when two prefixes have an address in common: one of them lies in the other. */
+export function overlaps4(a: Ipv4Prefix, b: Ipv4Prefix): boolean {
+  return contains4(a, b) || contains4(b, a);
+}
+
 /** `count` bits of an IPv6 address from bit `start`, bit 0 being the highest. */
 export function bits6(address: bigint, start: number, count: number): bigint {
   return (address >> BigInt(128 - start - count)) & ones(count);
