@@ -1,4 +1,5 @@
 import { decodeChain, decodeValue, type Findings } from "../dhcpv6/decode.ts";
+import { summarizeErrors, summarizeRemarks } from "../dhcpv6/findings.ts";
 import type { OptionNode } from "../dhcpv6/node.ts";
 import { findRow, type OptionRow, optionTable, type Space } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
@@ -52,6 +53,8 @@ const CODE_48879 = 48_879;
 const OPTION_HEADER = 4;
 /** The spaces that a series may come from. */
 const SERIES: readonly Space[] = ["dhcpv6", "s46-container", "s46-rule"];
+/** Most options that are not known, of one option, that are listed one by one. */
+const UNKNOWN_SHOWN = 8;
 
 interface Decoded {
   readonly form: Explanation["form"];
@@ -120,8 +123,8 @@ export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanati
     };
   }
   const { form, options, findings } = decoded;
-  const errors: Note[] = findings.errors.map(note);
-  const remarks: Note[] = [...findings.remarks];
+  const errors: Note[] = [...summarizeErrors(findings.errors)];
+  const remarks: Note[] = [...summarizeRemarks(findings.remarks)];
   const edges: ExplainedCe[] = [];
   let prefixWanted = false;
   for (const option of form === "options out of a container" ? [] : options.filter(holdsDomain)) {
@@ -146,7 +149,8 @@ export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanati
       });
     } catch (error) {
       if (!(error instanceof MapminError)) throw error;
-      errors.push(note(error));
+      // The reason why a rule is unusable has been told where it was read.
+      if (!findings.errors.some((known) => known === error)) errors.push(note(error));
     }
   }
   if (options.length === 0 && errors.length === 0)
@@ -164,9 +168,11 @@ function describeOption(option: OptionNode, depth: number): readonly string[] {
     lines.push(`${indent}  ${field.name.padEnd(16)} ${field.text.padEnd(24)} ${field.meaning}`);
   }
   for (const child of option.options) lines.push(...describeOption(child, depth + 1));
-  for (const { code, offset, octets } of option.unknown) {
+  for (const { code, offset, octets } of option.unknown.slice(0, UNKNOWN_SHOWN)) {
     lines.push(`${indent}  option ${code} at ${offset}, ${octets.length} octets: not known, skipped`);
   }
+  const more = option.unknown.length - UNKNOWN_SHOWN;
+  if (more > 0) lines.push(`${indent}  and ${more} more options that are not known, skipped`);
   return lines;
 }
 

@@ -91,10 +91,15 @@ export function runMdpc(argv: readonly string[], environment: NodeJS.ProcessEnv,
     for (const remark of remarks) io.stderr(`note: ${remark.path}: ${remark.text}\n`);
     say(`${domain.transport}, ${domain.rules.length} rules, ${prefixes.length} prefixes`);
     let matched = 0;
+    let unusable: MapminError | undefined;
     for (const rule of domain.rules) {
       const match = chooseBmr([rule], prefixes);
       if (match === undefined) {
         say(`rule ${formatIpv6Prefix(rule.ipv6Prefix)}: no delegated prefix lies in it`);
+        continue;
+      }
+      if (rule.unusable !== undefined) {
+        unusable ??= rule.unusable;
         continue;
       }
       const { ce, remarks: notes } = computeCe(rule, match.endUserPrefix, {
@@ -104,7 +109,9 @@ export function runMdpc(argv: readonly string[], environment: NodeJS.ProcessEnv,
       io.stdout(ruleLine(ce, domain, wan, mss));
       matched++;
     }
-    if (matched === 0) throw new InputError("PREFIXES", "no rule of the option matches a delegated prefix");
+    if (matched === 0) {
+      throw unusable ?? new InputError("PREFIXES", "no rule of the option matches a delegated prefix");
+    }
     io.stdout(dmrLine(domain));
     return Exit.ok;
   } catch (error) {

@@ -5,7 +5,14 @@ import { formatIpv4, formatIpv6, formatIpv6Prefix } from "../ip/text.ts";
 import { DecodeError } from "../wire/errors.ts";
 import type { Reader } from "../wire/reader.ts";
 import type { Remark } from "../wire/remark.ts";
-import type { FieldNode, FieldValue, OptionNode, PortParams, UnknownOption } from "./node.ts";
+import type {
+  FieldNode,
+  FieldValue,
+  OptionNode,
+  PortParams,
+  UnknownOption,
+  UnreadableOption,
+} from "./node.ts";
 import { type Field, findRow, type OptionRow, type Space } from "./options.ts";
 
 /** Code and length of an option, octets. */
@@ -20,6 +27,7 @@ export interface Findings {
 export interface DecodedOptions {
   readonly options: readonly OptionNode[];
   readonly unknown: readonly UnknownOption[];
+  readonly unreadable: readonly UnreadableOption[];
 }
 
 function readIpv6Octets(octets: Uint8Array): bigint {
@@ -114,6 +122,13 @@ function readField(reader: Reader, field: Field, findings: Findings): readonly [
   }
 }
 
+function isZero(rest: Reader): boolean {
+  while (rest.remaining > 0) {
+    if (rest.uint(1, "") !== 0) return false;
+  }
+  return true;
+}
+
 /** True when a chain of options ends exactly where its container does. */
 function chainFits(reader: Reader): boolean {
   const probe = reader.copy();
@@ -177,22 +192,32 @@ export function decodeValue(reader: Reader, row: OptionRow, findings: Findings):
     // S46_DMR has no options inside, yet is padded by the same servers.
     if (reader.remaining > 0) skipPadding(reader, row, fields, findings);
     if (reader.remaining > 0) reader.fail("", `${reader.remaining} octets are left over`);
-    return { ...node, options: [], unknown: [] };
+    return { ...node, options: [], unknown: [], unreadable: [] };
   }
   skipPadding(reader, row, fields, findings);
   return { ...node, ...decodeChain(reader, row.encapsulates, findings) };
 }
 
 /**
- * A series of `code length value`, to the end of the reader. What cannot be decoded goes to `findings.errors`, and the
- * next one is tried; a length that reaches beyond the end ends the series.
+ * A series of `code length value`, to the end of the reader. What cannot be decoded goes to `findings.errors` and to
+ * `unreadable`, and the next one is tried; a length that reaches beyond the end ends the series.
  */
 export function decodeChain(reader: Reader, space: Space, findings: Findings): DecodedOptions {
   const options: OptionNode[] = [];
   const unknown: UnknownOption[] = [];
+  const unreadable: UnreadableOption[] = [];
   const seen = new Map<string, number>();
+  const report = (error: unknown, code?: number): void => {
+    if (!(error instanceof DecodeError)) throw error;
+    findings.errors.push(error);
+    // One to three zero octets at the end are padding: too few for an option, and no code that we know begins so.
+    if (code !== undefined) unreadable.push({ code, error });
+    else if (!restIsZero) unreadable.push({ error });
+  };
+  let restIsZero = false;
   try {
     while (reader.remaining > 0) {
+      restIsZero = reader.remaining < HEADER && isZero(reader.copy());
       const start = reader.position;
       const code = reader.uint(2, "option-code");
       const length = reader.uint(2, "option-len");
@@ -209,13 +234,11 @@ export function decodeChain(reader: Reader, space: Space, findings: Findings): D
       try {
         options.push(decodeValue(value, row, findings));
       } catch (error) {
-        if (!(error instanceof DecodeError)) throw error;
-        findings.errors.push(error);
+        report(error, code);
       }
     }
   } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
-    findings.errors.push(error);
+    report(error);
   }
-  return { options, unknown };
+  return { options, unknown, unreadable };
 }

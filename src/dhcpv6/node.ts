@@ -1,6 +1,7 @@
 /** Decoded options as a tree: what `explain` prints, what rules are made from, and what encode takes. */
 
 import type { Ipv6Prefix } from "../ip/prefix.ts";
+import type { DecodeError } from "../wire/errors.ts";
 import type { OptionRow } from "./options.ts";
 
 /** Port parameters (RFC 7598 s4.5): a = offset 0..15, k = psidLength 0..16, psid 0..2^k - 1, right-aligned. */
@@ -31,6 +32,13 @@ export interface UnknownOption {
   readonly octets: Uint8Array;
 }
 
+/** An option, or the rest of a series of options, that was given and could not be read. */
+export interface UnreadableOption {
+  /** Its code; absent for the rest of a series, in which any option may be hidden. */
+  readonly code?: number;
+  readonly error: DecodeError;
+}
+
 export interface OptionNode {
   readonly row: OptionRow;
   /** E.g. `OPTION_48879/MAP_RULE[0]`. */
@@ -41,6 +49,8 @@ export interface OptionNode {
   readonly fields: readonly FieldNode[];
   readonly options: readonly OptionNode[];
   readonly unknown: readonly UnknownOption[];
+  /** What was inside and could not be read: whoever needs to know that an option is absent has to look here too. */
+  readonly unreadable: readonly UnreadableOption[];
 }
 
 /** A field's value by name. @throws RangeError when the row has no such field: a fault of ours. */

@@ -53,10 +53,12 @@ export function chooseBmr(
 /**
  * Computes the CE of an end-user prefix.
  *
- * @throws InputError when the prefix lies outside the rule, is too short for its EA bits, or the port set is impossible.
+ * @throws InputError when the prefix lies outside the rule, is too short for its EA bits, or the port set is impossible;
+ *   the rule's own error when it is unusable.
  */
 export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeOptions): CeResult {
   const { ipv6Prefix, ipv4Prefix, eaLength, psidOffset, explicitPsid } = rule;
+  if (rule.unusable !== undefined) throw rule.unusable;
   const remarks: Remark[] = [];
   const remark = (code: string, text: string): void => {
     remarks.push({ code, path: "end-user prefix", text });

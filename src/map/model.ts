@@ -4,6 +4,7 @@
  */
 
 import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
+import type { MapminError } from "../wire/errors.ts";
 
 export type { PortParams } from "../dhcpv6/node.ts";
 export type { Remark } from "../wire/remark.ts";
@@ -21,6 +22,11 @@ export interface MapRule {
   readonly psidOffset: number;
   /** Explicit PSID, when port parameters carried one (k > 0). It wins over EA bits. */
   readonly explicitPsid?: { readonly psidLength: number; readonly psid: number };
+  /**
+   * Why this rule gives no CE and forwards nothing, although it can be matched: its port parameters were given and could
+   * not be read. The rule stays in the list, because a shorter one must not take its place as the BMR.
+   */
+  readonly unusable?: MapminError;
 }
 
 /** A MAP domain: one container of rules and where everything else goes. */

@@ -109,7 +109,7 @@ export function tableName(iface: string): string {
 /** Rules to forward by (RFC 7597 s5: F set), the BMR with F included, longest IPv4 prefix first. */
 function forwardingRules(domain: MapDomain): readonly MapRule[] {
   return domain.rules
-    .filter((rule) => rule.forward)
+    .filter((rule) => rule.forward && rule.unusable === undefined)
     .sort((a, b) => b.ipv4Prefix.length - a.ipv4Prefix.length);
 }
 

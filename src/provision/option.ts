@@ -1,8 +1,9 @@
 /** Domains from DHCPv6 options. */
 
 import { decodeChain, decodeValue, type Findings } from "../dhcpv6/decode.ts";
+import { summarizeErrors, summarizeRemarks } from "../dhcpv6/findings.ts";
 import { type FieldValue, fieldValue, isPortParams, isPrefix, type OptionNode } from "../dhcpv6/node.ts";
-import { findRow, type OptionRow, RFC6052_LENGTHS } from "../dhcpv6/options.ts";
+import { findRow, type OptionRow, RFC6052_LENGTHS, type Space } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { truncate4 } from "../ip/prefix.ts";
 import type { MapDomain, MapRule, PortParams, Remark } from "../map/model.ts";
@@ -18,7 +19,16 @@ export interface ProvisionedDomain {
 /** The default PSID offset a of each source. */
 export const DEFAULT_OFFSET = { option48879: 4, rfc7598: 6, lw4o6: 0 } as const;
 
+function tableRow(space: Space, code: number): OptionRow {
+  const row = findRow(space, code);
+  if (row === undefined) throw new TypeError(`the table has no row for ${code}`);
+  return row;
+}
+
 const CODE_48879 = 48_879;
+const ROW_48879 = tableRow("dhcpv6", CODE_48879);
+const PORT_PARAMS_48879 = tableRow("rule-48879", 0x4204);
+const PORT_PARAMS_7598 = tableRow("s46-rule", 93);
 const CODE_MAP_T = 95;
 const CODE_LW4O6 = 96;
 const CODE_VENDOR = 17;
@@ -33,20 +43,48 @@ function prefixOf(value: FieldValue): Ipv6Prefix {
   return value;
 }
 
-function portParamsOf(node: OptionNode | undefined): PortParams | undefined {
-  if (node === undefined) return undefined;
-  const value = fieldValue(node, "port-params");
-  if (!isPortParams(value)) throw new TypeError("not port parameters");
-  return value;
+/** Port parameters as a rule or a container gives them: none, usable ones, or the reason why a CE may not be made. */
+interface GivenPortParams {
+  readonly params?: PortParams;
+  readonly unusable?: DecodeError;
 }
 
-function explicit(params: PortParams | undefined): Pick<MapRule, "explicitPsid"> {
-  // k = 0 in port parameters: no PSID, but the offset counts.
-  if (params === undefined || params.psidLength === 0) return {};
-  return { explicitPsid: { psidLength: params.psidLength, psid: params.psid } };
+/**
+ * The port parameters inside an option. Those that were given and cannot be read count as unusable, because without
+ * them the CE would take ports of other subscribers; so does a rest of the series in which they may be hidden.
+ */
+function portParamsIn(node: OptionNode, row: OptionRow): GivenPortParams {
+  const lost = node.unreadable.find(({ code }) => code === undefined || code === row.code);
+  if (lost !== undefined) return { unusable: lost.error };
+  let params: PortParams | undefined;
+  for (const option of children(node, row.name)) {
+    const value = fieldValue(option, "port-params");
+    if (!isPortParams(value)) throw new TypeError("not port parameters");
+    params ??= value;
+    if (JSON.stringify(value) !== JSON.stringify(params)) {
+      const reason = "differs from the port parameters before it";
+      return { unusable: new DecodeError(option.path, option.offset, reason) };
+    }
+  }
+  return params === undefined ? {} : { params };
 }
 
-function ruleOf(node: OptionNode, params: PortParams | undefined, defaultOffset: number): MapRule {
+/** What port parameters make of a rule. */
+function portFields(
+  { params, unusable }: GivenPortParams,
+  defaultOffset: number,
+): Pick<MapRule, "psidOffset" | "explicitPsid" | "unusable"> {
+  return {
+    psidOffset: params?.offset ?? defaultOffset,
+    // k = 0 in port parameters: no PSID, but the offset counts.
+    ...(params === undefined || params.psidLength === 0
+      ? {}
+      : { explicitPsid: { psidLength: params.psidLength, psid: params.psid } }),
+    ...(unusable === undefined ? {} : { unusable }),
+  };
+}
+
+function ruleOf(node: OptionNode, given: GivenPortParams, defaultOffset: number): MapRule {
   const ipv4 = {
     address: Number(fieldValue(node, "ipv4-prefix")),
     length: Number(fieldValue(node, "prefix4-len")),
@@ -56,8 +94,7 @@ function ruleOf(node: OptionNode, params: PortParams | undefined, defaultOffset:
     ipv4Prefix: truncate4(ipv4),
     eaLength: Number(fieldValue(node, "ea-len")),
     forward: fieldValue(node, "F") === true,
-    psidOffset: params?.offset ?? defaultOffset,
-    ...explicit(params),
+    ...portFields(given, defaultOffset),
   };
 }
 
@@ -90,10 +127,12 @@ function checkedDmr(node: OptionNode, prefix: Ipv6Prefix): Ipv6Prefix {
 function domain48879(node: OptionNode): MapDomain {
   // The vendor form has no flags octet and is always MAP-T.
   const encapsulated = node.row.code === CODE_48879 && fieldValue(node, "E") === true;
-  const params = portParamsOf(children(node, "MAP_PORTPARAMS")[0]);
-  const rules = children(node, "MAP_RULE").map((rule) =>
-    ruleOf(rule, portParamsOf(children(rule, "MAP_PORTPARAMS")[0]) ?? params, DEFAULT_OFFSET.option48879),
-  );
+  const ofAll = portParamsIn(node, PORT_PARAMS_48879);
+  const rules = children(node, "MAP_RULE").map((rule) => {
+    const own = portParamsIn(rule, PORT_PARAMS_48879);
+    const given = own.params === undefined && own.unusable === undefined ? ofAll : own;
+    return ruleOf(rule, given, DEFAULT_OFFSET.option48879);
+  });
   // draft s6: none or two discard the whole option.
   const dmrNode = one(node, "MAP_DMR");
   const dmr = prefixOf(fieldValue(dmrNode, "dmr"));
@@ -110,19 +149,17 @@ function domain7598(node: OptionNode): MapDomain {
   if (node.row.code === CODE_LW4O6) {
     const bind = one(node, "S46_V4V6BIND");
     if (relays.length === 0) one(node, "S46_BR");
-    const params = portParamsOf(children(bind, "S46_PORTPARAMS")[0]);
     const rule: MapRule = {
       ipv6Prefix: prefixOf(fieldValue(bind, "bind-ipv6-prefix")),
       ipv4Prefix: { address: Number(fieldValue(bind, "ipv4-address")), length: 32 },
       eaLength: 0,
       forward: false,
-      psidOffset: params?.offset ?? DEFAULT_OFFSET.lw4o6,
-      ...explicit(params),
+      ...portFields(portParamsIn(bind, PORT_PARAMS_7598), DEFAULT_OFFSET.lw4o6),
     };
     return { ...common, transport: "lw4o6", rules: [rule], borderRelays: relays };
   }
   const rules = children(node, "S46_RULE").map((rule) =>
-    ruleOf(rule, portParamsOf(children(rule, "S46_PORTPARAMS")[0]), DEFAULT_OFFSET.rfc7598),
+    ruleOf(rule, portParamsIn(rule, PORT_PARAMS_7598), DEFAULT_OFFSET.rfc7598),
   );
   if (node.row.code === CODE_MAP_T) {
     const dmr = prefixOf(fieldValue(one(node, "S46_DMR"), "dmr-ipv6-prefix"));
@@ -143,20 +180,12 @@ export function holdsDomain(node: OptionNode): boolean {
 }
 
 /** A broken option beside a good one is worth a remark, not a failure. */
-function asRemarks(findings: Findings): Remark[] {
-  const skipped = findings.errors.map((error) => ({
-    code: "skipped",
-    path: error.path,
-    offset: error.offset,
-    text: `skipped: ${error.reason} at octet ${error.offset}`,
-  }));
-  return [...findings.remarks, ...skipped];
-}
-
-function row48879(): OptionRow {
-  const row = findRow("dhcpv6", CODE_48879);
-  if (row === undefined) throw new TypeError("the table has no row for 48879");
-  return row;
+function asRemarks(findings: Findings): readonly Remark[] {
+  const skipped = summarizeErrors(
+    findings.errors,
+    ({ reason, offset }) => `skipped: ${reason} at octet ${offset}`,
+  );
+  return [...summarizeRemarks(findings.remarks), ...skipped];
 }
 
 /**
@@ -166,7 +195,7 @@ function row48879(): OptionRow {
  */
 export function fromOption48879(hex: string): ProvisionedDomain {
   const findings: Findings = { errors: [], remarks: [] };
-  const node = decodeValue(new Reader(parseHex(hex, "OPTION_48879"), "OPTION_48879"), row48879(), findings);
+  const node = decodeValue(new Reader(parseHex(hex, "OPTION_48879"), "OPTION_48879"), ROW_48879, findings);
   // The reason that something inside was unreadable says more than its absence.
   const [first] = findings.errors;
   if (first !== undefined && children(node, "MAP_DMR").length === 0) throw first;

@@ -4,9 +4,10 @@ import { EA_LENGTH_LIMIT, RFC6052_LENGTHS } from "../dhcpv6/options.ts";
 import { type Ipv6Prefix, truncate4, truncate6 } from "../ip/prefix.ts";
 import { parseIpv4, parseIpv6, parseIpv6Prefix } from "../ip/text.ts";
 import type { MapDomain, MapRule, Transport } from "../map/model.ts";
-import { checkPortSet } from "../map/port-set.ts";
+import { LIMITS } from "../map/port-set.ts";
 import { InputError } from "../wire/errors.ts";
 import { DEFAULT_OFFSET, type ProvisionedDomain } from "./option.ts";
+import { explicitPsid } from "./port-parameters.ts";
 
 const TRANSPORTS: readonly Transport[] = ["map-t", "map-e", "lw4o6"];
 /** Most octets of rule text, and most rules in it. */
@@ -61,31 +62,28 @@ function need(words: Words, key: string): string {
   return value;
 }
 
-/** Parts of the words that make an explicit PSID; `psid` alone, without `psidlen`, says nothing. */
-function explicitPsid(words: Words): Pick<MapRule, "explicitPsid"> {
-  const length = words.get("psidlen");
-  if (length === undefined) return {};
-  const psidLength = parseNumber(length, "psidlen", 0, 16);
-  // odhcp6c writes psidlen=0 when there were no port parameters.
-  if (psidLength === 0) return {};
-  const psid = parseNumber(words.get("psid") ?? "0", "psid", 0, 65_535);
-  return { explicitPsid: { psidLength, psid } };
+/** A number that may be left out. */
+function optionalNumber(words: Words, key: string, high: number): number | undefined {
+  const value = words.get(key);
+  return value === undefined ? undefined : parseNumber(value, key, 0, high);
 }
 
 function ruleOf(words: Words, transport: Transport): MapRule {
   const ipv4Length = parseNumber(words.get("prefix4len") ?? "32", "prefix4len", 0, 32);
   const ipv6Length = parseNumber(need(words, "prefix6len"), "prefix6len", 0, 128);
   const defaultOffset = transport === "lw4o6" ? DEFAULT_OFFSET.lw4o6 : DEFAULT_OFFSET.rfc7598;
-  const rule: MapRule = {
+  const rule = {
     ipv4Prefix: truncate4({ address: parseIpv4(need(words, "ipv4prefix")), length: ipv4Length }),
     ipv6Prefix: truncate6({ address: parseIpv6(need(words, "ipv6prefix")), length: ipv6Length }),
     eaLength: parseNumber(words.get("ealen") ?? "0", "ealen", 0, EA_LENGTH_LIMIT),
     forward: words.get("fmr") === "1",
     psidOffset: parseNumber(words.get("offset") ?? `${defaultOffset}`, "offset", 0, 15),
-    ...explicitPsid(words),
   };
-  if (rule.explicitPsid !== undefined) checkPortSet({ offset: rule.psidOffset, ...rule.explicitPsid });
-  return rule;
+  const written = {
+    psidlen: optionalNumber(words, "psidlen", LIMITS.psidLength),
+    psid: optionalNumber(words, "psid", 65_535),
+  };
+  return { ...rule, ...explicitPsid(written, rule) };
 }
 
 /** What `rule` leaves open and the interface's options may say. */

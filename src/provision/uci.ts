@@ -3,9 +3,10 @@
 import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { truncate4, truncate6 } from "../ip/prefix.ts";
 import { parseIpv4, parseIpv6 } from "../ip/text.ts";
-import type { MapDomain, MapRule } from "../map/model.ts";
+import type { MapDomain } from "../map/model.ts";
 import { InputError } from "../wire/errors.ts";
 import { DEFAULT_OFFSET, type ProvisionedDomain } from "./option.ts";
+import { explicitPsid } from "./port-parameters.ts";
 import { parseDmr, parseNumber, parseTransport } from "./rule-text.ts";
 
 /** The options that make a rule; numbers have been checked for their own range. */
@@ -55,24 +56,22 @@ export function fromUci(config: UciRule): ProvisionedDomain {
   const length4 = config.ip4prefixlen ?? (inline4 === undefined ? 32 : parseNumber(inline4, "ipaddr", 0, 32));
   const eaLength = config.ealen ?? 0;
   if (eaLength > EA_LENGTH_LIMIT) throw new InputError("ealen", `${eaLength} is not 0 to ${EA_LENGTH_LIMIT}`);
-  // Stock counts psidlen beside ealen as what follows from it; only with a psid is it port parameters of its own.
-  const hasPsid = config.psidlen !== undefined && config.psidlen > 0 && config.psid !== undefined;
   const legacyInterfaceId = config.legacymap === true;
   const standard = transport === "lw4o6" ? DEFAULT_OFFSET.lw4o6 : DEFAULT_OFFSET.rfc7598;
-  const rule: MapRule = {
+  const rule = {
     ipv6Prefix: truncate6({ address: parseIpv6(address6), length: length6 }),
     ipv4Prefix: truncate4({ address: parseIpv4(address4 ?? ""), length: length4 }),
     eaLength,
     forward: false,
     psidOffset: config.offset ?? (legacyInterfaceId ? DEFAULT_OFFSET.option48879 : standard),
-    ...(hasPsid ? { explicitPsid: { psidLength: config.psidlen ?? 0, psid: config.psid ?? 0 } } : {}),
   };
+  const psid = explicitPsid({ psidlen: config.psidlen, psid: config.psid }, rule);
   const peer = need(
     config.peeraddr,
     "peeraddr",
     transport === "map-t" ? "the DMR prefix" : "the border relay's address",
   );
-  const common = { transport, rules: [rule], legacyInterfaceId };
+  const common = { transport, rules: [{ ...rule, ...psid }], legacyInterfaceId };
   const domain: MapDomain =
     transport === "map-t"
       ? // Stock takes the DMR in peeraddr, with its length.

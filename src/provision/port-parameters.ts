@@ -1,0 +1,52 @@
+/** Port parameters that a person or odhcp6c wrote as `psidlen` and `psid`, checked against the rest of the rule. */
+
+import type { MapRule } from "../map/model.ts";
+import { checkPortSet } from "../map/port-set.ts";
+import { InputError } from "../wire/errors.ts";
+
+/** Each checked for its own range: `psidlen` 0..16, `psid` 0..65535. */
+export interface WrittenPortParameters {
+  readonly psidlen: number | undefined;
+  readonly psid: number | undefined;
+}
+
+/**
+ * The explicit PSID of a rule, or none where the EA bits say all there is to say. `psidlen` 0 is what stock configurations
+ * and odhcp6c write for "not given".
+ *
+ * @throws InputError naming the option when one was given that cannot be used: without it the CE would take ports of
+ *   other subscribers.
+ */
+export function explicitPsid(
+  { psidlen, psid }: WrittenPortParameters,
+  rule: Pick<MapRule, "eaLength" | "ipv4Prefix" | "psidOffset">,
+): Pick<MapRule, "explicitPsid"> {
+  if (psid !== undefined && psidlen === undefined) {
+    throw new InputError("psid", `PSID ${psid} is given without psidlen, its number of bits`);
+  }
+  if (psidlen === undefined || psidlen === 0) {
+    if (psid === undefined || psid === 0) return {};
+    throw new InputError("psid", `PSID ${psid} does not fit psidlen 0, which says that there is no PSID`);
+  }
+  const suffixBits = 32 - rule.ipv4Prefix.length;
+  // RFC 7597 s5.2: q, the EA bits that the IPv4 suffix leaves to the PSID.
+  const derivedLength = rule.eaLength - suffixBits;
+  if (derivedLength < 0) {
+    throw new InputError(
+      "psidlen",
+      `${psidlen} is given for a rule whose ${rule.eaLength} EA bits make an IPv4 prefix of ${rule.ipv4Prefix.length + rule.eaLength} bits, which has no PSID`,
+    );
+  }
+  if (derivedLength > 0 && derivedLength !== psidlen) {
+    throw new InputError(
+      "psidlen",
+      `${psidlen} does not agree with ealen: ${rule.eaLength} EA bits less ${suffixBits} of the IPv4 address leave ${derivedLength} for the PSID`,
+    );
+  }
+  if (psid === undefined) {
+    if (derivedLength > 0) return {};
+    throw new InputError("psidlen", `${psidlen} is given without psid, and no EA bits give the PSID`);
+  }
+  checkPortSet({ offset: rule.psidOffset, psidLength: psidlen, psid });
+  return { explicitPsid: { psidLength: psidlen, psid } };
+}
