@@ -1,5 +1,6 @@
 /** `mapminctl -s | -r | -q`: the options of the original, printed as commands for a shell. Runs nothing. */
 
+import { type DeviceName, parseDeviceName } from "../ip/names.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import {
   formatIpv4,
@@ -35,7 +36,7 @@ Prints the commands that set a CE up, as the original did; pipe them into a shel
   -T   MAP-T (kernel module mapmint); -E MAP-E (the kernel's IPv6 tunnel)
 `;
 
-const DEVICE = "mapmint";
+const DEVICE = parseDeviceName("mapmint", "device");
 
 const options = {
   s: { type: "boolean", short: "s" },
@@ -70,11 +71,8 @@ function integer(option: string, text: string | undefined, low: number, high: nu
 }
 
 /** What is printed goes into a shell. */
-function device(option: string, text: string | undefined): string | undefined {
-  if (text !== undefined && !/^[A-Za-z0-9_.@-]{1,15}$/.test(text)) {
-    throw new InputError(option, "expected the name of a device");
-  }
-  return text;
+function device(option: string, text: string | undefined): DeviceName | undefined {
+  return text === undefined ? undefined : parseDeviceName(text, option);
 }
 
 function required(option: string, text: string | undefined): string {

@@ -1,3 +1,4 @@
+import { parseDeviceName } from "../ip/names.ts";
 import { formatIpv4Prefix, formatIpv6Prefix } from "../ip/text.ts";
 import { chooseBmr, computeCe } from "../map/ce.ts";
 import type { CustomerEdge, MapDomain } from "../map/model.ts";
@@ -52,9 +53,8 @@ function dmrLine(domain: MapDomain): string {
 }
 
 function checkedOptions(values: { w?: string; m?: string; o?: string }) {
-  const wan = values.w ?? DEFAULT_WAN;
   // What is printed goes into a shell.
-  if (!/^[A-Za-z0-9_.@-]{1,15}$/.test(wan)) throw new InputError("-w", "expected the name of a device");
+  const wan = parseDeviceName(values.w ?? DEFAULT_WAN, "-w");
   const mss = Number(values.m ?? DEFAULT_MSS);
   if (!Number.isInteger(mss) || mss < 536 || mss > 65_495)
     throw new InputError("-m", "expected 536 to 65495 octets");

@@ -1,5 +1,6 @@
 import { describeEffect } from "../engine/effect.ts";
 import { claimOf, type Step, sessionSteps } from "../engine/steps.ts";
+import { parseDeviceName, parseInterfaceName } from "../ip/names.ts";
 import { parseIpv6Prefix } from "../ip/text.ts";
 import { provision } from "../provision/choose.ts";
 import { decodeConfig } from "../provision/request.ts";
@@ -44,13 +45,6 @@ function asPassthru(hex: string): string {
   return `beef${(hex.length / 2).toString(16).padStart(4, "0")}${hex}`;
 }
 
-function name(option: string, value: string): string {
-  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(value)) {
-    throw new InputError(`--${option}`, "expected a name of letters, digits, '_', '-' or '.'");
-  }
-  return value;
-}
-
 /** A step as a paragraph of a shell script. */
 function paragraph({ title, command }: Step): string {
   return command.length === 0 ? "" : `# ${title}\n${command.join("\n")}\n`;
@@ -81,14 +75,14 @@ export function runPlan(argv: readonly string[], io: Io): number {
   if (!Number.isInteger(linkMtu) || linkMtu < 1280 || linkMtu > 65_535) {
     throw new InputError("--link-mtu", "expected 1280 to 65535 octets");
   }
-  const device = values.device === "" ? "" : name("device", values.device);
+  const device = values.device === "" ? "" : parseDeviceName(values.device, "--device");
   const config = decodeConfig(
     values.config ?? JSON.stringify(values.rule === undefined ? {} : { rule: values.rule }),
   );
   const { plan, remarks, source } = provision(
-    name("iface", values.iface),
+    parseInterfaceName(values.iface, "--iface"),
     config,
-    config.tunlink ?? name("tunlink", values.tunlink),
+    config.tunlink ?? parseInterfaceName(values.tunlink, "--tunlink"),
     {
       up: true,
       device,

@@ -1,5 +1,6 @@
 import type { Host } from "../engine/host.ts";
 import { renew, report, setup, teardown } from "../engine/session.ts";
+import { isInterfaceName } from "../ip/names.ts";
 import { decodeRequest } from "../provision/request.ts";
 import { type ConnectedHost, openHost } from "../system/node/host.ts";
 import { openLog } from "../system/node/log.ts";
@@ -34,13 +35,14 @@ export async function runProto(argv: readonly string[], io: Io): Promise<number>
     io.stderr(protoHelp);
     return Exit.usage;
   }
-  const iface = /^[A-Za-z0-9_.-]{1,64}$/.test(argv[2] ?? "") ? (argv[2] ?? "-") : "-";
+  const named = argv[2] ?? "";
+  const iface = isInterfaceName(named) ? named : undefined;
   let host: ConnectedHost;
   try {
-    host = await openHost(iface, argv[1] === "teardown" ? "teardown" : "otherwise");
+    host = await openHost(iface ?? "-", argv[1] === "teardown" ? "teardown" : "otherwise");
   } catch (error) {
     if (!(error instanceof MapminError)) throw error;
-    openLog(iface)(argv[1] ?? "", "failed", error.message);
+    openLog(iface ?? "-")(argv[1] ?? "", "failed", error.message);
     io.stderr(`${error.message}\n`);
     return Exit.badInput;
   }
@@ -50,7 +52,7 @@ export async function runProto(argv: readonly string[], io: Io): Promise<number>
     if (!(error instanceof InputError)) throw error;
     io.stderr(`${error.message}\n`);
     // Bad options have to reach `ifstatus`, or the interface stays pending and nobody knows why.
-    if (iface === "-") host.log(argv[1] ?? "", "failed", error.message);
+    if (iface === undefined) host.log(argv[1] ?? "", "failed", error.message);
     else await report(iface, argv[1] ?? "", error, host);
     return Exit.badInput;
   } finally {

@@ -1,10 +1,10 @@
 import { decodeState, type SavedState, STATE_DIRECTORY, statePath } from "../engine/state.ts";
+import { parseInterfaceName } from "../ip/names.ts";
 import type { PortSet } from "../map/model.ts";
 import { portCount, portRanges } from "../map/port-set.ts";
 import { run } from "../system/node/exec.ts";
 import { namesIn, readText } from "../system/node/files.ts";
 import { LOG_PATH } from "../system/node/log.ts";
-import { InputError } from "../wire/errors.ts";
 import { parseOptions } from "./arguments.ts";
 import { countPorts, type PortUse } from "./conntrack.ts";
 import { Exit, type Io } from "./io.ts";
@@ -150,9 +150,7 @@ export async function runStatus(argv: readonly string[], io: Io): Promise<number
     return Exit.usage;
   }
   const [wanted] = positionals;
-  if (wanted !== undefined && !/^[A-Za-z0-9_.-]{1,64}$/.test(wanted)) {
-    throw new InputError("INTERFACE", "expected a name of letters, digits, '_', '-' or '.'");
-  }
+  if (wanted !== undefined) parseInterfaceName(wanted, "INTERFACE");
   const known = namesIn(STATE_DIRECTORY)
     .filter((file) => file.endsWith(SUFFIX))
     .map((file) => file.slice(0, -SUFFIX.length))

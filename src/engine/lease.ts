@@ -3,50 +3,40 @@
  * configuration has a MAP interface for that link.
  */
 
+import { type InterfaceName, parseInterfaceName } from "../ip/names.ts";
 import { InputError } from "../wire/errors.ts";
 import { isNotFound } from "./effect.ts";
 import type { Host } from "./host.ts";
 
 /** A hexadecimal option value: at most what one DHCPv6 message carries. */
 const OPTION_HEX = /^(?:[0-9a-fA-F]{2}){1,65535}$/;
-const INTERFACE_NAME = /^[A-Za-z0-9_.-]{1,60}$/;
 
 /** What odhcp6c's script knows. */
 export interface Lease {
   /** netifd's interface of the link. */
-  readonly link: string;
+  readonly link: InterfaceName;
   /** Option 48879 as hex; absent when the lease has none (any more). */
   readonly option?: string;
   /** Its PREFIXES as given: a change of them is a change of the CE. */
   readonly prefixes: string;
-  /** The interface to offer. */
-  readonly iface: string;
+  /** The interface to offer: IFACE_MAP, or the link's name and `_4`. */
+  readonly iface: InterfaceName;
 }
 
 /** @throws InputError naming the variable. */
-export function decodeLease(link: string | undefined, environment: NodeJS.ProcessEnv): Lease {
-  if (link === undefined || !INTERFACE_NAME.test(link)) {
-    throw new InputError("INTERFACE", "expected a name of letters, digits, '_', '-' or '.'");
-  }
+export function decodeLease(given: string | undefined, environment: NodeJS.ProcessEnv): Lease {
+  const link = parseInterfaceName(given ?? "", "INTERFACE");
   const option = environment["OPTION_48879"] ?? "";
   if (option !== "" && !OPTION_HEX.test(option)) {
     throw new InputError("OPTION_48879", "expected whole octets in hexadecimal");
   }
-  const iface = environment["IFACE_MAP"] || offeredInterface(link);
-  if (!INTERFACE_NAME.test(iface)) {
-    throw new InputError("IFACE_MAP", "expected a name of letters, digits, '_', '-' or '.'");
-  }
+  const iface = parseInterfaceName(environment["IFACE_MAP"] || `${link}_4`, "IFACE_MAP");
   return {
     link,
     iface,
     prefixes: environment["PREFIXES"] ?? "",
     ...(option === "" ? {} : { option: option.toLowerCase() }),
   };
-}
-
-/** The interface that is offered for a link unless IFACE_MAP names another. */
-export function offeredInterface(link: string): string {
-  return `${link}_4`;
 }
 
 /** Names and links of `proto 'map'` sections in the output of `uci -q show network`. */

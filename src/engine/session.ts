@@ -3,6 +3,7 @@
  * walks it, and says to netifd, to the log and to the state file how that went.
  */
 
+import { type InterfaceName, parseInterfaceName } from "../ip/names.ts";
 import { formatIpv4Prefix, formatIpv6 } from "../ip/text.ts";
 import { type Plan, tableName } from "../map/plan.ts";
 import { type Provisioned, provision } from "../provision/choose.ts";
@@ -17,7 +18,7 @@ import { decodeState, formatState, type SavedState } from "./state.ts";
 import { claimFrom, claimOf, type Step, sessionSteps } from "./steps.ts";
 
 /** The link when `tunlink` is not set: OpenWrt's name for it. */
-const DEFAULT_TUNLINK = "wan6";
+const DEFAULT_TUNLINK = parseInterfaceName("wan6", "tunlink");
 
 /** Performs one effect and writes its record, unless there was nothing to do. */
 async function run(title: string, effect: Effect, host: Host): Promise<void> {
@@ -70,7 +71,7 @@ function notify(args: ReturnType<typeof errorRequest>): Effect {
   return { kind: "ubus", object: NETWORK, method: "notify_proto", args };
 }
 
-async function linkStatus(host: Host, tunlink: string): Promise<LinkStatus> {
+async function linkStatus(host: Host, tunlink: InterfaceName): Promise<LinkStatus> {
   try {
     return decodeLinkStatus(await host.call(NETWORK, "status", { interface: tunlink }));
   } catch (error) {
@@ -79,7 +80,7 @@ async function linkStatus(host: Host, tunlink: string): Promise<LinkStatus> {
   }
 }
 
-async function provisionFor(host: Host, iface: string, config: InterfaceConfig): Promise<Provisioned> {
+async function provisionFor(host: Host, iface: InterfaceName, config: InterfaceConfig): Promise<Provisioned> {
   const tunlink = config.tunlink ?? DEFAULT_TUNLINK;
   const link = await linkStatus(host, tunlink);
   const linkMtu = link.device ? host.deviceMtu(link.device) : undefined;
@@ -144,7 +145,12 @@ function forLog(error: unknown): string {
 }
 
 /** Writes a failure to the log and reports it to netifd, which then waits until somebody starts the interface again. */
-export async function report(iface: string, action: string, error: unknown, host: Host): Promise<void> {
+export async function report(
+  iface: InterfaceName,
+  action: string,
+  error: unknown,
+  host: Host,
+): Promise<void> {
   const { code, text } = explained(error);
   host.log(action, "failed", `${code}: ${forLog(error)}`);
   if (await attempt("report the error", notify(errorRequest(iface, code, text)), host)) {
@@ -157,7 +163,7 @@ export async function report(iface: string, action: string, error: unknown, host
  *
  * @throws the error itself when it is not a declared one, so that the program ends as for a bug
  */
-async function refuse(iface: string, error: unknown, host: Host): Promise<number> {
+async function refuse(iface: InterfaceName, error: unknown, host: Host): Promise<number> {
   const { code, text } = explained(error);
   const since = host.now().toISOString();
   try {
@@ -175,7 +181,7 @@ async function refuse(iface: string, error: unknown, host: Host): Promise<number
 }
 
 /** What the state file says; undefined when there is none, or none that can be read. */
-function savedState(iface: string, host: Host): SavedState | undefined {
+function savedState(iface: InterfaceName, host: Host): SavedState | undefined {
   try {
     return decodeState(host.readState(iface) ?? "");
   } catch (error) {
@@ -215,7 +221,7 @@ export async function setup(request: HandlerRequest, host: Host): Promise<number
 }
 
 /** Takes everything of an interface away, whether setup finished or not. Gives 1 if something could not be removed. */
-export async function teardown(iface: string, host: Host): Promise<number> {
+export async function teardown(iface: InterfaceName, host: Host): Promise<number> {
   const saved = savedState(iface, host);
   const complete = await walkUp(sessionSteps(claimFrom(iface, saved)), host);
   host.removeState(iface);

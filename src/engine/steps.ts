@@ -5,6 +5,7 @@
  * setup to have finished. Undoing what was never done changes nothing.
  */
 
+import type { InterfaceName } from "../ip/names.ts";
 import { formatIpv4Prefix } from "../ip/text.ts";
 import { deviceName, type Plan, tableName } from "../map/plan.ts";
 import { addressRemoval, addressRequest, NETWORK, updateRequest } from "../render/netifd.ts";
@@ -40,7 +41,7 @@ export interface Step {
 
 /** What an interface may have taken of the router: known from its plan, or from its name and its state file. */
 export interface Claim {
-  readonly iface: string;
+  readonly iface: InterfaceName;
   /** The IPv4 address or prefix, where it is known. */
   readonly ipv4?: string;
   /** Whether netifd may have been asked for an interface that holds the tunnel's address. */
@@ -56,7 +57,7 @@ export function claimOf(plan: Plan): Claim {
 }
 
 /** The claim of an interface whose plan is not known any more. `saved` is absent when its state file is, or is damaged. */
-export function claimFrom(iface: string, saved: SavedState | undefined): Claim {
+export function claimFrom(iface: InterfaceName, saved: SavedState | undefined): Claim {
   return {
     iface,
     ...(saved?.ipv4 === undefined ? {} : { ipv4: saved.ipv4 }),

@@ -1,5 +1,6 @@
 /** The plan: everything that setting one MAP interface up will do, as a value. Pure; renderers and effects come after it. */
 
+import { type DeviceName, type InterfaceName, parseDeviceName } from "../ip/names.ts";
 import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
 import { SetupError } from "../wire/errors.ts";
 import type { CustomerEdge, MapDomain, MapRule, PortSet, Transport } from "./model.ts";
@@ -32,9 +33,9 @@ export interface PlanOptions {
 /** The link the IPv6 packets leave by. */
 export interface Link {
   /** netifd's interface, e.g. `wan6`. */
-  readonly iface: string;
+  readonly iface: InterfaceName;
   /** Its device, e.g. `eth1`; empty when not known. */
-  readonly device: string;
+  readonly device: DeviceName | "";
   /** Its MTU, octets. */
   readonly mtu: number;
   /** An IPv6 address of its own, for a B4. */
@@ -67,8 +68,8 @@ export interface TunnelPlan {
 export interface NatPlan {
   /** Name of the table that is ours alone, e.g. `mapmin_wan6_4`; `[A-Za-z0-9_]` only. */
   readonly table: string;
-  /** The MAP device (translator or tunnel) flows leave by; a valid interface name of at most 15 octets. */
-  readonly device: string;
+  /** The MAP device (translator or tunnel) flows leave by. */
+  readonly device: DeviceName;
   /** The CE's address (/32), or its prefix (shorter: no port restriction). */
   readonly ipv4: Ipv4Prefix;
   /** k = 0: no restriction. */
@@ -80,11 +81,11 @@ export interface NatPlan {
 }
 
 export interface Plan {
-  readonly iface: string;
+  readonly iface: InterfaceName;
   readonly transport: Transport;
   readonly link: Link;
   /** The MAP device: translator or tunnel. */
-  readonly device: string;
+  readonly device: DeviceName;
   /** IPv4 MTU of the path, octets. */
   readonly mtu: number;
   readonly ipv4: Ipv4Prefix;
@@ -97,12 +98,12 @@ export interface Plan {
 }
 
 /** The name of the MAP device of an interface: OpenWrt's `map-IFACE`, cut to what the kernel takes. */
-export function deviceName(iface: string): string {
-  return `map-${iface}`.slice(0, DEVICE_NAME_LIMIT);
+export function deviceName(iface: InterfaceName): DeviceName {
+  return parseDeviceName(`map-${iface}`.slice(0, DEVICE_NAME_LIMIT), "device");
 }
 
 /** The name of the nftables table that is an interface's alone. Injective: `_` doubles, the rest becomes `_xx`. */
-export function tableName(iface: string): string {
+export function tableName(iface: InterfaceName): string {
   return `mapmin_${iface.replace(/[^A-Za-z0-9]/g, (c) => (c === "_" ? "__" : `_${c.charCodeAt(0).toString(16)}`))}`;
 }
 
@@ -120,7 +121,7 @@ function forwardingRules(domain: MapDomain): readonly MapRule[] {
  * border relay and an address of our own
  */
 export function makePlan(
-  iface: string,
+  iface: InterfaceName,
   domain: MapDomain,
   ce: CustomerEdge | undefined,
   link: Link,

@@ -1,5 +1,6 @@
 /** From the options of an interface and its link to a plan, or to an error that a person understands. */
 
+import type { InterfaceName } from "../ip/names.ts";
 import { findCustomerEdge } from "../map/ce.ts";
 import type { MapDomain, Remark } from "../map/model.ts";
 import { makePlan, type Plan } from "../map/plan.ts";
@@ -50,9 +51,9 @@ function candidates(
  * @throws SetupError with a code of NO_RULE, INVALID_RULE or NO_MATCHING_PREFIX.
  */
 export function provision(
-  iface: string,
+  iface: InterfaceName,
   config: InterfaceConfig,
-  tunlink: string,
+  tunlink: InterfaceName,
   link: LinkStatus,
   linkMtu: number | undefined,
 ): Provisioned {

@@ -1,5 +1,6 @@
 /** What netifd knows of the link below (`network.interface status` of `tunlink`), decoded. */
 
+import { type DeviceName, isDeviceName } from "../ip/names.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { parseIpv6 } from "../ip/text.ts";
 import { MapminError } from "../wire/errors.ts";
@@ -26,7 +27,8 @@ const statusSchema = object({
 
 export interface LinkStatus {
   readonly up: boolean;
-  readonly device: string;
+  /** Empty when netifd names none, or none that can be. */
+  readonly device: DeviceName | "";
   /** Delegated prefixes first, then the /64 of each address (a /64 from RA may be the end-user prefix). */
   readonly prefixes: readonly Ipv6Prefix[];
   /** The first global address, for a B4's tunnel. */
@@ -68,10 +70,11 @@ export function decodeLinkStatus(value: unknown): LinkStatus {
     address: (address >> HOST_BITS) << HOST_BITS,
     length: 64,
   }));
+  const device = status.l3_device ?? status.device ?? "";
   const first = addresses[0];
   return {
     up: status.up === true,
-    device: status.l3_device ?? status.device ?? "",
+    device: isDeviceName(device) ? device : "",
     prefixes: [...delegated, ...onLink],
     ...(first === undefined ? {} : { address: first.address }),
     ...(status.data?.passthru === undefined ? {} : { passthru: status.data.passthru }),

@@ -1,14 +1,12 @@
 /** What netifd hands the handler, decoded: argv and the interface's JSON. */
 
+import { type InterfaceName, isInterfaceName, parseInterfaceName } from "../ip/names.ts";
 import { InputError } from "../wire/errors.ts";
 import { custom, object, optional, safeParse } from "../wire/schema.ts";
 
 /** What netifd asks for. */
 export const actions = ["setup", "teardown", "renew"] as const;
 export type HandlerAction = (typeof actions)[number];
-
-/** Names of interfaces as UCI has them; they become parts of device, table and file names. */
-const INTERFACE_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /** Options that are numbers: lowest and highest value. */
 const numbers = {
@@ -34,7 +32,6 @@ const texts = {
   ipaddr: [ANY_TEXT, SHORT],
   ip6prefix: [ANY_TEXT, SHORT],
   peeraddr: [ANY_TEXT, SHORT],
-  tunlink: [INTERFACE_NAME, "the name of an interface"],
   zone: [/^[A-Za-z0-9_-]{1,32}$/, "the name of a firewall zone"],
   encaplimit: [/^(ignore|\d{1,3})$/, "`ignore` or 0 to 255"],
   reserved_ports: [ANY_TEXT, SHORT],
@@ -57,7 +54,7 @@ type TextOption = keyof typeof texts;
 /** The options of one interface, each checked for its own range. */
 export type InterfaceConfig = { readonly [option in NumberOption]?: number } & {
   readonly [option in TextOption]?: string;
-} & { readonly legacymap?: boolean };
+} & { readonly tunlink?: InterfaceName; readonly legacymap?: boolean };
 
 /** netifd types options as declared, but add_dynamic passes what it was given: a number may come as text. */
 function isWhole(value: unknown, low: number, high: number): boolean {
@@ -82,13 +79,14 @@ const configSchema = object({
       option((value) => typeof value === "string" && pattern.test(value), what),
     ]),
   ),
+  tunlink: option((value) => typeof value === "string" && isInterfaceName(value), "the name of an interface"),
   legacymap: option((value) => Object.hasOwn(flags, String(value)), "0 or 1"),
 });
 
 /** One call of the handler. */
 export interface HandlerRequest {
   readonly action: HandlerAction;
-  readonly iface: string;
+  readonly iface: InterfaceName;
   readonly config: InterfaceConfig;
 }
 
@@ -141,9 +139,7 @@ export function decodeRequest(argv: readonly string[]): HandlerRequest {
   const known = actions.find((candidate) => candidate === action);
   if (known === undefined)
     throw new InputError("action", `expected ${actions.join(", ")}, found "${action ?? ""}"`);
-  if (iface === undefined || !INTERFACE_NAME.test(iface)) {
-    throw new InputError("interface", "expected a name of letters, digits, '_', '-' or '.'");
-  }
+  const name = parseInterfaceName(iface ?? "", "interface");
   // Teardown must work with whatever is configured: its state is what setup wrote.
-  return { action: known, iface, config: known === "teardown" ? {} : decodeConfig(json ?? "") };
+  return { action: known, iface: name, config: known === "teardown" ? {} : decodeConfig(json ?? "") };
 }

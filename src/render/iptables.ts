@@ -4,6 +4,7 @@
  * full too early, and under churn flows can leave outside the set: the nftables form is the better one.
  */
 
+import { isDeviceName } from "../ip/names.ts";
 import { formatIpv4, formatIpv4Prefix } from "../ip/text.ts";
 import type { NatPlan } from "../map/plan.ts";
 import { portRanges } from "../map/port-set.ts";
@@ -38,7 +39,7 @@ function ruleSpecs(plan: NatPlan): readonly string[] {
 
 /** @throws RangeError when the device is no name: the lines go to a shell */
 function check(plan: NatPlan): void {
-  if (!/^[A-Za-z0-9_.@+-]{1,15}$/.test(plan.device)) throw new RangeError(`"${plan.device}" names no device`);
+  if (!isDeviceName(plan.device)) throw new RangeError(`"${plan.device}" names no device`);
 }
 
 /** The commands that load the NAT, in order. @throws RangeError when `device` is no name of a device */

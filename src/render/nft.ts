@@ -12,6 +12,7 @@
  * - A flow in a flowtable bypasses every chain here: the MAP device has to stay out of flowtables.
  */
 
+import { isDeviceName } from "../ip/names.ts";
 import { formatIpv4, formatIpv4Prefix } from "../ip/text.ts";
 import type { NatPlan } from "../map/plan.ts";
 import { portRanges } from "../map/port-set.ts";
@@ -42,11 +43,15 @@ export const natCounters = {
 
 export type NatCounter = keyof typeof natCounters;
 
+/** nft takes at most 255 octets. @throws RangeError when it is no name of a table */
+function checkTable(table: string): void {
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(table)) throw new RangeError(`"${table}" names no table`);
+}
+
 /** @throws RangeError when the plan holds a name that nft could read as something else, or no MTU */
 function check(plan: NatPlan): void {
-  if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(plan.table))
-    throw new RangeError(`"${plan.table}" names no table`);
-  if (!/^[A-Za-z0-9_.@+-]{1,15}$/.test(plan.device)) throw new RangeError(`"${plan.device}" names no device`);
+  checkTable(plan.table);
+  if (!isDeviceName(plan.device)) throw new RangeError(`"${plan.device}" names no device`);
   if (!Number.isInteger(plan.mtu) || plan.mtu < LEAST_MTU || plan.mtu > LARGEST_MTU) {
     throw new RangeError(`${plan.mtu} is no MTU`);
   }
@@ -289,6 +294,6 @@ export function renderNft(plan: NatPlan): string {
 
 /** The script that takes a table away, whether it is there or not. @throws RangeError when `table` names no table */
 export function renderNftDelete(table: string): string {
-  if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(table)) throw new RangeError(`"${table}" names no table`);
+  checkTable(table);
   return `add table ip ${table}\ndelete table ip ${table}\n`;
 }

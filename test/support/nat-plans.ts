@@ -1,3 +1,4 @@
+import { parseDeviceName } from "../../src/ip/names.ts";
 import { parseIpv4Prefix } from "../../src/ip/text.ts";
 import type { NatPlan } from "../../src/map/plan.ts";
 
@@ -8,7 +9,7 @@ function plan(
 ): NatPlan {
   return {
     table: "mapmin_wan6__4",
-    device: "map-wan6_4",
+    device: parseDeviceName("map-wan6_4", "device"),
     ipv4: parseIpv4Prefix(ipv4),
     portSet: { offset, psidLength, psid },
     reservedPorts,

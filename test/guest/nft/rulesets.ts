@@ -1,5 +1,6 @@
 /** Prints the rulesets that the guest tries, and what it has to know of each, as JSON. */
 
+import { parseDeviceName } from "../../../src/ip/names.ts";
 import { formatIpv4, parseIpv4Prefix } from "../../../src/ip/text.ts";
 import type { NatPlan } from "../../../src/map/plan.ts";
 import { portRanges } from "../../../src/map/port-set.ts";
@@ -16,7 +17,7 @@ function ruleset(
 ) {
   const plan: NatPlan = {
     table,
-    device: "map0",
+    device: parseDeviceName("map0", "device"),
     ipv4: parseIpv4Prefix(ipv4),
     portSet: { offset, psidLength, psid },
     reservedPorts,

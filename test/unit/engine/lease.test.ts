@@ -1,10 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { applyLease, configuredMapInterfaces, decodeLease } from "../../../src/engine/lease.ts";
+import { parseInterfaceName } from "../../../src/ip/names.ts";
 import { effects, makeWorld, option48879, Refusal } from "./world.ts";
 
+const link = parseInterfaceName("wan6", "link");
+const iface = parseInterfaceName("wan6_4", "iface");
 const lease = {
-  link: "wan6",
-  iface: "wan6_4",
+  link,
+  iface,
   option: option48879,
   prefixes: "2001:db8:12:3400::/56,100,200",
 };
@@ -57,7 +60,7 @@ describe("a lease", () => {
 
   test("without the option withdraws it", async () => {
     const world = makeWorld();
-    await applyLease({ link: "wan6", iface: "wan6_4", prefixes: "" }, "", undefined, world);
+    await applyLease({ link, iface, prefixes: "" }, "", undefined, world);
     expect(effects(world)).toEqual([withdrawal]);
   });
 

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { renew, setup, teardown } from "../../../src/engine/session.ts";
 import { decodeState } from "../../../src/engine/state.ts";
+import { parseInterfaceName } from "../../../src/ip/names.ts";
 import { EffectError } from "../../../src/wire/errors.ts";
 import { effects, linkStatus, makeWorld, option48879, Refusal } from "./world.ts";
 
+const wanMap = parseInterfaceName("wan_map", "interface");
 const request = (config: object = { tunlink: "wan6" }) =>
-  ({ action: "setup", iface: "wan_map", config }) as Parameters<typeof setup>[0];
+  ({ action: "setup", iface: wanMap, config }) as Parameters<typeof setup>[0];
 
 const mapE = {
   tunlink: "wan6",
@@ -176,7 +178,7 @@ describe("teardown", () => {
     const world = makeWorld();
     await setup(request(), world);
     world.done.length = 0;
-    expect(await teardown("wan_map", world)).toBe(0);
+    expect(await teardown(wanMap, world)).toBe(0);
     expect(effects(world)).toEqual(["control del map-wan_map", "nft delete", "flush 192.0.2.18/32"]);
     expect(world.states.size).toBe(0);
   });
@@ -185,14 +187,14 @@ describe("teardown", () => {
     const world = makeWorld();
     await setup(request(mapE), world);
     world.done.length = 0;
-    expect(await teardown("wan_map", world)).toBe(0);
+    expect(await teardown(wanMap, world)).toBe(0);
     expect(effects(world)).toContain('network.interface down {"interface":"wan_map_"}');
   });
 
   test("works without a state, and twice", async () => {
     const world = makeWorld({ withoutModule: true });
-    expect(await teardown("wan_map", world)).toBe(0);
-    expect(await teardown("wan_map", world)).toBe(0);
+    expect(await teardown(wanMap, world)).toBe(0);
+    expect(await teardown(wanMap, world)).toBe(0);
   });
 
   test("gives 1 when something could not be removed, and tries the rest", async () => {
@@ -202,11 +204,11 @@ describe("teardown", () => {
     world.writeControl = () => {
       throw new EffectError("control", "EBUSY");
     };
-    expect(await teardown("wan_map", world)).toBe(1);
+    expect(await teardown(wanMap, world)).toBe(1);
     expect(effects(world)).toEqual(["nft delete", "flush 192.0.2.18/32"]);
     world.flushFlows = () => Promise.reject(new EffectError("conntrack", "not installed"));
     world.writeControl = () => {};
-    expect(await teardown("wan_map", world)).toBe(0);
+    expect(await teardown(wanMap, world)).toBe(0);
   });
 
   test("a state that cannot be read costs the kernel's part nothing", async () => {
@@ -216,14 +218,14 @@ describe("teardown", () => {
     world.readState = () => {
       throw new EffectError("wan_map.state", "I/O error");
     };
-    expect(await teardown("wan_map", world)).toBe(0);
+    expect(await teardown(wanMap, world)).toBe(0);
     expect(effects(world)).toEqual(["control del map-wan_map", "nft delete"]);
   });
 
   test("leaves a tunnel of the same name to netifd", async () => {
     const world = makeWorld();
     world.control = "add map-other\n";
-    await teardown("wan_map", world);
+    await teardown(wanMap, world);
     expect(effects(world)).toEqual(["nft delete"]);
   });
 });
@@ -262,7 +264,7 @@ describe("teardown of a setup that was killed", () => {
         const given = effects(world).filter((line) => line.startsWith("network add_dynamic")).length;
         const loaded = effects(world).includes("nft load");
         world.done.length = 0;
-        expect(await teardown("wan_map", world)).toBe(0);
+        expect(await teardown(wanMap, world)).toBe(0);
         expect(world.control).toBe("");
         const undone = effects(world);
         if (loaded) expect(undone).toContain("nft delete");

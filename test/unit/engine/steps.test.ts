@@ -1,14 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { fingerprint } from "../../../src/engine/fingerprint.ts";
 import { claimFrom, claimOf, sessionSteps } from "../../../src/engine/steps.ts";
+import { parseInterfaceName } from "../../../src/ip/names.ts";
 import { provision } from "../../../src/provision/choose.ts";
 import { decodeLinkStatus } from "../../../src/provision/link.ts";
 import { linkStatus } from "./world.ts";
 
+const wanMap = parseInterfaceName("wan_map", "interface");
+const wan6 = parseInterfaceName("wan6", "tunlink");
 const rule =
   "type=map-e,ealen=16,prefix4len=24,prefix6len=40,ipv4prefix=192.0.2.0,ipv6prefix=2001:db8::,offset=4,br=2001:db8:ffff::1";
-const planOf = (config: object) =>
-  provision("wan_map", config, "wan6", decodeLinkStatus(linkStatus), 1500).plan;
+const planOf = (config: object) => provision(wanMap, config, wan6, decodeLinkStatus(linkStatus), 1500).plan;
 const plans = { "MAP-T": planOf({}), "MAP-E": planOf({ rule }) };
 
 describe.each(Object.entries(plans))("the steps of %s", (_title, plan) => {
@@ -23,13 +25,13 @@ describe.each(Object.entries(plans))("the steps of %s", (_title, plan) => {
 
   test("can be undone from the state file alone just as from the plan", () => {
     const saved = { interface: "wan_map", state: "starting", since: "", transport: plan.transport } as const;
-    const known = claimFrom("wan_map", { ...saved, ipv4: "192.0.2.18/32" });
+    const known = claimFrom(wanMap, { ...saved, ipv4: "192.0.2.18/32" });
     expect(sessionSteps(known).map((step) => step.undo)).toEqual(steps.map((step) => step.undo));
     expect(sessionSteps(known).every((step) => step.do === undefined)).toBe(true);
   });
 
   test("without a state the kernel's part is undone", () => {
-    const undone = sessionSteps(claimFrom("wan_map", undefined)).flatMap((step) => step.undo);
+    const undone = sessionSteps(claimFrom(wanMap, undefined)).flatMap((step) => step.undo);
     expect(undone.map((undo) => undo.title)).toEqual(["remove the NAT", "remove the translator"]);
   });
 });

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
+import { parseDeviceName } from "../../../src/ip/names.ts";
 import type { NatPlan } from "../../../src/map/plan.ts";
 import { keptPorts, mapBlockToSet, virtualBlock } from "../../../src/map/virtual-block.ts";
 
 function plan(offset: number, psidLength: number, psid: number, reservedPorts: number[] = []): NatPlan {
   return {
     table: "t",
-    device: "map0",
+    device: parseDeviceName("map0", "device"),
     ipv4: { address: 0xc0000212, length: 32 },
     portSet: { offset, psidLength, psid },
     reservedPorts,

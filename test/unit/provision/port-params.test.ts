@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { parseInterfaceName } from "../../../src/ip/names.ts";
 import { parseIpv6Prefix } from "../../../src/ip/text.ts";
 import { findCustomerEdge } from "../../../src/map/ce.ts";
 import { makePlan } from "../../../src/map/plan.ts";
@@ -119,7 +120,8 @@ describe("port parameters that were given and cannot be read give no CE", () => 
     if (found === undefined) expect.fail("no domain");
     expect(found.domain.rules.map((rule) => rule.forward)).toEqual([true, true]);
     const { ce } = findCustomerEdge(found.domain, pd);
-    const plan = makePlan("wan6_4", found.domain, ce, { iface: "wan6", device: "", mtu: 1500 });
+    const link = { iface: parseInterfaceName("wan6", "tunlink"), device: "", mtu: 1500 } as const;
+    const plan = makePlan(parseInterfaceName("wan6_4", "interface"), found.domain, ce, link);
     expect(plan.tunnel?.fmrs).toEqual([found.domain.rules[0]]);
   });
 });

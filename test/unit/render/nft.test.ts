@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
+import { parseDeviceName } from "../../../src/ip/names.ts";
 import type { NatPlan } from "../../../src/map/plan.ts";
 import { natCounters, renderNft, renderNftDelete } from "../../../src/render/nft.ts";
 
 const plan: NatPlan = {
   table: "mapmin_wan6",
-  device: "map-wan6",
+  device: parseDeviceName("map-wan6", "device"),
   ipv4: { address: 0x6a483261, length: 32 },
   portSet: { offset: 4, psidLength: 8, psid: 100 },
   reservedPorts: [],
@@ -24,7 +25,7 @@ test.each([
   ["an MTU that is no number", { mtu: Number.NaN }],
   ["an MTU beyond IPv4", { mtu: 65536 }],
 ])("refused: %s", (_title, change) => {
-  expect(() => renderNft({ ...plan, ...change })).toThrow(RangeError);
+  expect(() => renderNft({ ...plan, ...change } as NatPlan)).toThrow(RangeError);
 });
 
 test("the table is replaced whole, and taken away whether it is there or not", () => {

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
+import { parseDeviceName } from "../../../src/ip/names.ts";
 import type { NatPlan } from "../../../src/map/plan.ts";
 import { checkLoaded, parseTable } from "../../../src/render/readback.ts";
 import { InputError } from "../../../src/wire/errors.ts";
 
 const plan: NatPlan = {
   table: "mapmin_wan6",
-  device: "map-wan6",
+  device: parseDeviceName("map-wan6", "device"),
   ipv4: { address: 0xc0000212, length: 32 },
   portSet: { offset: 4, psidLength: 10, psid: 1 },
   reservedPorts: [],

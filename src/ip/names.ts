@@ -1,0 +1,41 @@
+/** Names of netifd's interfaces and of network devices: two kinds of text, which are not to be mixed up. */
+
+import { InputError } from "../wire/errors.ts";
+
+declare const kind: unique symbol;
+
+/** An interface of netifd, as UCI names it. It becomes part of the names of devices, nftables tables and files. */
+export type InterfaceName = string & { readonly [kind]: "interface" };
+
+/** A network device of the kernel. Safe in an nft script, in a control line, and unquoted in a shell. */
+export type DeviceName = string & { readonly [kind]: "device" };
+
+const INTERFACE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+/** At most IFNAMSIZ - 1 octets. The kernel allows more characters; these are the ones that tools take literally. */
+const DEVICE_NAME = /^[A-Za-z0-9_@][A-Za-z0-9_.@-]{0,14}$/;
+
+export function isInterfaceName(text: string): text is InterfaceName {
+  return INTERFACE_NAME.test(text);
+}
+
+export function isDeviceName(text: string): text is DeviceName {
+  return DEVICE_NAME.test(text);
+}
+
+/** @throws InputError naming `field` */
+export function parseInterfaceName(text: string, field: string): InterfaceName {
+  if (isInterfaceName(text)) return text;
+  throw new InputError(
+    field,
+    "is not the name of an interface: 1 to 64 letters, digits, '_', '-' or '.', the first no '-' or '.'",
+  );
+}
+
+/** @throws InputError naming `field` */
+export function parseDeviceName(text: string, field: string): DeviceName {
+  if (isDeviceName(text)) return text;
+  throw new InputError(
+    field,
+    "is not the name of a device: 1 to 15 letters, digits, '_', '-', '.' or '@', the first no '-' or '.'",
+  );
+}
