@@ -1,10 +1,10 @@
 import type { Host } from "../engine/host.ts";
 import { renew, report, setup, teardown } from "../engine/session.ts";
-import { isInterfaceName } from "../ip/names.ts";
-import { decodeRequest } from "../provision/request.ts";
+import { type InterfaceName, isInterfaceName } from "../ip/names.ts";
+import { decodeRequest, type HandlerRequest } from "../provision/request.ts";
 import { type ConnectedHost, openHost } from "../system/node/host.ts";
 import { openLog } from "../system/node/log.ts";
-import { InputError, MapminError } from "../wire/errors.ts";
+import { MapminError, messageOf } from "../wire/errors.ts";
 import { Exit, type Io } from "./io.ts";
 
 export const protoHelp = `usage: proto map setup|teardown|renew INTERFACE JSON [DEVICE]
@@ -13,8 +13,21 @@ The handler of the netifd protocol "map"; netifd calls it with an interface's op
 edge up or takes it away, reports to netifd over ubus, and writes each step to /tmp/map.log.
 `;
 
-async function handle(argv: readonly string[], host: Host): Promise<number> {
-  const request = decodeRequest(argv);
+/** `iface` is absent when the name of the interface is not valid: then nobody can be told but the log. */
+async function handle(
+  argv: readonly string[],
+  iface: InterfaceName | undefined,
+  host: Host,
+): Promise<number> {
+  let request: HandlerRequest;
+  try {
+    request = decodeRequest(argv);
+  } catch (error) {
+    // Bad options have to reach `ifstatus`, or the interface stays pending and nobody knows why.
+    if (iface === undefined) host.log(argv[1] ?? "", "failed", messageOf(error));
+    else await report(iface, argv[1] ?? "", error, host);
+    throw error;
+  }
   switch (request.action) {
     case "setup":
       return setup(request, host);
@@ -47,13 +60,10 @@ export async function runProto(argv: readonly string[], io: Io): Promise<number>
     return Exit.badInput;
   }
   try {
-    return await handle(argv, host);
+    return await handle(argv, iface, host);
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
+    if (!(error instanceof MapminError)) throw error;
     io.stderr(`${error.message}\n`);
-    // Bad options have to reach `ifstatus`, or the interface stays pending and nobody knows why.
-    if (iface === undefined) host.log(argv[1] ?? "", "failed", error.message);
-    else await report(iface, argv[1] ?? "", error, host);
     return Exit.badInput;
   } finally {
     host.close();

@@ -1,10 +1,13 @@
+import { savedNat, savedPortSet } from "../engine/saved-nat.ts";
 import { decodeState, type SavedState, STATE_DIRECTORY, statePath } from "../engine/state.ts";
 import { parseInterfaceName } from "../ip/names.ts";
-import type { PortSet } from "../map/model.ts";
 import { portCount, portRanges } from "../map/port-set.ts";
+import { type NatCounter, natCounters } from "../render/nft.ts";
+import { checkLoaded, parseTable } from "../render/readback.ts";
 import { run } from "../system/node/exec.ts";
 import { namesIn, readText } from "../system/node/files.ts";
 import { LOG_PATH } from "../system/node/log.ts";
+import { MapminError } from "../wire/errors.ts";
 import { parseOptions } from "./arguments.ts";
 import { countPorts, type PortUse } from "./conntrack.ts";
 import { Exit, type Io } from "./io.ts";
@@ -12,7 +15,7 @@ import { Exit, type Io } from "./io.ts";
 export const statusHelp = `usage: mapminctl status [INTERFACE] [--json]
 
 Shows each MAP interface: whether it is up, where its rule came from, its address, PSID and ports, how many of them are
-in use, and the last error. Exits 0 if all of them are up.
+in use, whether its NAT is loaded, and the last error. Exits 0 if all of them are up and no NAT is missing.
 `;
 
 const CONNTRACK_FILE = "/proc/net/nf_conntrack";
@@ -29,13 +32,35 @@ async function flowTable(): Promise<string | undefined> {
   }
 }
 
-function portSet(state: SavedState): PortSet | undefined {
-  const set = {
-    offset: Number(state.offset),
-    psidLength: Number(state.psid_length),
-    psid: Number(state.psid),
-  };
-  return Object.values(set).every((value) => Number.isInteger(value)) ? set : undefined;
+/** Whether the NAT of an interface is loaded as it should be; absent where none should be. */
+export interface LoadedNat {
+  /** Null where it cannot be told. */
+  readonly loaded: boolean | null;
+  /** What is wrong, or why it cannot be told. */
+  readonly faults: readonly string[];
+  /** Packets by counter of the table, where there were any. */
+  readonly packets: { readonly [counter: string]: number };
+}
+
+/** Asks nft what is loaded, and compares that with what the state file says. */
+async function loadedNat(state: SavedState): Promise<LoadedNat | undefined> {
+  const nat = state.state === "up" ? savedNat(state) : undefined;
+  if (nat === undefined) return undefined;
+  try {
+    const text = await run("nft", ["-j", "list", "table", "ip", nat.table]);
+    const table = parseTable(text, nat.table);
+    const faults = checkLoaded(nat, table);
+    const counted = [...table.counters].filter(([, { packets }]) => packets > 0);
+    const packets = Object.fromEntries(counted.map(([name, value]) => [name, value.packets]));
+    return { loaded: faults.length === 0, faults, packets };
+  } catch (error) {
+    if (!(error instanceof MapminError)) throw error;
+    // nft's words for a table that is not there.
+    const missing = /No such file or directory/.test(error.message);
+    return missing
+      ? { loaded: false, faults: [`the table ip ${nat.table} is missing`], packets: {} }
+      : { loaded: null, faults: [error.message], packets: {} };
+  }
 }
 
 interface Report {
@@ -57,12 +82,18 @@ interface Report {
   readonly reservedPorts?: string;
   readonly mtu?: number;
   readonly inUse?: PortUse | null;
+  readonly nat?: LoadedNat;
   readonly remarks?: string;
   readonly error: string | null;
 }
 
-function report(state: SavedState, deviceThere: boolean, flows: string | undefined): Report {
-  const set = portSet(state);
+function report(
+  state: SavedState,
+  deviceThere: boolean,
+  flows: string | undefined,
+  nat: LoadedNat | undefined,
+): Report {
+  const set = savedPortSet(state);
   const up = state.state === "up" && deviceThere;
   const error =
     state.error ?? (state.state === "up" && !deviceThere ? `the device ${state.device} is missing` : null);
@@ -91,6 +122,7 @@ function report(state: SavedState, deviceThere: boolean, flows: string | undefin
     ...(state.ipv4 === undefined
       ? {}
       : { inUse: flows === undefined ? null : countPorts(flows, state.ipv4.split("/")[0] ?? "") }),
+    ...(nat === undefined ? {} : { nat }),
     ...(state.remarks ? { remarks: state.remarks } : {}),
     error,
   };
@@ -129,6 +161,14 @@ function describe(entry: Report): string {
       `TCP ${used.tcp}, UDP ${used.udp}, ICMP ${used.icmp} of ${entry.ports ?? "all"} ports; ${flows} flows`,
     );
   }
+  if (entry.nat !== undefined) {
+    const { loaded, faults, packets } = entry.nat;
+    const words = loaded === null ? "not known: " : loaded ? "loaded" : "NOT LOADED as it should be: ";
+    row("NAT", `${words}${faults.join("; ")}`);
+    for (const [name, count] of Object.entries(packets)) {
+      row(name, `${count} packets: ${natCounters[name as NatCounter]}`);
+    }
+  }
   row("remarks", entry.remarks);
   row("last error", entry.error ?? "none");
   return `${lines.join("\n")}\n`;
@@ -156,13 +196,14 @@ export async function runStatus(argv: readonly string[], io: Io): Promise<number
     .map((file) => file.slice(0, -SUFFIX.length))
     .filter((name) => wanted === undefined || name === wanted);
   const flows = known.length === 0 ? undefined : await flowTable();
-  const reports = known.flatMap((name) => {
+  const reports: Report[] = [];
+  for (const name of known) {
     const state = decodeState(readText(statePath(name)) ?? "");
-    if (state === undefined) return [];
+    if (state === undefined) continue;
     const deviceThere =
       state.device !== undefined && readText(`/sys/class/net/${state.device}/mtu`) !== undefined;
-    return [report(state, deviceThere, flows)];
-  });
+    reports.push(report(state, deviceThere, flows, await loadedNat(state)));
+  }
   if (values.json === true) io.stdout(`${JSON.stringify(reports, null, 2)}\n`);
   else for (const entry of reports) io.stdout(describe(entry));
   if (reports.length === 0) {
@@ -171,5 +212,5 @@ export async function runStatus(argv: readonly string[], io: Io): Promise<number
     );
     return Exit.badInput;
   }
-  return reports.every((entry) => entry.up) ? Exit.ok : Exit.badInput;
+  return reports.every((entry) => entry.up && entry.nat?.loaded !== false) ? Exit.ok : Exit.badInput;
 }

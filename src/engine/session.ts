@@ -180,7 +180,7 @@ async function refuse(iface: InterfaceName, error: unknown, host: Host): Promise
   return 1;
 }
 
-/** What the state file says; undefined when there is none, or none that can be read. */
+/** What the state file says; undefined when it does not exist or cannot be read. */
 function savedState(iface: InterfaceName, host: Host): SavedState | undefined {
   try {
     return decodeState(host.readState(iface) ?? "");

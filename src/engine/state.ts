@@ -36,7 +36,7 @@ const stateSchema = object({
 /** One interface's saved state; every value is text. */
 export type SavedState = output<typeof stateSchema>;
 
-/** The path of an interface's state file. The name has been checked to hold no slash. */
+/** The path of an interface's state file. The name of an interface has no slash. */
 export function statePath(iface: string): string {
   return `${STATE_DIRECTORY}/${iface}.state`;
 }

@@ -62,13 +62,3 @@ export function contains(set: PortSet, port: number): boolean {
   if (set.offset > 0 && port >> (16 - set.offset) === 0) return false;
   return port !== 0 && ((port >> contiguousBits(set)) & (2 ** set.psidLength - 1)) === set.psid;
 }
-
-/** The port at `index` 0..portCount - 1 of the ranges in ascending order. @throws RangeError beyond the set */
-export function portAt(set: PortSet, index: number): number {
-  let rest = index;
-  for (const [low, high] of portRanges(set)) {
-    if (rest <= high - low) return low + rest;
-    rest -= high - low + 1;
-  }
-  throw new RangeError(`the port set has no port ${index}`);
-}

@@ -87,13 +87,6 @@ export function virtualBlock(plan: NatPlan): VirtualBlock | undefined {
   return { start: gap[1] - length + 1, ports: ports.slice(0, length), rewritten: true };
 }
 
-/** The port of the set behind a port as connection tracking shows it; undefined for a port that is nobody's. */
-export function mapBlockToSet(plan: NatPlan, port: number): number | undefined {
-  if (plan.portSet.psidLength === 0) return port;
-  const block = virtualBlock(plan);
-  return block?.ports[port - block.start] ?? keptPorts(plan).find((kept) => kept === port);
-}
-
 /** Ascending ports as ranges. */
 export function asRanges(ports: readonly number[]): PortRange[] {
   const ranges: [number, number][] = [];

@@ -27,7 +27,7 @@ const statusSchema = object({
 
 export interface LinkStatus {
   readonly up: boolean;
-  /** Empty when netifd names none, or none that can be. */
+  /** Empty when netifd gives no name, or one that is not valid. */
   readonly device: DeviceName | "";
   /** Delegated prefixes first, then the /64 of each address (a /64 from RA may be the end-user prefix). */
   readonly prefixes: readonly Ipv6Prefix[];
@@ -47,14 +47,14 @@ function entries(list: readonly unknown[] | undefined): readonly { address: bigi
     try {
       found.push({ address: parseIpv6(entry.data.address), length: entry.data.mask });
     } catch (error) {
-      // One entry that is no address costs that entry.
+      // An entry that is not an address is left out; the others count.
       if (!(error instanceof MapminError)) throw error;
     }
   }
   return found;
 }
 
-/** fc00::/7 and fe80::/10 are no end-user prefixes. */
+/** Unique local (fc00::/7) and link-local (fe80::/10) addresses are not part of an end-user prefix. */
 function isGlobal(address: bigint): boolean {
   const top = address >> 112n;
   return top >> 9n !== 0x7en && top >> 6n !== 0x3fan;

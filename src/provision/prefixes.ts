@@ -10,7 +10,7 @@ const PREFIX_LIMIT = 64;
 /**
  * The prefixes in `PREFIXES`: `PREFIX/LEN,<preferred s>,<valid s>[,class=N][,excluded=P/L]`, separated by blanks.
  *
- * @throws InputError for one that is no prefix
+ * @throws InputError for a word that is not a prefix
  */
 export function parsePrefixes(text: string): readonly Ipv6Prefix[] {
   const words = text.split(/\s+/).filter((word) => word !== "");

@@ -12,7 +12,7 @@ import { portRanges } from "../map/port-set.ts";
 /** In the order of the original. */
 const PROTOCOLS = ["icmp", "tcp", "udp"] as const;
 
-/** Everything behind `iptables -t nat -A `, so that adding and removing cannot differ. */
+/** Everything behind `iptables -t nat -A `. */
 function ruleSpecs(plan: NatPlan): readonly string[] {
   const { device, ipv4 } = plan;
   const address = formatIpv4(ipv4.address);
@@ -37,19 +37,13 @@ function ruleSpecs(plan: NatPlan): readonly string[] {
   );
 }
 
-/** @throws RangeError when the device is no name: the lines go to a shell */
+/** @throws RangeError when the name of the device is not valid, because the lines go to a shell */
 function check(plan: NatPlan): void {
-  if (!isDeviceName(plan.device)) throw new RangeError(`"${plan.device}" names no device`);
+  if (!isDeviceName(plan.device)) throw new RangeError(`"${plan.device}" is not the name of a device`);
 }
 
-/** The commands that load the NAT, in order. @throws RangeError when `device` is no name of a device */
+/** The commands that load the NAT, in order. @throws RangeError when the name of the device is not valid */
 export function renderIptables(plan: NatPlan): string[] {
   check(plan);
   return ruleSpecs(plan).map((spec) => `iptables -t nat -A ${spec}`);
-}
-
-/** The commands that take away what {@link renderIptables} loads. @throws RangeError like it */
-export function renderIptablesCleanup(plan: NatPlan): string[] {
-  check(plan);
-  return ruleSpecs(plan).map((spec) => `iptables -t nat -D ${spec}`);
 }

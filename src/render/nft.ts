@@ -2,6 +2,23 @@
  * NAT44 into the port set (RFC 7597 s5.1, s8.1; RFC 7599 s9) as an nftables script, for nft 1.0.6 and Linux 5.10 or
  * later, in a table of its own.
  *
+ * Chains, at their hooks and priorities; "->" is a chain that is gone to for some packets:
+ *
+ *     hook         priority   to the MAP device                    from the MAP device
+ *     prerouting       -400   connection tracking puts fragments together
+ *                      -310   incoming                             incoming -> from_domain -> from_domain_error
+ *                             our address with another's port      port of the set to port of the block, the rest
+ *                             is another subscriber                is dropped
+ *                      -200   connection tracking finds the flow, which knows ports of the block only
+ *                      -100   fw4's dstnat                         fw4's dstnat: port forwards
+ *                             routing                              routing, and away to the LAN or to us
+ *     postrouting        90   translate: a port of the block
+ *                       100   fw4's srcnat finds it done
+ *                       300   rewrite -> to_domain_error
+ *                             port of the block to port of the set
+ *                       310   guard -> guard_error
+ *                             whatever is outside the set is dropped
+ *
  * What is relied upon:
  * - Connection tracking puts fragments together before any of this (priority -400), and POSTROUTING sees whole packets.
  * - The first NAT statement that a flow meets decides, so ours comes before fw4's `srcnat`.
@@ -18,11 +35,11 @@ import type { NatPlan } from "../map/plan.ts";
 import { portRanges } from "../map/port-set.ts";
 import { asRanges, keptPorts, type VirtualBlock, virtualBlock } from "../map/virtual-block.ts";
 import { quotedRules } from "./nft-icmp-errors.ts";
-import { type NftSet, nftScript, type Rule } from "./nft-script.ts";
+import { type NftChain, type NftSet, nftScript, type Rule } from "./nft-script.ts";
 
 /** Octets of the headers that an MSS leaves out (RFC 9293 s3.7.1: IPv4 20, TCP 20). */
 const TCP_HEADERS = 40;
-/** Largest IPv4 packet that every host takes (RFC 791 s3.1); an MTU below is no MTU. */
+/** Largest IPv4 packet that every host takes (RFC 791 s3.1); an MTU below that is a mistake. */
 const LEAST_MTU = 68;
 const LARGEST_MTU = 65_535;
 
@@ -43,17 +60,18 @@ export const natCounters = {
 
 export type NatCounter = keyof typeof natCounters;
 
-/** nft takes at most 255 octets. @throws RangeError when it is no name of a table */
+/** A name of letters, digits and `_`, at most the 255 octets that nft takes. @throws RangeError for another */
 function checkTable(table: string): void {
-  if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(table)) throw new RangeError(`"${table}" names no table`);
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(table))
+    throw new RangeError(`"${table}" is not the name of a table`);
 }
 
-/** @throws RangeError when the plan holds a name that nft could read as something else, or no MTU */
+/** @throws RangeError when the plan holds a name that nft could read as something else, or an impossible MTU */
 function check(plan: NatPlan): void {
   checkTable(plan.table);
-  if (!isDeviceName(plan.device)) throw new RangeError(`"${plan.device}" names no device`);
+  if (!isDeviceName(plan.device)) throw new RangeError(`"${plan.device}" is not the name of a device`);
   if (!Number.isInteger(plan.mtu) || plan.mtu < LEAST_MTU || plan.mtu > LARGEST_MTU) {
-    throw new RangeError(`${plan.mtu} is no MTU`);
+    throw new RangeError(`an MTU of ${plan.mtu} octets is not possible`);
   }
 }
 
@@ -143,26 +161,183 @@ function rewriteMaps(block: VirtualBlock) {
   ] as const;
 }
 
-/** k > 0: one address, some of its ports. */
-function restricted(plan: NatPlan): string {
-  const { device, ipv4 } = plan;
-  const address = formatIpv4(ipv4.address);
-  const image = domainImage(ipv4.address);
+/** What the chains of a restricted set are made of. */
+interface Parts {
+  readonly plan: NatPlan;
+  readonly device: string;
+  readonly address: string;
+  /** Stands for our address where it is another subscriber's. */
+  readonly image: string;
+  readonly block: VirtualBlock | undefined;
+  /** The block is not the set itself, so that ports are rewritten on the way. */
+  readonly rewritten: boolean;
+  /** Ports that keep their number on the way. */
+  readonly kept: readonly number[];
+  /** The sets of what comes in untranslated: all of the set where the block is the set. */
+  readonly plainPorts: string | undefined;
+  readonly plainIds: string | undefined;
+}
+
+function partsOf(plan: NatPlan): Parts {
   const block = virtualBlock(plan);
   const rewritten = block?.rewritten === true;
   const kept = keptPorts(plan);
-  const range = block === undefined ? "" : `${block.start}-${block.start + block.ports.length - 1}`;
-  // What comes in untranslated: all of the set where the block is the set.
-  const plainIds = rewritten ? (kept.length > 0 ? "@kept_ids" : undefined) : "@ids";
-  const plainPorts = rewritten ? (kept.length > 0 ? "@kept_ports" : undefined) : "@ports";
-  const when = <const T>(condition: boolean, ...rules: readonly T[]): readonly T[] =>
-    condition ? rules : [];
-  /** A rule for each protocol that has ports. */
-  const both = (text: (protocol: string) => string, why: string): readonly Rule[] =>
-    ["tcp", "udp"].map((protocol) => [text(protocol), why]);
+  return {
+    plan,
+    device: plan.device,
+    address: formatIpv4(plan.ipv4.address),
+    image: domainImage(plan.ipv4.address),
+    block,
+    rewritten,
+    kept,
+    plainIds: rewritten ? (kept.length > 0 ? "@kept_ids" : undefined) : "@ids",
+    plainPorts: rewritten ? (kept.length > 0 ? "@kept_ports" : undefined) : "@ports",
+  };
+}
 
-  const errors = "icmp type { destination-unreachable, time-exceeded, parameter-problem }";
-  const quoted = { own: hex32(ipv4.address), plainIds, drop };
+const when = <const T>(condition: boolean, ...items: readonly T[]): readonly T[] => (condition ? items : []);
+
+/** A rule for each protocol that has ports. */
+function both(text: (protocol: string) => string, why: string): readonly Rule[] {
+  return ["tcp", "udp"].map((protocol) => [text(protocol), why]);
+}
+
+/** ICMP errors, which quote a packet. */
+const ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem }";
+
+/** Gives each new flow a port of the block. */
+function translate({ device, address, block, rewritten, kept }: Parts): NftChain {
+  const range = block === undefined ? "" : `${block.start}-${block.start + block.ports.length - 1}`;
+  return {
+    name: "translate",
+    hook: "type nat hook postrouting priority srcnat - 10",
+    rules: [
+      ...when(
+        kept.length > 0,
+        ...both(
+          (protocol) =>
+            `oifname "${device}" ip saddr ${address} ${protocol} sport @kept_ports snat to ${address}:${protocol} sport`,
+          "services of ours on reserved ports",
+        ),
+      ),
+      ...when(block !== undefined, [
+        `oifname "${device}" meta l4proto { tcp, udp, icmp } snat to ${address}:${range}`,
+        rewritten ? "the block that stands for the port set" : "the port set",
+      ]),
+    ],
+  };
+}
+
+/** Before connection tracking: tells apart what comes from the MAP domain, and what is meant for another subscriber. */
+function incoming({ device, address, image }: Parts): NftChain {
+  return {
+    name: "incoming",
+    hook: "type filter hook prerouting priority -310",
+    rules: [
+      [`iifname "${device}" goto from_domain`, "from the MAP domain"],
+      [`iifname "lo" accept`, "our own"],
+      // RFC 7597 s5.1: another port of our address is another subscriber. An echo id says nothing of who is meant.
+      ...both(
+        (protocol) =>
+          `ip daddr ${address} ${protocol} dport != @ports counter name "to_domain" ip daddr set ${image}`,
+        "another subscriber of our address",
+      ),
+    ],
+  };
+}
+
+/** Takes in what is for the set, as ports of the block; drops the rest. */
+function fromDomain({ plan, address, image, rewritten, plainPorts }: Parts): NftChain {
+  return {
+    name: "from_domain",
+    rules: [
+      [`ip daddr != ${address} accept`, "not to our address"],
+      [`ip saddr ${address} ip saddr set ${image}`, "another subscriber of our address"],
+      mssClamp(plan),
+      ...when(
+        rewritten,
+        ...both(
+          (protocol) => `${protocol} dport set ${protocol} dport map @port_in accept`,
+          "port of the set to port of the block",
+        ),
+        ["icmp type echo-reply icmp id set icmp id map @id_in accept", "the same for echo ids"],
+      ),
+      ...(plainPorts === undefined
+        ? []
+        : both(
+            (protocol) => `${protocol} dport ${plainPorts} accept`,
+            rewritten ? "reserved port" : "port of the set",
+          )),
+      ...when(!rewritten, ["icmp type echo-reply icmp id @ids accept", "id of the set"]),
+      ["icmp type echo-request icmp id @ids accept", "id of the set"],
+      [`${ERRORS} goto from_domain_error`, "judged by the packet it quotes"],
+      [`meta l4proto { tcp, udp, icmp } ${drop("in_port")}`, "another subscriber's port"],
+      [drop("in_protocol"), "no port to tell subscribers apart by"],
+    ],
+  };
+}
+
+/** After NAT: ports of the block become ports of the set. */
+function rewrite({ plan, device, address, image, rewritten }: Parts): NftChain {
+  return {
+    name: "rewrite",
+    hook: "type filter hook postrouting priority 300",
+    rules: [
+      [`ip saddr ${image} ip saddr set ${address}`, "another subscriber of our address"],
+      [`oifname != "${device}" accept`, "not to the MAP domain"],
+      // Before rewriting: NAT did not see these, so their ports are in the block by chance at best.
+      [`ct state invalid ${drop("out_invalid")}`, "NAT does not touch it"],
+      [`ct state untracked ${drop("out_untracked")}`, "NAT does not touch it"],
+      [`ip saddr != ${address} ${drop("out_source")}`, "not our address"],
+      [`ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, "no ports to judge by"],
+      [`ip daddr ${image} ip daddr set ${address}`, "another subscriber of our address"],
+      mssClamp(plan),
+      ...when(
+        rewritten,
+        ...both(
+          (protocol) => `${protocol} sport set ${protocol} sport map @port_out`,
+          "port of the block to port of the set",
+        ),
+        ["icmp type echo-request icmp id set icmp id map @id_out", "the same for echo ids"],
+        [`${ERRORS} jump to_domain_error`, "the same for what an error quotes"],
+      ),
+    ],
+  };
+}
+
+/** The last word: nothing leaves that is not of the set. */
+function guard({ device, address }: Parts): NftChain {
+  return {
+    name: "guard",
+    hook: "type filter hook postrouting priority 310",
+    rules: [
+      [`oifname != "${device}" accept`, "not to the MAP domain"],
+      [`ip saddr != ${address} ${drop("out_source")}`, "not our address"],
+      [`ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, "no ports to judge by"],
+      ["tcp sport @ports accept", "port of the set"],
+      ["udp sport @ports accept", "port of the set"],
+      ["icmp type { echo-request, echo-reply } icmp id @ids accept", "id of the set"],
+      [`${ERRORS} goto guard_error`, "judged by the packet it quotes"],
+      [`meta l4proto { tcp, udp } ${drop("out_port")}`, "another subscriber's port"],
+      [`icmp type { echo-request, echo-reply } ${drop("out_port")}`, "another subscriber's id"],
+      [drop("out_protocol"), "no port to tell subscribers apart by"],
+    ],
+  };
+}
+
+/** An ICMP error is judged by the packet that it quotes. */
+function errorChain(name: string, direction: "in" | "rewrite" | "guard", parts: Parts): NftChain {
+  const { plan, plainIds, rewritten } = parts;
+  return {
+    name,
+    rules: quotedRules({ own: hex32(plan.ipv4.address), plainIds, drop, direction, rewritten }),
+  };
+}
+
+/** k > 0: one address, some of its ports. */
+function restricted(plan: NatPlan): string {
+  const parts = partsOf(plan);
+  const { block, rewritten, kept } = parts;
   return nftScript(plan, {
     counters: natCounters,
     sets: [
@@ -171,111 +346,14 @@ function restricted(plan: NatPlan): string {
       ...(rewritten && block !== undefined ? rewriteMaps(block) : []),
     ],
     chains: [
-      {
-        name: "translate",
-        hook: "type nat hook postrouting priority srcnat - 10",
-        rules: [
-          ...when(
-            kept.length > 0,
-            ...both(
-              (protocol) =>
-                `oifname "${device}" ip saddr ${address} ${protocol} sport @kept_ports snat to ${address}:${protocol} sport`,
-              "services of ours on reserved ports",
-            ),
-          ),
-          ...when(block !== undefined, [
-            `oifname "${device}" meta l4proto { tcp, udp, icmp } snat to ${address}:${range}`,
-            rewritten ? "the block that stands for the port set" : "the port set",
-          ]),
-        ],
-      },
-      {
-        name: "incoming",
-        hook: "type filter hook prerouting priority -310",
-        rules: [
-          [`iifname "${device}" goto from_domain`, "from the MAP domain"],
-          [`iifname "lo" accept`, "our own"],
-          // RFC 7597 s5.1: another port of our address is another subscriber. An echo id says nothing of who is meant.
-          ...both(
-            (protocol) =>
-              `ip daddr ${address} ${protocol} dport != @ports counter name "to_domain" ip daddr set ${image}`,
-            "another subscriber of our address",
-          ),
-        ],
-      },
-      {
-        name: "from_domain",
-        rules: [
-          [`ip daddr != ${address} accept`, "not to our address"],
-          [`ip saddr ${address} ip saddr set ${image}`, "another subscriber of our address"],
-          mssClamp(plan),
-          ...when(
-            rewritten,
-            ...both(
-              (protocol) => `${protocol} dport set ${protocol} dport map @port_in accept`,
-              "port of the set to port of the block",
-            ),
-            ["icmp type echo-reply icmp id set icmp id map @id_in accept", "the same for echo ids"],
-          ),
-          ...(plainPorts === undefined
-            ? []
-            : both(
-                (protocol) => `${protocol} dport ${plainPorts} accept`,
-                rewritten ? "reserved port" : "port of the set",
-              )),
-          ...when(!rewritten, ["icmp type echo-reply icmp id @ids accept", "id of the set"]),
-          ["icmp type echo-request icmp id @ids accept", "id of the set"],
-          [`${errors} goto from_domain_error`, "judged by the packet it quotes"],
-          [`meta l4proto { tcp, udp, icmp } ${drop("in_port")}`, "another subscriber's port"],
-          [drop("in_protocol"), "no port to tell subscribers apart by"],
-        ],
-      },
-      { name: "from_domain_error", rules: quotedRules({ ...quoted, direction: "in", rewritten }) },
-      {
-        name: "rewrite",
-        hook: "type filter hook postrouting priority 300",
-        rules: [
-          [`ip saddr ${image} ip saddr set ${address}`, "another subscriber of our address"],
-          [`oifname != "${device}" accept`, "not to the MAP domain"],
-          // Before rewriting: NAT did not see these, so their ports are in the block by chance at best.
-          [`ct state invalid ${drop("out_invalid")}`, "NAT does not touch it"],
-          [`ct state untracked ${drop("out_untracked")}`, "NAT does not touch it"],
-          [`ip saddr != ${address} ${drop("out_source")}`, "not our address"],
-          [`ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, "no ports to judge by"],
-          [`ip daddr ${image} ip daddr set ${address}`, "another subscriber of our address"],
-          mssClamp(plan),
-          ...when(
-            rewritten,
-            ...both(
-              (protocol) => `${protocol} sport set ${protocol} sport map @port_out`,
-              "port of the block to port of the set",
-            ),
-            ["icmp type echo-request icmp id set icmp id map @id_out", "the same for echo ids"],
-            [`${errors} jump to_domain_error`, "the same for what an error quotes"],
-          ),
-        ],
-      },
-      ...when(rewritten, {
-        name: "to_domain_error",
-        rules: quotedRules({ ...quoted, direction: "rewrite", rewritten }),
-      }),
-      {
-        name: "guard",
-        hook: "type filter hook postrouting priority 310",
-        rules: [
-          [`oifname != "${device}" accept`, "not to the MAP domain"],
-          [`ip saddr != ${address} ${drop("out_source")}`, "not our address"],
-          [`ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, "no ports to judge by"],
-          ["tcp sport @ports accept", "port of the set"],
-          ["udp sport @ports accept", "port of the set"],
-          ["icmp type { echo-request, echo-reply } icmp id @ids accept", "id of the set"],
-          [`${errors} goto guard_error`, "judged by the packet it quotes"],
-          [`meta l4proto { tcp, udp } ${drop("out_port")}`, "another subscriber's port"],
-          [`icmp type { echo-request, echo-reply } ${drop("out_port")}`, "another subscriber's id"],
-          [drop("out_protocol"), "no port to tell subscribers apart by"],
-        ],
-      },
-      { name: "guard_error", rules: quotedRules({ ...quoted, direction: "guard", rewritten }) },
+      translate(parts),
+      incoming(parts),
+      fromDomain(parts),
+      errorChain("from_domain_error", "in", parts),
+      rewrite(parts),
+      ...when(rewritten, errorChain("to_domain_error", "rewrite", parts)),
+      guard(parts),
+      errorChain("guard_error", "guard", parts),
     ],
   });
 }
@@ -285,14 +363,14 @@ function restricted(plan: NatPlan): string {
  * place of one of the same name. What it gives flows: the whole set, ICMP echo ids included, and nothing outside it;
  * with k = 0 the address; with an IPv4 prefix, its first address to everything that is not of the prefix.
  *
- * @throws RangeError when `table`, `device` or `mtu` is none: plans are made of checked values
+ * @throws RangeError when `table`, `device` or `mtu` is not valid, which is a bug: plans are made of checked values
  */
 export function renderNft(plan: NatPlan): string {
   check(plan);
   return plan.portSet.psidLength === 0 ? unrestricted(plan) : restricted(plan);
 }
 
-/** The script that takes a table away, whether it is there or not. @throws RangeError when `table` names no table */
+/** The script that takes a table away, whether it is there or not. @throws RangeError when `table` is not the name of one */
 export function renderNftDelete(table: string): string {
   checkTable(table);
   return `add table ip ${table}\ndelete table ip ${table}\n`;

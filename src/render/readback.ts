@@ -28,7 +28,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function count(value: unknown, what: string): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-    throw new InputError(FIELD, `${what} is no count`);
+    throw new InputError(FIELD, `${what} is not a whole number`);
   }
   return value;
 }
@@ -40,14 +40,14 @@ function isNatCounter(name: string): name is NatCounter {
 /**
  * Reads what nft printed about `table`; objects of other tables and kinds are passed over.
  *
- * @throws InputError when it is no JSON, not nft's, or holds an object of ours that cannot be
+ * @throws InputError when it is not JSON, is not what nft prints, or holds an object of ours that is malformed
  */
 export function parseTable(text: string, table: string): LoadedTable {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new InputError(FIELD, "what it printed is no JSON");
+    throw new InputError(FIELD, "what it printed is not JSON");
   }
   if (!isRecord(value) || !Array.isArray(value["nftables"])) {
     throw new InputError(FIELD, "what it printed has no list `nftables`");
@@ -56,7 +56,7 @@ export function parseTable(text: string, table: string): LoadedTable {
   const chains = new Set<string>();
   const counters = new Map<NatCounter, CounterValue>();
   for (const entry of value["nftables"] as readonly unknown[]) {
-    if (!isRecord(entry)) throw new InputError(FIELD, "an object of the list is none");
+    if (!isRecord(entry)) throw new InputError(FIELD, "an entry of its list is not an object");
     for (const kind of ["map", "chain", "counter"] as const) {
       const object = entry[kind];
       if (!isRecord(object) || object["table"] !== table || object["family"] !== "ip") continue;
@@ -90,5 +90,3 @@ export function checkLoaded(plan: NatPlan, loaded: LoadedTable): readonly string
   }
   return faults;
 }
-
-export { mapBlockToSet } from "../map/virtual-block.ts";

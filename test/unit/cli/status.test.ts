@@ -1,8 +1,11 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { runStatus } from "../../../src/cli/status.ts";
+import { EffectError } from "../../../src/wire/errors.ts";
 import { makeTerminal } from "./terminal.ts";
 
 const disk = vi.hoisted(() => new Map<string, string>());
+/** What programs print; one that is not here is not installed, a text that begins with "!" is its error. */
+const programs = vi.hoisted(() => new Map<string, string>());
 
 vi.mock("../../../src/system/node/files.ts", () => ({
   readText: (path: string) => disk.get(path),
@@ -12,7 +15,11 @@ vi.mock("../../../src/system/node/files.ts", () => ({
       .map((path) => path.slice(directory.length + 1)),
 }));
 vi.mock("../../../src/system/node/exec.ts", () => ({
-  run: () => Promise.reject(new Error("no such program")),
+  run: async (file: string, argv: readonly string[]) => {
+    const text = programs.get(file) ?? "!not installed";
+    if (text.startsWith("!")) throw new EffectError(`${file} ${argv.join(" ")}`, text.slice(1));
+    return text;
+  },
 }));
 
 /** RFC 7597 example 1: 192.0.2.18, PSID 0x34 of 8 bits, 252 ports in 63 ranges. */
@@ -41,6 +48,7 @@ async function status(...argv: string[]) {
 
 beforeEach(() => {
   disk.clear();
+  programs.clear();
 });
 
 describe("status", () => {
@@ -80,6 +88,90 @@ describe("status", () => {
     const words = (await status()).out;
     expect(words).toContain("252 in 63 ranges: 1232-1235, 2256-2259,");
     expect(words).toContain("DHCPv6 option 95");
+  });
+
+  describe("the NAT that should be loaded", () => {
+    const table = "mapmin_wan6__4";
+    const object = (kind: string, name: string, more: object = {}) => ({
+      [kind]: { family: "ip", table, name, ...more },
+    });
+    const chains = ["translate", "incoming", "guard"].map((name) => object("chain", name));
+    const maps = ["port_out", "id_out", "port_in", "id_in"].map((name) =>
+      object("map", name, { elem: Array.from({ length: 252 }, (_, i) => [i, i]) }),
+    );
+    const whole = [...chains, ...maps];
+
+    beforeEach(() => {
+      disk.set("/var/run/mapmin/wan6_4.state", `${up}table=${table}\nreserved_ports=\n`);
+      disk.set("/sys/class/net/map-wan6_4/mtu", "1500\n");
+    });
+
+    test.each([
+      ["is loaded", JSON.stringify({ nftables: whole }), 0, "NAT             loaded"],
+      [
+        "is not there",
+        "!Error: No such file or directory",
+        1,
+        `NAT             NOT LOADED as it should be: the table ip ${table} is missing`,
+      ],
+      [
+        "lacks a chain",
+        JSON.stringify({ nftables: whole.slice(0, 2).concat(maps) }),
+        1,
+        "NAT             NOT LOADED as it should be: chain guard is missing",
+      ],
+      [
+        "lacks a map",
+        JSON.stringify({ nftables: whole.slice(0, -1) }),
+        1,
+        "NAT             NOT LOADED as it should be: map id_in holds 0 of 252 ports",
+      ],
+      [
+        "cannot be asked for",
+        "!Operation not permitted (you must be root)",
+        0,
+        `NAT             not known: nft -j list table ip ${table}: Operation not permitted (you must be root)`,
+      ],
+      [
+        "is answered by nonsense",
+        "nonsense",
+        0,
+        "NAT             not known: nft: what it printed is not JSON",
+      ],
+    ])("%s", async (_title, nft, code, line) => {
+      programs.set("nft", nft);
+      const told = await status();
+      expect([told.code, told.out.split("\n").find((text) => text.startsWith("  NAT"))]).toEqual([
+        code,
+        `  ${line}`,
+      ]);
+      const [entry] = JSON.parse((await status("--json")).out);
+      expect([entry.up, entry.nat.loaded]).toEqual([true, line.includes("not known") ? null : code === 0]);
+    });
+
+    test("what its counters have seen is told", async () => {
+      const counter = (name: string, packets: number) => object("counter", name, { packets, bytes: 0 });
+      const nftables = [...whole, counter("out_port", 3), counter("in_port", 0)];
+      programs.set("nft", JSON.stringify({ nftables }));
+      expect((await status()).out).toContain("  out_port        3 packets: port or id outside the set\n");
+      const [entry] = JSON.parse((await status("--json")).out);
+      expect(entry.nat).toEqual({ loaded: true, faults: [], packets: { out_port: 3 } });
+    });
+
+    test("nothing is asked where none was loaded, or setup has not ended", async () => {
+      programs.set("nft", "!must not be asked");
+      disk.set("/var/run/mapmin/wan6_4.state", up);
+      expect((await status()).out).not.toContain("NAT ");
+      disk.set("/var/run/mapmin/wan6_4.state", `${up.replace("=up", "=starting")}table=${table}\n`);
+      expect((await status()).out).not.toContain("NAT ");
+    });
+
+    test("a state that is damaged is no plan to compare with", async () => {
+      for (const line of ["ipv4=here", "device=$(x)", "psid=none", "reserved_ports=0"]) {
+        disk.set("/var/run/mapmin/wan6_4.state", `${up}table=${table}\n${line}\n`);
+        expect((await status()).out).not.toContain("NAT ");
+      }
+    });
   });
 
   test("the device is gone: down, and why; no table of flows: not known", async () => {

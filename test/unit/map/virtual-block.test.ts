@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { parseDeviceName } from "../../../src/ip/names.ts";
 import type { NatPlan } from "../../../src/map/plan.ts";
-import { keptPorts, mapBlockToSet, virtualBlock } from "../../../src/map/virtual-block.ts";
+import { keptPorts, virtualBlock } from "../../../src/map/virtual-block.ts";
+import { mapBlockToSet } from "../../support/block-to-set.ts";
 
 function plan(offset: number, psidLength: number, psid: number, reservedPorts: number[] = []): NatPlan {
   return {
