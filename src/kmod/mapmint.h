@@ -35,6 +35,8 @@ struct mm_side {
 	u8 ea_len;
 	u8 psid_offset;
 	u8 style;
+	/* Set by mm_rules_index: addresses are those of tunnel ends, not of hosts. */
+	bool tunnel;
 };
 
 /* The CE's own address and port set, where a rule does not give them. */
@@ -74,6 +76,22 @@ struct mm_nat_keys {
 	} range[MM_MAX_RESERVED];
 };
 
+/* How IPv4 travels: translated (MAP-T), or encapsulated (MAP-E, lw4o6). */
+struct mm_tunnel_keys {
+	bool on;
+	/* 0: that of the packet. */
+	u8 hop_limit;
+	/* RFC 2473 s4.1.1: a Tunnel Encapsulation Limit is sent. */
+	bool limited;
+	u8 encap_limit;
+	/* Else the packet's TOS. */
+	bool fixed_class;
+	u8 traffic_class;
+};
+
+/* RFC 2473 s6.3. */
+#define MM_HOP_LIMIT 64
+
 /* Pairs by one family's remote prefix: a hash table, and the prefix lengths, longest first. */
 struct mm_index {
 	u16 *bucket;
@@ -91,6 +109,7 @@ struct mm_rules {
 	struct rcu_head rcu;
 	int debug;
 	struct mm_nat_keys nat;
+	struct mm_tunnel_keys tunnel;
 	int count;
 	int room;
 	/* Pairs that have a local side. */
@@ -107,6 +126,9 @@ struct mm_rules {
 enum mm_counter {
 	MM_4TO6,
 	MM_6TO4,
+	MM_ENCAPSULATED,
+	MM_DECAPSULATED,
+	MM_ECN_MARKED,
 	MM_DROP_HEADER,
 	MM_DROP_SOURCE4,
 	MM_DROP_DEST4,
@@ -118,6 +140,9 @@ enum mm_counter {
 	MM_DROP_FRAGMENT,
 	MM_DROP_SOURCE_ROUTE,
 	MM_DROP_SPOOFED6,
+	MM_DROP_SOURCE6,
+	MM_DROP_NOT_OURS4,
+	MM_DROP_ECN,
 	MM_DROP_EXTENSION,
 	MM_DROP_NO_ROUTE,
 	MM_DROP_LOOP,
@@ -213,6 +238,8 @@ bool mm_in_set(const struct mm_edge *edge, struct mm_port port);
 u32 mm_port_count(const struct mm_edge *edge);
 u16 mm_nth_port(const struct mm_edge *edge, u32 number);
 bool mm_valid_side(const struct mm_side *side, const char **why);
+int mm_check_end(const struct mm_side *side, const struct in6_addr *v6, __be32 v4,
+		 struct mm_port port);
 
 /* lookup.c */
 size_t mm_rules_size(int room);
@@ -228,6 +255,12 @@ int mm_remote_to_v4(const struct mm_rules *rules, const struct in6_addr *v6,
 		    struct mm_port port, int domain, __be32 *v4);
 bool mm_takes(const struct mm_rules *rules, const struct mm_edge *edge, const struct in6_addr *own,
 	      struct mm_port port);
+const struct mm_pair *mm_local_end(const struct mm_rules *rules, const struct in6_addr *v6,
+				   int *domain);
+int mm_check_local_end(const struct mm_pair *pair, const struct in6_addr *v6, __be32 v4,
+		       struct mm_port port);
+int mm_check_remote_end(const struct mm_rules *rules, const struct in6_addr *v6, __be32 v4,
+			struct mm_port port, int domain);
 int mm_remote_domain(const struct mm_rules *rules, __be32 v4, struct mm_port port);
 
 /* transmit.c */
@@ -298,6 +331,7 @@ struct mm_line {
 	/* 0: not given. */
 	u32 lowest_mtu;
 	struct mm_nat_keys nat;
+	struct mm_tunnel_keys tunnel;
 };
 
 int mm_parse_line(const char *text, int length, struct mm_line *line);
@@ -309,6 +343,9 @@ bool mm_sets_pair(const struct mm_line *line);
 void mm_merge_nat(struct mm_nat_keys *nat, const struct mm_line *line);
 int mm_print_pair(const struct mm_pair *pair, char *to, int size);
 int mm_print_nat(const struct mm_nat_keys *nat, char *to, int size);
+void mm_merge_tunnel(struct mm_tunnel_keys *tunnel, const struct mm_line *line);
+int mm_print_tunnel(const struct mm_tunnel_keys *tunnel, char *to, int size);
+bool mm_valid_transport(const struct mm_rules *rules, const char **why);
 
 /* nat.c */
 bool mm_nat_valid(const struct mm_rules *rules, const char **why);

@@ -97,9 +97,11 @@ int main(void)
 			forget_rules(rules);
 			puts("ok");
 		} else if (!strcmp(word, "show")) {
-			for (i = 0; i < rules->count; i++) {
-				char text[1024];
+			char text[1024];
 
+			if (mm_print_tunnel(&rules->tunnel, text, sizeof(text)))
+				printf("%s |", text);
+			for (i = 0; i < rules->count; i++) {
 				mm_print_pair(&rules->pair[i], text, sizeof(text));
 				printf("%s%s", i ? " |" : "", text);
 			}

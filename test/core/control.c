@@ -22,8 +22,13 @@ const char *apply_line(struct mm_rules *rules, const struct mm_line *line)
 	const char *why = NULL;
 	struct mm_pair *pair;
 
-	if (line->verb < MM_VERB_CONFIG || !mm_sets_pair(line))
+	if (line->verb < MM_VERB_CONFIG)
 		return NULL;
+	mm_merge_tunnel(&rules->tunnel, line);
+	if (!mm_sets_pair(line)) {
+		mm_rules_index(rules);
+		return mm_valid_transport(rules, &why) ? NULL : why;
+	}
 	if (line->verb == MM_VERB_INSERT) {
 		if (rules->count == MOST_PAIRS)
 			exit(3);

@@ -31,7 +31,72 @@ static void apply(const struct mm_xlat *x, const u8 *in, unsigned int len, u8 *o
 	*out_len = x->size + len - x->strip;
 }
 
-int packet_out(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
+static int packet_into_tunnel(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len,
+			      u8 *out, unsigned int *out_len, struct mm_answer *answer)
+{
+	u8 *head = shown(in, len, MM_HEAD);
+	struct mm_packet packet = { .head = head, .head_len = min(len, MM_HEAD), .len = len };
+	struct mm_encap e = {};
+	unsigned int limit;
+	int verdict = mm_encap4(rules, &packet, &e);
+
+	free(head);
+	*answer = (struct mm_answer){};
+	if (verdict == MM_XLAT_MORE)
+		return MM_DROP_HEADER;
+	if (verdict)
+		return verdict;
+	limit = min(paths->limit6 - e.size, paths->mtu4);
+	if (e.df && len > limit) {
+		*answer = (struct mm_answer){ true, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, limit };
+		return MM_DROP_TOO_BIG;
+	}
+	memcpy(out, e.header, e.size);
+	memcpy(out + e.size, in, len);
+	*out_len = e.size + len;
+	return MM_XLAT_OK;
+}
+
+static int packet_out_of_tunnel(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len,
+				u8 *out, unsigned int *out_len, struct mm_answer *answer)
+{
+	struct mm_env env = { rules, paths->mtu4, path_mtu6, (void *)paths };
+	u8 *head = shown(in, len, MM_HEAD);
+	struct mm_packet packet = { .head = head, .head_len = min(len, MM_HEAD), .len = len, .cut = paths->cut };
+	struct mm_decap d = {};
+	int verdict = mm_decap6(rules, &packet, &d);
+
+	if (verdict == MM_XLAT_MORE) {
+		free(head);
+		head = shown(in, len, len);
+		packet.head = head;
+		packet.head_len = len;
+		verdict = mm_decap6(rules, &packet, &d);
+	}
+	*answer = d.answer;
+	if (verdict == MM_XLAT_ERROR) {
+		bool learn;
+
+		answer->due = false;
+		free(head);
+		head = shown(in, len, len);
+		verdict = mm_tunnel_error(&env, head, len, out, out_len, &learn);
+	} else if (!verdict) {
+		struct iphdr *iph = (struct iphdr *)out;
+
+		*out_len = len - d.strip;
+		memcpy(out, in + d.strip, *out_len);
+		if (d.mark) {
+			iph->tos = (iph->tos & 0xfc) | d.ecn;
+			iph->check = 0;
+			iph->check = ip_fast_csum(iph, iph->ihl);
+		}
+	}
+	free(head);
+	return verdict;
+}
+
+static int packet_translated_out(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
 	       unsigned int *out_len, struct mm_answer *answer)
 {
 	struct mm_env env = { rules, paths->mtu4, path_mtu6, (void *)paths };
@@ -72,7 +137,7 @@ int packet_out(const struct mm_rules *rules, const struct packet_paths *paths, c
 	return MM_XLAT_OK;
 }
 
-int packet_in(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
+static int packet_translated_in(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
 	      unsigned int *out_len, struct mm_answer *answer)
 {
 	struct mm_env env = { rules, paths->mtu4, path_mtu6, (void *)paths };
@@ -108,6 +173,18 @@ int packet_in(const struct mm_rules *rules, const struct packet_paths *paths, co
 	}
 	free(head);
 	return verdict;
+}
+
+int packet_out(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
+	       unsigned int *out_len, struct mm_answer *answer)
+{
+	return (rules->tunnel.on ? packet_into_tunnel : packet_translated_out)(rules, paths, in, len, out, out_len, answer);
+}
+
+int packet_in(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
+	      unsigned int *out_len, struct mm_answer *answer)
+{
+	return (rules->tunnel.on ? packet_out_of_tunnel : packet_translated_in)(rules, paths, in, len, out, out_len, answer);
 }
 
 static unsigned int from_hex(const char *hex, u8 *to)
@@ -153,6 +230,11 @@ void answer_packet(const struct mm_rules *rules, bool outgoing, char *words)
 		if (answer.due)
 			printf(" icmp %u %u %u", answer.type, answer.code, answer.rest);
 		puts("");
+		return;
+	}
+	/* An error that nobody is to be told of. */
+	if (!out_len) {
+		puts("quiet");
 		return;
 	}
 	printf("%c ", outgoing ? '6' : '4');

@@ -4,6 +4,7 @@
 #define MAPMIN_TEST_PACKET_H
 
 #include "user_space.h"
+#include "core/tunnel.h"
 #include "core/xlat.h"
 
 #define PACKET_MOST 66000

@@ -25,6 +25,10 @@ enum mm_kind {
 	MM_KIND_DEVICE,
 	MM_KIND_FILTER,
 	MM_KIND_PORTS,
+	MM_KIND_TRANSPORT,
+	MM_KIND_HOP_LIMIT,
+	MM_KIND_ENCAP_LIMIT,
+	MM_KIND_CLASS,
 };
 
 enum {
@@ -50,6 +54,10 @@ enum {
 	MM_KEY_NAT_DEVICE,
 	MM_KEY_NAT_FILTER,
 	MM_KEY_NAT_RESERVED,
+	MM_KEY_TRANSPORT,
+	MM_KEY_HOP_LIMIT,
+	MM_KEY_ENCAP_LIMIT,
+	MM_KEY_CLASS,
 	MM_KEYS,
 };
 
@@ -96,6 +104,10 @@ static const struct mm_key {
 	[MM_KEY_NAT_DEVICE] = { "nat.device", MM_KIND_DEVICE },
 	[MM_KEY_NAT_FILTER] = { "nat.filter", MM_KIND_FILTER },
 	[MM_KEY_NAT_RESERVED] = { "nat.reserved", MM_KIND_PORTS },
+	[MM_KEY_TRANSPORT] = { "transport", MM_KIND_TRANSPORT },
+	[MM_KEY_HOP_LIMIT] = { "tunnel.hop-limit", MM_KIND_HOP_LIMIT, 0, 0, 255 },
+	[MM_KEY_ENCAP_LIMIT] = { "tunnel.encap-limit", MM_KIND_ENCAP_LIMIT, 0, 0, 255 },
+	[MM_KEY_CLASS] = { "tunnel.traffic-class", MM_KIND_CLASS, 0, 0, 255 },
 };
 
 static const char *const mm_styles[] = {
@@ -267,6 +279,26 @@ static bool mm_ports(struct mm_word word, struct mm_nat_keys *nat)
 	return true;
 }
 
+/* A number, or a word that says there is none. */
+static bool mm_unless(struct mm_word word, const char *none, u32 most, bool *given, u8 *value)
+{
+	u32 number = 0;
+
+	*given = !mm_equal(word, none);
+	if (*given && !mm_number(word, most, &number))
+		return false;
+	*value = number;
+	return true;
+}
+
+/* Of a hop limit, 0 is none. */
+static bool mm_hop_limit(struct mm_word word, u32 most, u8 *value)
+{
+	bool given;
+
+	return mm_unless(word, "inherit", most, &given, value) && (!given || *value);
+}
+
 static bool mm_value(const struct mm_key *key, struct mm_word word, struct mm_line *line)
 {
 	void *to = (char *)&line->pair + key->at;
@@ -325,6 +357,16 @@ static bool mm_value(const struct mm_key *key, struct mm_word word, struct mm_li
 		return mm_either(word, "address", "endpoint", &line->nat.endpoint_filter);
 	case MM_KIND_PORTS:
 		return mm_ports(word, &line->nat);
+	case MM_KIND_TRANSPORT:
+		return mm_either(word, "translate", "encapsulate", &line->tunnel.on);
+	case MM_KIND_HOP_LIMIT:
+		return mm_hop_limit(word, key->most, &line->tunnel.hop_limit);
+	case MM_KIND_ENCAP_LIMIT:
+		return mm_unless(word, "none", key->most, &line->tunnel.limited,
+				 &line->tunnel.encap_limit);
+	case MM_KIND_CLASS:
+		return mm_unless(word, "inherit", key->most, &line->tunnel.fixed_class,
+				 &line->tunnel.traffic_class);
 	}
 	return false;
 }
@@ -568,4 +610,74 @@ int mm_print_nat(const struct mm_nat_keys *nat, char *to, int size)
 			at += scnprintf(to + at, size - at, "-%u", range->last);
 	}
 	return at;
+}
+
+/* The same as mm_merge, of how the device's packets travel. */
+void mm_merge_tunnel(struct mm_tunnel_keys *tunnel, const struct mm_line *line)
+{
+	if (line->keys & BIT(MM_KEY_TRANSPORT))
+		tunnel->on = line->tunnel.on;
+	if (line->keys & BIT(MM_KEY_HOP_LIMIT))
+		tunnel->hop_limit = line->tunnel.hop_limit;
+	if (line->keys & BIT(MM_KEY_ENCAP_LIMIT)) {
+		tunnel->limited = line->tunnel.limited;
+		tunnel->encap_limit = line->tunnel.encap_limit;
+	}
+	if (line->keys & BIT(MM_KEY_CLASS)) {
+		tunnel->fixed_class = line->tunnel.fixed_class;
+		tunnel->traffic_class = line->tunnel.traffic_class;
+	}
+}
+
+static int mm_print_unless(char *to, int size, const char *key, const char *none, bool given,
+			   u8 value)
+{
+	return given ? scnprintf(to, size, " %s %u", key, value) :
+		       scnprintf(to, size, " %s %s", key, none);
+}
+
+/* The keys of a device's transport in the same way; nothing where all is as if never set. */
+int mm_print_tunnel(const struct mm_tunnel_keys *tunnel, char *to, int size)
+{
+	int at;
+
+	*to = 0;
+	if (!tunnel->on && tunnel->hop_limit == MM_HOP_LIMIT && !tunnel->limited &&
+	    !tunnel->fixed_class)
+		return 0;
+	at = scnprintf(to, size, " transport %s", tunnel->on ? "encapsulate" : "translate");
+	at += mm_print_unless(to + at, size - at, "tunnel.hop-limit", "inherit", tunnel->hop_limit,
+			      tunnel->hop_limit);
+	at += mm_print_unless(to + at, size - at, "tunnel.encap-limit", "none", tunnel->limited,
+			      tunnel->encap_limit);
+	at += mm_print_unless(to + at, size - at, "tunnel.traffic-class", "inherit",
+			      tunnel->fixed_class, tunnel->traffic_class);
+	return at;
+}
+
+/* A tunnel has ends, which an embedded address does not name. */
+static bool mm_valid_end(const struct mm_side *side)
+{
+	return side->style == MM_STYLE_MAP || side->style == MM_STYLE_MAP0 ||
+	       (side->style == MM_STYLE_NONE && side->v6_len == 128);
+}
+
+/* What holds of all pairs of a device together; @why is the key that does not fit. */
+bool mm_valid_transport(const struct mm_rules *rules, const char **why)
+{
+	int i;
+
+	for (i = 0; rules->tunnel.on && i < rules->count; i++) {
+		const struct mm_pair *pair = &rules->pair[i];
+
+		if (pair->has_local && !pair->edge.has_v6 && !mm_valid_end(&pair->local)) {
+			*why = "local.style";
+			return false;
+		}
+		if (pair->has_remote && !mm_valid_end(&pair->remote)) {
+			*why = "remote.style";
+			return false;
+		}
+	}
+	return true;
 }

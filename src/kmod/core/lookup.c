@@ -39,6 +39,7 @@ void mm_rules_init(struct mm_rules *rules, int room)
 	int buckets = mm_buckets(room);
 
 	rules->room = room;
+	rules->tunnel.hop_limit = MM_HOP_LIMIT;
 	rules->local = words;
 	rules->domain = (s16 *)(words + room);
 	rules->by4.next = words + 2 * room;
@@ -137,9 +138,12 @@ void mm_rules_index(struct mm_rules *rules)
 	int i, j, next = MM_ANY_DOMAIN;
 
 	rules->locals = 0;
-	for (i = 0; i < rules->count; i++)
+	for (i = 0; i < rules->count; i++) {
+		rules->pair[i].local.tunnel = rules->tunnel.on;
+		rules->pair[i].remote.tunnel = rules->tunnel.on;
 		if (rules->pair[i].has_local)
 			rules->local[rules->locals++] = i;
+	}
 	/* A pair with a remote side alone is of the domain that the next complete pair has. */
 	for (i = rules->count - 1; i >= 0; i--) {
 		if (rules->pair[i].has_local) {
@@ -183,10 +187,10 @@ int mm_local_to_v6(const struct mm_rules *rules, __be32 v4, struct mm_port port,
 				return -EPERM;
 			*v6 = pair->edge.v6;
 			/*
-			 * An IPv4-prefix CE: every packet embeds its own full address (RFC 7597
-			 * s6).
+			 * An IPv4-prefix CE: every translated packet embeds its own full address
+			 * (RFC 7599 s6); a tunnel has one end.
 			 */
-			if (pair->edge.v4_len < 32)
+			if (pair->edge.v4_len < 32 && !pair->local.tunnel)
 				mm_put_bits(v6, pair->local.style == MM_STYLE_MAP0 ? 72 : 80, 32,
 					    ntohl(v4));
 			return 0;
@@ -323,6 +327,76 @@ int mm_remote_to_v4(const struct mm_rules *rules, const struct in6_addr *v6,
 				return mm_side_to_v4(&rules->pair[at].remote, v6, port, v4);
 			at = rules->by6.next[at];
 		}
+	}
+	return -ENOENT;
+}
+
+/* The pair whose tunnel end on our side is this address, or NULL: it is none of ours. */
+const struct mm_pair *mm_local_end(const struct mm_rules *rules, const struct in6_addr *v6,
+				   int *domain)
+{
+	const struct mm_port any = { .any = true };
+	__be32 unused;
+	int i;
+
+	for (i = 0; i < rules->locals; i++) {
+		const struct mm_pair *pair = &rules->pair[rules->local[i]];
+		const struct mm_side *side = &pair->local;
+
+		*domain = rules->domain[rules->local[i]];
+		if (pair->edge.has_v6) {
+			if (ipv6_addr_equal(&pair->edge.v6, v6))
+				return pair;
+		} else if (side->v6_len && mm_in6(side, v6) &&
+			   (side->style == MM_STYLE_NONE ? side->v6_len == 128 :
+							   !mm_side_to_v4(side, v6, any, &unused))) {
+			return pair;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Whether an IPv4 address and port are ours, by a tunnel end that mm_local_end has found. -ENOENT:
+ * another address. -EPERM: ours, and a port outside the set.
+ */
+int mm_check_local_end(const struct mm_pair *pair, const struct in6_addr *v6, __be32 v4,
+		       struct mm_port port)
+{
+	if (!pair->edge.has_v6)
+		return mm_check_end(&pair->local, v6, v4, port);
+	if (!mm_edge_has4(&pair->edge, v4))
+		return -ENOENT;
+	return port.any || mm_in_set(&pair->edge, port) ? 0 : -EPERM;
+}
+
+/*
+ * Whether a packet from an IPv4 address and port may come from this tunnel end. -ENOENT: no rule
+ * knows the end. -EPERM: it is the end of another address or port (RFC 7597 s8.1).
+ */
+int mm_check_remote_end(const struct mm_rules *rules, const struct in6_addr *v6, __be32 v4,
+			struct mm_port port, int domain)
+{
+	int i;
+
+	for (i = 0; i < rules->by6.lengths; i++) {
+		u8 length = rules->by6.length[i];
+		struct in6_addr prefix;
+		bool found = false;
+		u16 at;
+
+		ipv6_addr_prefix(&prefix, v6, length);
+		at = *mm_bucket6(rules, &prefix, length);
+		while ((at = mm_next6(rules, at, &prefix, length)) != MM_END) {
+			if (mm_of_domain(rules, at, domain)) {
+				if (!mm_check_end(&rules->pair[at].remote, v6, v4, port))
+					return 0;
+				found = true;
+			}
+			at = rules->by6.next[at];
+		}
+		if (found)
+			return -EPERM;
 	}
 	return -ENOENT;
 }

@@ -139,6 +139,9 @@ static void mm_build(const struct mm_side *side, __be32 v4, u16 psid, struct in6
 	struct in6_addr id = {};
 	u64 suffix;
 
+	/* RFC 7597 s6: of a prefix the interface identifier has zeros behind the prefix. */
+	if (side->tunnel)
+		v4 &= mm_mask4(side->v4_len + suffix_len);
 	suffix = ((u64)ntohl(v4) & ((1ULL << (32 - side->v4_len)) - 1)) >> shift;
 	mm_put_bits(&id, at, 32, ntohl(v4));
 	mm_put_bits(&id, at + 32, 16, psid);
@@ -180,8 +183,8 @@ int mm_side_to_v6(const struct mm_side *side, __be32 v4, struct mm_port port,
 		mm_build(side, v4, psid, v6);
 		return 0;
 	case MM_STYLE_NONE:
-		/* One address for one address. */
-		if (side->v4_len != 32 || side->v6_len != 128)
+		/* One address for one address; a tunnel's end is one for all of a prefix. */
+		if (side->v6_len != 128 || (side->v4_len != 32 && !side->tunnel))
 			return -ENOENT;
 		*v6 = side->v6;
 		return 0;
@@ -244,6 +247,28 @@ int mm_side_to_v4(const struct mm_side *side, const struct in6_addr *v6,
 	default:
 		return -ENOENT;
 	}
+}
+
+/*
+ * Whether an IPv6 address in the side's prefix is the tunnel's end of an IPv4 address and port (RFC
+ * 7597 s8.1). -ENOENT: of that of another address. -EPERM: of that of another port, or the end's
+ * own bits are wrong.
+ */
+int mm_check_end(const struct mm_side *side, const struct in6_addr *v6, __be32 v4,
+		 struct mm_port port)
+{
+	int known = min(32, side->v4_len + side->ea_len);
+	__be32 found;
+	int error;
+
+	if (!mm_in4(side, v4))
+		return -ENOENT;
+	if (side->style == MM_STYLE_NONE)
+		return side->v6_len == 128 ? 0 : -ENOENT;
+	error = mm_side_to_v4(side, v6, port, &found);
+	if (error)
+		return error;
+	return (found ^ v4) & mm_mask4(known) ? -ENOENT : 0;
 }
 
 bool mm_in_set(const struct mm_edge *edge, struct mm_port port)

@@ -96,6 +96,7 @@ static int mm_shadow_reserve(struct mm_shadow *shadow, int count)
 	if (old) {
 		rules->debug = old->debug;
 		rules->nat = old->nat;
+		rules->tunnel = old->tunnel;
 		rules->count = old->count;
 		memcpy(rules->pair, old->pair, old->count * sizeof(*old->pair));
 	}
@@ -145,6 +146,7 @@ static int mm_change(struct mm_shadow *shadow, struct mm_line *line)
 	if (line->lowest_mtu)
 		shadow->lowest_mtu = line->lowest_mtu;
 	mm_merge_nat(&rules->nat, line);
+	mm_merge_tunnel(&rules->tunnel, line);
 	if (!mm_sets_pair(line))
 		return 0;
 	if (line->verb == MM_VERB_REMOVE) {
@@ -250,7 +252,8 @@ static int mm_check_all(struct list_head *shadows, struct mm_line *line)
 
 	list_for_each_entry(shadow, shadows, list) {
 		if (shadow->deleted || !shadow->changed ||
-		    mm_nat_valid(shadow->rules, &line->word))
+		    (mm_valid_transport(shadow->rules, &line->word) &&
+		     mm_nat_valid(shadow->rules, &line->word)))
 			continue;
 		line->word_len = strlen(line->word);
 		line->why = "does not fit the other values";
@@ -404,6 +407,8 @@ static int mm_control_show(struct seq_file *seq, void *v)
 			seq_printf(seq, "config %s debug %d\n", name, rules->debug);
 		if (mm->lowest_mtu != IPV6_MIN_MTU)
 			seq_printf(seq, "config %s lowest-ipv6-mtu %u\n", name, mm->lowest_mtu);
+		if (rules && mm_print_tunnel(&rules->tunnel, line, MM_LINE_LEN))
+			seq_printf(seq, "config %s%s\n", name, line);
 		/* config fills the last pair; each insert goes ahead of what is there. */
 		for (i = rules ? rules->count - 1 : -1; i >= 0; i--) {
 			mm_print_pair(&rules->pair[i], line, MM_LINE_LEN);

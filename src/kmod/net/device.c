@@ -11,10 +11,8 @@
 #include "mapmint.h"
 #include "net/skb.h"
 
-/*
- * Room before a packet for what grows: IPv6 less IPv4 header, a Fragment Header, and a link header.
- */
-#define MM_HEADROOM (sizeof(struct ipv6hdr) - sizeof(struct iphdr) + 8 + LL_MAX_HEADER)
+/* Room before a packet for what a tunnel puts there, which is most, and a link header. */
+#define MM_HEADROOM (sizeof(struct ipv6hdr) + 8 + LL_MAX_HEADER)
 
 static int mm_dev_init(struct net_device *dev)
 {

@@ -4,6 +4,7 @@
  *
  *   IPv6 in:  PRE_ROUTING, after defragmentation and before connection tracking: to one of our
  *             MAP addresses.
+ *   IPv4 in:  PRE_ROUTING, after defragmentation: what came out of the tunnel in pieces.
  *   IPv4 out: FORWARD, what is too big is answered while the packet still has the LAN host's own
  *             address and port;
  *             POST_ROUTING, after NAT: what would be cut into IPv4 fragments is translated whole
@@ -20,8 +21,13 @@
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 
+#include "core/tunnel.h"
 #include "mapmint.h"
 #include "net/skb.h"
+
+/* Octets by which an IPv4 packet grows, translated, and at most. */
+#define MM_XLAT_GROWTH (sizeof(struct ipv6hdr) - sizeof(struct iphdr))
+#define MM_MOST_GROWTH (sizeof(struct ipv6hdr) + MM_LIMIT_HEADER)
 
 static unsigned int mm_hook_in6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
@@ -47,11 +53,13 @@ static unsigned int mm_out_limit(const struct sk_buff *skb, const struct nf_hook
 	const struct mm_rules *rules;
 	const struct mm_port none = {};
 	struct in6_addr dst;
+	unsigned int growth;
 
 	rules = rcu_dereference(mm->rules);
-	if (rules && !mm_remote_to_v6(rules, ip_hdr(skb)->daddr, none, MM_ANY_DOMAIN, &dst))
-		limit = min(limit, mm_mtu6(mm, &dst, skb->mark) - 20);
-	return limit;
+	if (!rules || mm_remote_to_v6(rules, ip_hdr(skb)->daddr, none, MM_ANY_DOMAIN, &dst))
+		return limit;
+	growth = rules->tunnel.on ? mm_encap_size(rules) : MM_XLAT_GROWTH;
+	return min(limit, mm_mtu6(mm, &dst, skb->mark) - growth);
 }
 
 static unsigned int mm_hook_forward4(void *priv, struct sk_buff *skb,
@@ -63,7 +71,7 @@ static unsigned int mm_hook_forward4(void *priv, struct sk_buff *skb,
 	 * No IPv6 path is narrower (RFC 8200 s5): the usual small packet needs no look-up. Where
 	 * the IPv4 route's own MTU is less, the stack has answered before us.
 	 */
-	if (!skb_is_gso(skb) && skb->len <= IPV6_MIN_MTU - sizeof(struct iphdr))
+	if (!skb_is_gso(skb) && skb->len <= IPV6_MIN_MTU - MM_MOST_GROWTH)
 		return NF_ACCEPT;
 	if (!state->out || !mm_is_device(state->out) || !(ip_hdr(skb)->frag_off & htons(IP_DF)) ||
 	    IPCB(skb)->frag_max_size)
@@ -97,7 +105,21 @@ static unsigned int mm_hook_post4(void *priv, struct sk_buff *skb,
 	return NF_STOLEN;
 }
 
+static unsigned int mm_hook_whole4(void *priv, struct sk_buff *skb,
+				   const struct nf_hook_state *state)
+{
+	if (!IPCB(skb)->frag_max_size || !mm_is_device(state->in))
+		return NF_ACCEPT;
+	return mm_judge_whole(netdev_priv(state->in), skb);
+}
+
 static const struct nf_hook_ops mm_hooks[] = {
+	{
+		.hook = mm_hook_whole4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP_PRI_CONNTRACK_DEFRAG + 1,
+	},
 	{
 		.hook = mm_hook_in6,
 		.pf = NFPROTO_IPV6,

@@ -9,7 +9,8 @@
 #include "net/skb.h"
 #include "core/xlat.h"
 
-static void mm_count_in(struct mm_dev *mm, unsigned int packets, unsigned int octets)
+static void mm_count_in(struct mm_dev *mm, enum mm_counter which, unsigned int packets,
+			unsigned int octets)
 {
 	struct pcpu_sw_netstats *stats = this_cpu_ptr(mm->dev->tstats);
 
@@ -17,14 +18,14 @@ static void mm_count_in(struct mm_dev *mm, unsigned int packets, unsigned int oc
 	u64_stats_add(&stats->rx_packets, packets);
 	u64_stats_add(&stats->rx_bytes, octets);
 	u64_stats_update_end(&stats->syncp);
-	mm_count_passed(mm, MM_6TO4, packets);
+	mm_count_passed(mm, which, packets);
 }
 
 /*
  * Hands an IPv4 packet to the stack as received on the device; takes it over. @direct: at once,
  * rather than by way of a queue.
  */
-static void mm_deliver(struct mm_dev *mm, struct sk_buff *skb, bool direct)
+void mm_deliver(struct mm_dev *mm, struct sk_buff *skb, bool direct, enum mm_counter which)
 {
 	unsigned int packets = skb_shinfo(skb)->gso_segs ?: 1;
 
@@ -32,7 +33,7 @@ static void mm_deliver(struct mm_dev *mm, struct sk_buff *skb, bool direct)
 	skb->protocol = htons(ETH_P_IP);
 	skb->dev = mm->dev;
 	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
-	mm_count_in(mm, packets, skb->len);
+	mm_count_in(mm, which, packets, skb->len);
 	if (direct)
 		netif_receive_skb(skb);
 	else
@@ -43,7 +44,7 @@ static void mm_deliver(struct mm_dev *mm, struct sk_buff *skb, bool direct)
  * A router's Packet Too Big is about our own path: the route learns it, and later packets are
  * answered by us.
  */
-static void mm_learn_mtu(struct mm_dev *mm, struct sk_buff *skb)
+void mm_learn_mtu(struct mm_dev *mm, struct sk_buff *skb)
 {
 	const struct icmp6hdr *icmp;
 	struct mm_packet packet;
@@ -63,13 +64,28 @@ static void mm_learn_mtu(struct mm_dev *mm, struct sk_buff *skb)
 	__skb_push(skb, at);
 }
 
+/* An error that has been made of another. */
+void mm_finish_error4(struct mm_dev *mm, struct sk_buff *out, const struct sk_buff *of)
+{
+	struct iphdr *iph;
+
+	skb_reset_mac_header(out);
+	skb_reset_network_header(out);
+	skb_set_transport_header(out, sizeof(*iph));
+	iph = ip_hdr(out);
+	__ip_select_ident(mm->net, iph, 1);
+	iph->check = 0;
+	iph->check = ip_fast_csum(iph, 5);
+	out->mark = of->mark;
+	out->priority = of->priority;
+}
+
 /* An error about a packet of ours. */
 static int mm_receive_error(struct mm_dev *mm, const struct mm_rules *rules, struct sk_buff *skb,
 			    bool direct)
 {
 	struct mm_env env = { rules, READ_ONCE(mm->dev->mtu), mm_env_mtu6, mm };
 	struct sk_buff *out;
-	struct iphdr *iph;
 	unsigned int length;
 	int verdict;
 
@@ -88,21 +104,13 @@ static int mm_receive_error(struct mm_dev *mm, const struct mm_rules *rules, str
 	}
 	mm_learn_mtu(mm, skb);
 	skb_put(out, length);
-	skb_reset_mac_header(out);
-	skb_reset_network_header(out);
-	skb_set_transport_header(out, sizeof(*iph));
-	iph = ip_hdr(out);
-	__ip_select_ident(mm->net, iph, 1);
-	iph->check = 0;
-	iph->check = ip_fast_csum(iph, 5);
-	out->mark = skb->mark;
-	out->priority = skb->priority;
+	mm_finish_error4(mm, out, skb);
 	consume_skb(skb);
-	mm_deliver(mm, out, direct);
+	mm_deliver(mm, out, direct, MM_6TO4);
 	return MM_XLAT_OK;
 }
 
-static int mm_receive_segments(struct mm_dev *mm, struct sk_buff *skb, bool direct)
+int mm_receive_segments(struct mm_dev *mm, struct sk_buff *skb, bool direct)
 {
 	struct sk_buff *segment, *next;
 
@@ -158,7 +166,7 @@ static int mm_receive_one(struct mm_dev *mm, const struct mm_rules *rules, struc
 	}
 	if (mm_apply(skb, &x, 0))
 		return MM_DROP_MEMORY;
-	mm_deliver(mm, skb, direct);
+	mm_deliver(mm, skb, direct, MM_6TO4);
 	return MM_XLAT_OK;
 }
 
@@ -169,8 +177,11 @@ static int mm_receive_one(struct mm_dev *mm, const struct mm_rules *rules, struc
 bool mm_receive(struct mm_dev *mm, struct sk_buff *skb, bool direct)
 {
 	const struct mm_rules *rules = rcu_dereference(mm->rules);
-	int verdict = rules ? mm_receive_one(mm, rules, skb, direct) : MM_XLAT_PASS;
+	int verdict = MM_XLAT_PASS;
 
+	if (rules)
+		verdict = rules->tunnel.on ? mm_decapsulate(mm, rules, skb, direct) :
+					     mm_receive_one(mm, rules, skb, direct);
 	if (verdict == MM_XLAT_PASS)
 		return false;
 	if (verdict) {

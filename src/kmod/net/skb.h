@@ -26,6 +26,24 @@ int mm_apply(struct sk_buff *skb, const struct mm_xlat *x, unsigned int room);
 void mm_show(const struct sk_buff *skb, bool cut, struct mm_packet *packet);
 bool mm_show_more(struct sk_buff *skb, struct mm_packet *packet);
 u32 mm_env_mtu6(const struct mm_env *env, const struct in6_addr *dst);
+int mm_send6(struct mm_dev *mm, struct sk_buff *skb, struct dst_entry *route);
+int mm_find_route(struct mm_dev *mm, const struct sk_buff *skb, const struct ipv6hdr *ip6h,
+		  struct dst_entry **route);
+__be32 mm_fragment_id(struct mm_dev *mm, const struct mm_edge *edge);
+void mm_answer4(struct sk_buff *skb, u8 type, u8 code, u32 rest);
+int mm_transmit_segments(struct mm_dev *mm, struct sk_buff *skb);
+
+/* receive.c */
+void mm_deliver(struct mm_dev *mm, struct sk_buff *skb, bool direct, enum mm_counter which);
+void mm_learn_mtu(struct mm_dev *mm, struct sk_buff *skb);
+void mm_finish_error4(struct mm_dev *mm, struct sk_buff *out, const struct sk_buff *of);
+int mm_receive_segments(struct mm_dev *mm, struct sk_buff *skb, bool direct);
+
+/* tunnel_out.c, tunnel_in.c */
+int mm_encapsulate(struct mm_dev *mm, const struct mm_rules *rules, struct sk_buff *skb);
+int mm_decapsulate(struct mm_dev *mm, const struct mm_rules *rules, struct sk_buff *skb,
+		   bool direct);
+unsigned int mm_judge_whole(struct mm_dev *mm, struct sk_buff *skb);
 
 /* Whether a packet, or of a super-packet a segment, has more than @limit octets. */
 static inline bool mm_exceeds(const struct sk_buff *skb, unsigned int limit)

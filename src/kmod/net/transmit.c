@@ -21,7 +21,7 @@
 		     SKB_GSO_DODGY | SKB_GSO_UDP_L4)
 
 /* A socket buffer that is an IPv6 packet now goes where its route says; takes it over. */
-static int mm_send6(struct mm_dev *mm, struct sk_buff *skb, struct dst_entry *route)
+int mm_send6(struct mm_dev *mm, struct sk_buff *skb, struct dst_entry *route)
 {
 	skb_dst_drop(skb);
 	skb_dst_set_noref(skb, route);
@@ -35,8 +35,8 @@ static int mm_send6(struct mm_dev *mm, struct sk_buff *skb, struct dst_entry *ro
 }
 
 /* A route that leads somewhere else than back into us, or why there is none. */
-static int mm_find_route(struct mm_dev *mm, const struct sk_buff *skb, const struct ipv6hdr *ip6h,
-			 struct dst_entry **route)
+int mm_find_route(struct mm_dev *mm, const struct sk_buff *skb, const struct ipv6hdr *ip6h,
+		  struct dst_entry **route)
 {
 	*route = mm_route6(mm, &ip6h->saddr, &ip6h->daddr, skb->mark, ipv6_get_dsfield(ip6h));
 	if (unlikely((*route)->error))
@@ -45,7 +45,7 @@ static int mm_find_route(struct mm_dev *mm, const struct sk_buff *skb, const str
 }
 
 /* RFC 7599 s10.3, RFC 7597 s8.3.3: the low 16 bits are of our set: others share the address. */
-static __be32 mm_fragment_id(struct mm_dev *mm, const struct mm_edge *edge)
+__be32 mm_fragment_id(struct mm_dev *mm, const struct mm_edge *edge)
 {
 	u32 number = atomic_inc_return(&mm->fragment_id);
 
@@ -221,7 +221,7 @@ static int mm_transmit_error(struct mm_dev *mm, const struct mm_rules *rules, st
 	return 0;
 }
 
-static void mm_answer4(struct sk_buff *skb, u8 type, u8 code, u32 rest)
+void mm_answer4(struct sk_buff *skb, u8 type, u8 code, u32 rest)
 {
 	/* A queue may have had the control block since. */
 	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
@@ -237,7 +237,7 @@ static unsigned int mm_piece(struct mm_dev *mm, const struct dst_entry *route, u
 	return min(mtu6, READ_ONCE(mm->lowest_mtu));
 }
 
-static int mm_transmit_segments(struct mm_dev *mm, struct sk_buff *skb)
+int mm_transmit_segments(struct mm_dev *mm, struct sk_buff *skb)
 {
 	struct sk_buff *segment, *next;
 
@@ -338,6 +338,7 @@ void mm_transmit(struct mm_dev *mm, struct sk_buff *skb)
 	rules = rcu_dereference(mm->rules);
 	if (rules)
 		verdict = mm_gso_foreign(skb) ? mm_transmit_segments(mm, skb) :
+			  rules->tunnel.on    ? mm_encapsulate(mm, rules, skb) :
 						mm_transmit_one(mm, rules, skb);
 	rcu_read_unlock();
 	if (!verdict)
