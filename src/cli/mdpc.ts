@@ -1,6 +1,6 @@
 import { parseDeviceName } from "../ip/names.ts";
 import { formatIpv4Prefix, formatIpv6Prefix } from "../ip/text.ts";
-import { chooseBmr, computeCe } from "../map/ce.ts";
+import { chooseBmr, computeCe, whyNoBmr } from "../map/ce.ts";
 import type { CustomerEdge, MapDomain } from "../map/model.ts";
 import { fromOption48879 } from "../provision/option.ts";
 import { parsePrefixes } from "../provision/prefixes.ts";
@@ -95,7 +95,7 @@ export function runMdpc(argv: readonly string[], environment: NodeJS.ProcessEnv,
     for (const rule of domain.rules) {
       const match = chooseBmr([rule], prefixes);
       if (match === undefined) {
-        say(`rule ${formatIpv6Prefix(rule.ipv6Prefix)}: no delegated prefix lies in it`);
+        say(whyNoBmr([rule], prefixes));
         continue;
       }
       if (rule.unusable !== undefined) {
@@ -109,9 +109,7 @@ export function runMdpc(argv: readonly string[], environment: NodeJS.ProcessEnv,
       io.stdout(ruleLine(ce, domain, wan, mss));
       matched++;
     }
-    if (matched === 0) {
-      throw unusable ?? new InputError("PREFIXES", "no rule of the option matches a delegated prefix");
-    }
+    if (matched === 0) throw unusable ?? new InputError("PREFIXES", whyNoBmr(domain.rules, prefixes));
     io.stdout(dmrLine(domain));
     return Exit.ok;
   } catch (error) {

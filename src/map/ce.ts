@@ -16,6 +16,9 @@ export interface CeResult {
   readonly remarks: readonly Remark[];
 }
 
+/** Most prefixes that an error lists. */
+const LISTED = 4;
+
 /** Where an interface identifier begins. */
 const INTERFACE_ID_BITS = 64;
 
@@ -31,6 +34,11 @@ function mapAddress(prefix: Ipv6Prefix, id: bigint): bigint {
   return (prefix.address & ~host) | (id & ones(INTERFACE_ID_BITS) & host);
 }
 
+/** Shortest end-user prefix that has room for the EA bits of a rule, bits. */
+function neededLength(rule: MapRule): number {
+  return rule.ipv6Prefix.length + rule.eaLength;
+}
+
 /** The rule with the longest prefix that holds one of the end-user prefixes (s5: not the first, not the last). */
 export function chooseBmr(
   rules: readonly MapRule[],
@@ -39,15 +47,33 @@ export function chooseBmr(
   let best: { rule: MapRule; endUserPrefix: Ipv6Prefix } | undefined;
   for (const endUserPrefix of endUserPrefixes) {
     for (const rule of rules) {
-      const fits =
-        contains6(rule.ipv6Prefix, endUserPrefix) &&
-        endUserPrefix.length >= rule.ipv6Prefix.length + rule.eaLength;
+      const fits = contains6(rule.ipv6Prefix, endUserPrefix) && endUserPrefix.length >= neededLength(rule);
       if (fits && (best === undefined || rule.ipv6Prefix.length > best.rule.ipv6Prefix.length)) {
         best = { rule, endUserPrefix };
       }
     }
   }
   return best;
+}
+
+function tooShort(rule: MapRule, endUserPrefix: Ipv6Prefix): string {
+  const [have, prefix] = [endUserPrefix, rule.ipv6Prefix].map(formatIpv6Prefix);
+  return `${have} is too short: the rule for ${prefix} has ${rule.eaLength} EA bits and needs /${neededLength(rule)} or longer`;
+}
+
+/** Why no rule is the BMR of any of the prefixes, for a person. */
+export function whyNoBmr(rules: readonly MapRule[], endUserPrefixes: readonly Ipv6Prefix[]): string {
+  for (const rule of rules) {
+    const inside = endUserPrefixes.find((prefix) => contains6(rule.ipv6Prefix, prefix));
+    if (inside !== undefined) return tooShort(rule, inside);
+  }
+  const list = (prefixes: readonly Ipv6Prefix[]) =>
+    prefixes.slice(0, LISTED).map(formatIpv6Prefix).join(", ");
+  const have =
+    endUserPrefixes.length === 0
+      ? "no prefix has been delegated yet"
+      : `the delegated prefixes are ${list(endUserPrefixes)}`;
+  return `no rule matches: ${have}; the rules are for ${list(rules.map((rule) => rule.ipv6Prefix))}`;
 }
 
 /**
@@ -69,12 +95,9 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
       `${formatIpv6Prefix(endUserPrefix)} is not within the rule's ${formatIpv6Prefix(ipv6Prefix)}`,
     );
   }
-  const needed = ipv6Prefix.length + eaLength;
+  const needed = neededLength(rule);
   if (endUserPrefix.length < needed) {
-    throw new InputError(
-      "end-user prefix",
-      `${formatIpv6Prefix(endUserPrefix)} is shorter than the /${needed} that the rule and its ${eaLength} EA bits need`,
-    );
+    throw new InputError("end-user prefix", tooShort(rule, endUserPrefix));
   }
   const subnet = endUserPrefix.length - needed;
   if (eaLength > 0 && subnet > 0 && bits6(endUserPrefix.address, needed, subnet) !== 0n) {
@@ -128,9 +151,6 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
   };
 }
 
-/** Most prefixes an error lists. */
-const LISTED = 4;
-
 /**
  * The CE that a domain and the end-user prefixes lead to, by the BMR with the longest match.
  *
@@ -139,14 +159,7 @@ const LISTED = 4;
 export function findCustomerEdge(domain: MapDomain, endUserPrefixes: readonly Ipv6Prefix[]): CeResult {
   const match = chooseBmr(domain.rules, endUserPrefixes);
   if (match === undefined) {
-    const list = (prefixes: readonly Ipv6Prefix[]) =>
-      prefixes.slice(0, LISTED).map(formatIpv6Prefix).join(", ");
-    const have =
-      endUserPrefixes.length === 0 ? "no prefix has been delegated yet" : `have ${list(endUserPrefixes)}`;
-    throw new InputError(
-      "end-user prefix",
-      `no rule matches: ${have}; rules are for ${list(domain.rules.map((rule) => rule.ipv6Prefix))}`,
-    );
+    throw new InputError("end-user prefix", whyNoBmr(domain.rules, endUserPrefixes));
   }
   return computeCe(match.rule, match.endUserPrefix, { legacyInterfaceId: domain.legacyInterfaceId });
 }

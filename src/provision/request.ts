@@ -62,25 +62,36 @@ function isWhole(value: unknown, low: number, high: number): boolean {
   return Number.isInteger(number) && Number(number) >= low && Number(number) <= high;
 }
 
-const option = (holds: (value: unknown) => boolean, what: string) =>
-  optional(custom((value) => holds(value), `expected ${what}`));
+function option(name: string, what: string, holds: (value: unknown) => boolean) {
+  const found = (value: unknown) =>
+    Array.isArray(value) ? `, not a list: write \`option ${name}\`, not \`list ${name}\`` : "";
+  return optional(custom(holds, (value) => `expected ${what}${found(value)}`));
+}
 
 /** Every option of stock `map`, and ours. Unknown ones (`proto`, `_prefsig`, ...) are left alone. */
 const configSchema = object({
   ...Object.fromEntries(
     Object.entries(numbers).map(([name, [low, high]]) => [
       name,
-      option((value) => isWhole(value, low, high), `a whole number from ${low} to ${high}`),
+      option(name, `a whole number from ${low} to ${high}`, (value) => isWhole(value, low, high)),
     ]),
   ),
   ...Object.fromEntries(
     Object.entries(texts).map(([name, [pattern, what]]) => [
       name,
-      option((value) => typeof value === "string" && pattern.test(value), what),
+      option(name, what, (value) => typeof value === "string" && pattern.test(value)),
     ]),
   ),
-  tunlink: option((value) => typeof value === "string" && isInterfaceName(value), "the name of an interface"),
-  legacymap: option((value) => Object.hasOwn(flags, String(value)), "0 or 1"),
+  tunlink: option(
+    "tunlink",
+    "the name of one interface",
+    (value) => typeof value === "string" && isInterfaceName(value),
+  ),
+  legacymap: option(
+    "legacymap",
+    "0 or 1",
+    (value) => !Array.isArray(value) && Object.hasOwn(flags, String(value)),
+  ),
 });
 
 /** One call of the handler. */

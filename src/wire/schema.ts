@@ -7,14 +7,17 @@ import { $ZodCustom, $ZodObject, $ZodOptional, type $ZodShape, type $ZodType } f
 
 export { type output, safeParse } from "zod/v4/core";
 
-/** What `holds` says it is; `error` is said otherwise. */
-export function custom<T>(holds: (value: unknown) => boolean, error = "not understood"): $ZodType<T> {
+/** A value for which `holds` is true; for any other the message is what `error` says of it. */
+export function custom<T>(
+  holds: (value: unknown) => boolean,
+  error: (value: unknown) => string = () => "not understood",
+): $ZodType<T> {
   const schema: $ZodType = new $ZodCustom({
     type: "custom",
     check: "custom",
     fn: holds,
     abort: true,
-    error: () => error,
+    error: ({ input }) => error(input),
   });
   return schema as $ZodType<T>;
 }

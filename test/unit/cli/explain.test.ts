@@ -99,6 +99,25 @@ describe("explain", () => {
     );
   });
 
+  test.each([
+    ["2001:db8:12::/50", value, "2001:db8::/40", 16, 56],
+    ["2001:db8::/40", value.replace("c000020010", "c000020020"), "2001:db8::/40", 32, 72],
+    // The EA bits reach into the interface identifier: a /64 from an address is too short.
+    ["2001:db8::/64", value.replace("c000020010", "c000020020"), "2001:db8::/40", 32, 72],
+  ])("%s is too short, and how long it has to be", (pd, hex, rule, eaLength, needed) => {
+    const { code, err } = run(hex, "--pd", pd);
+    expect([code, err]).toEqual([
+      1,
+      `error: end-user prefix: ${pd} is too short: the rule for ${rule} has ${eaLength} EA bits and needs /${needed} or longer\n`,
+    ]);
+  });
+
+  test("a prefix outside the rules: which there are", () => {
+    expect(run(value, "--pd", "2001:dead::/56", "--pd", "2001:dead:1::/64").err).toBe(
+      "error: end-user prefix: no rule matches: the delegated prefixes are 2001:dead::/56, 2001:dead:1::/64; the rules are for 2001:db8::/40\n",
+    );
+  });
+
   test("without --pd it says what --pd is for", () => {
     const words =
       "With --pd PREFIX, the IPv6 prefix delegated to the CE, explain tells address and ports too.\n";

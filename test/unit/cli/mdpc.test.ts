@@ -84,6 +84,20 @@ describe("mdpc refuses", () => {
     },
   );
 
+  test.each([
+    [
+      "2001:db8:12::/50,1,2",
+      "2001:db8:12::/50 is too short: the rule for 2001:db8::/40 has 16 EA bits and needs /56 or longer",
+    ],
+    [
+      "2001:dead::/56,1,2",
+      "no rule matches: the delegated prefixes are 2001:dead::/56; the rules are for 2001:db8::/40",
+    ],
+    ["", "no rule matches: no prefix has been delegated yet; the rules are for 2001:db8::/40"],
+  ])("the prefixes %j: which rules there are, and what they need", (PREFIXES, words) => {
+    expect(mdpc(`00${rule}${dmr}`, [], { PREFIXES }).err).toBe(`PREFIXES: ${words}\n`);
+  });
+
   test("options it does not know: exit 2", () => {
     expect(mdpc("00", ["-x"]).code).toBe(2);
   });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { decodeConfig, decodePorts, decodeRequest } from "../../../src/provision/request.ts";
+import { InputError } from "../../../src/wire/errors.ts";
 
 describe("decodeConfig", () => {
   test("what a real netifd hands over, with a key twice", () => {
@@ -47,8 +48,18 @@ describe("decodeConfig", () => {
     ['{"ealen":true}', "ealen: expected a whole number from 0 to 48"],
     ['{"ealen":null}', "ealen"],
     ['{"rule":7}', "rule"],
-  ])("%s is refused naming %s", (json, field) => {
+  ])("%s is rejected naming %s", (json, field) => {
     expect(() => decodeConfig(json)).toThrow(field);
+  });
+
+  test.each([
+    ['{"tunlink":["wan6","wan"]}', "expected the name of one interface", "tunlink"],
+    ['{"tunlink":[]}', "expected the name of one interface", "tunlink"],
+    ['{"ealen":[16]}', "expected a whole number from 0 to 48", "ealen"],
+    ['{"legacymap":["1"]}', "expected 0 or 1", "legacymap"],
+  ])("%s: a list where one value is expected, and what to write instead", (json, expected, name) => {
+    const message = `${name}: ${expected}, not a list: write \`option ${name}\`, not \`list ${name}\``;
+    expect(() => decodeConfig(json)).toThrow(new InputError(name, message.slice(name.length + 2)));
   });
 });
 
