@@ -15,9 +15,10 @@ PKG_NAME:=mapmin
 PKG_VERSION:=0.1.0
 PKG_RELEASE:=1
 
-PKG_MAINTAINER:=The mapmin developers
-PKG_LICENSE:=GPL-2.0-only
-PKG_LICENSE_FILES:=LICENSE
+PKG_MAINTAINER:=The mapmin maintainers <maintainers@users.noreply.r-seed-b6b9a618.example>
+# Ours is the GPL; MIT and ISC are those of the libraries inside the bundle.
+PKG_LICENSE:=GPL-2.0-only MIT ISC
+PKG_LICENSE_FILES:=LICENSE LICENSES/ini LICENSES/zod
 
 # The sources lie outside the package's own directory: without this a change of them would not build anything anew.
 PKG_FILE_DEPENDS:=$(MAPMIN_DIR)
@@ -79,7 +80,7 @@ endef
 define Build/Prepare
 	mkdir -p $(PKG_BUILD_DIR)
 	$(CP) $(MAPMIN_DIR)/src/kmod/. $(PKG_BUILD_DIR)/
-	$(CP) $(MAPMIN_DIR)/LICENSE $(PKG_BUILD_DIR)/
+	$(CP) $(MAPMIN_DIR)/LICENSE $(MAPMIN_DIR)/files/usr/lib/mapmin/LICENSES $(PKG_BUILD_DIR)/
 endef
 
 define Build/Configure
@@ -91,9 +92,10 @@ define Build/Compile
 endef
 
 define Package/map-mdpc/install
-	$(INSTALL_DIR) $(1)/usr/lib/mapmin $(1)/lib/netifd/proto $(1)/usr/sbin
+	$(INSTALL_DIR) $(1)/usr/lib/mapmin/LICENSES $(1)/lib/netifd/proto $(1)/usr/sbin
 	$(INSTALL_DIR) $(1)/etc/odhcp6c.user.d $(1)/etc/hotplug.d/iface
 	$(INSTALL_DATA) $(MAPMIN_DIR)/files/usr/lib/mapmin/mapmin.mjs $(1)/usr/lib/mapmin/
+	$(INSTALL_DATA) $(MAPMIN_DIR)/files/usr/lib/mapmin/LICENSES/* $(1)/usr/lib/mapmin/LICENSES/
 	$(INSTALL_BIN) $(MAPMIN_DIR)/netifd-proto/map.sh $(1)/lib/netifd/proto/
 	$(INSTALL_BIN) $(MAPMIN_DIR)/files/usr/sbin/mdpc $(1)/usr/sbin/
 	$(INSTALL_DATA) $(MAPMIN_DIR)/files/etc/odhcp6c.user.d/mapmin $(1)/etc/odhcp6c.user.d/

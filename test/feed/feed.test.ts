@@ -153,7 +153,10 @@ describe("the packages", () => {
 
   test("a change anywhere in the feed builds anew", () => {
     expect(definitions().get("PKG_FILE_DEPENDS")).toBe(join(top, "clone"));
-    expect(definitions().get("PKG_LICENSE")).toBe("GPL-2.0-only");
+  });
+
+  test("the maintainer is a name and an address", () => {
+    expect(definitions().get("PKG_MAINTAINER")).toMatch(/^[A-Z][\w ]+ <[\w.-]+@[\w.-]+>$/);
   });
 });
 
@@ -180,6 +183,8 @@ describe("what goes on the router", () => {
     expect(install("map-mdpc").files).toEqual([
       "644 /etc/hotplug.d/iface/30-mapmin",
       "644 /etc/odhcp6c.user.d/mapmin",
+      "644 /usr/lib/mapmin/LICENSES/ini",
+      "644 /usr/lib/mapmin/LICENSES/zod",
       "644 /usr/lib/mapmin/mapmin.mjs",
       "755 /lib/netifd/proto/map.sh",
       "755 /usr/sbin/mdpc",
@@ -194,7 +199,11 @@ describe("what goes on the router", () => {
     const building = /^kernel-make M=.*\/build\/linux\/mapmin-0\.1\.0 modules$/m;
     expect(install("map-mdpc").output).not.toMatch(building);
     expect(install("map-mdpc", ["CONFIG_PACKAGE_kmod-mapmint=m"]).output).toMatch(building);
-    expect(readdirSync(join(top, "build/linux/mapmin-0.1.0")).sort()).toEqual(["LICENSE", "mapmint.c"]);
+    expect(readdirSync(join(top, "build/linux/mapmin-0.1.0")).sort()).toEqual([
+      "LICENSE",
+      "LICENSES",
+      "mapmint.c",
+    ]);
   });
 
   test.each(["mdpc", "mapminctl"])("%s gives its arguments to the bundle as they are", (name) => {

@@ -22,5 +22,5 @@ define BuildPackage
 endef
 
 $(info PKG_VERSION=$(PKG_VERSION))
-$(info PKG_LICENSE=$(PKG_LICENSE))
+$(info PKG_MAINTAINER=$(PKG_MAINTAINER))
 $(info PKG_FILE_DEPENDS=$(PKG_FILE_DEPENDS))
