@@ -1,4 +1,4 @@
-/** The options of a command line. The programs come to `parseArgs` by way of this file alone. */
+/** Reads the options of a command line. No other file uses `parseArgs`. */
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { MapminError } from "../wire/errors.ts";

@@ -24,12 +24,12 @@ psidLength and legacy; each may be an option too: --eaLength is --ea-length.
 
 /** RFC 7597 s5.1. */
 const DEFAULT_OFFSET = 6;
-/** Answers written at once, octets. */
+/** Answers are written when there are this many octets of them. */
 const BATCH = 65_536;
 /** Longest line that is read, octets. */
 const LINE_LIMIT = 65_536;
 
-/** What one calculation answers. */
+/** The result of one calculation. */
 export interface CalcAnswer {
   readonly ipv4: string;
   readonly psid: number;
@@ -59,7 +59,7 @@ function number(fields: Fields, name: string, low: number, high: number, otherwi
   return value;
 }
 
-/** One calculation, by the names of the help text. @throws InputError naming the field */
+/** Does one calculation. The fields have the names in the help text. @throws InputError naming the field */
 export function calculate(fields: Fields): CalcAnswer {
   const psidLength = number(fields, "psidLength", 0, 16, 0);
   const { legacy } = fields;

@@ -1,10 +1,10 @@
 /** How many ports of a set are in use, from the kernel's table of flows. */
 
-/** Flows of one protocol, by their port on our address. */
+/** How many ports of our address are in use. */
 export interface PortUse {
   /** Different ports or ids in use, by protocol. */
   readonly used: { readonly tcp: number; readonly udp: number; readonly icmp: number };
-  /** Flows in all. */
+  /** Number of flows. */
   readonly flows: number;
 }
 

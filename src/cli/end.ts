@@ -1,9 +1,9 @@
-/** How a program ends that has thrown. */
+/** What a program prints, and its exit code, when an error ends it. */
 
 import { MapminError } from "../wire/errors.ts";
 import { Exit } from "./io.ts";
 
-/** What is said on standard error, and the exit code. An error that is not a declared one is a bug of ours. */
+/** The text for standard error, and the exit code. An error that we do not declare ourselves is a bug in mapmin. */
 export function endOf(error: unknown, version: string): { readonly text: string; readonly code: number } {
   if (error instanceof MapminError) return { text: `${error.message}\n`, code: Exit.badInput };
   const stack = error instanceof Error ? error.stack : String(error);

@@ -37,7 +37,7 @@ interface Note {
   readonly text: string;
 }
 
-/** Everything there is to say of an input. */
+/** The result of taking one input apart. */
 export interface Explanation {
   readonly form: "value of option 48879" | "series of options" | "options out of a container";
   readonly options: readonly OptionNode[];
@@ -87,8 +87,9 @@ function asSeries(octets: Uint8Array, row: OptionRow): Decoded {
 }
 
 /**
- * A series begins with the code of an option, the value of option 48879 with its flags and the code of a rule or a DMR:
- * the first two octets tell them apart.
+ * The first two octets say what the input is. A series of options begins with the code of an option; the value of
+ * option
+ * 48879 begins with its flags and the code of a rule or a DMR.
  */
 function decode(octets: Uint8Array): Decoded {
   const code = octets.length < 2 ? undefined : new Reader(octets, "").uint(2, "");
@@ -149,7 +150,7 @@ export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanati
       });
     } catch (error) {
       if (!(error instanceof MapminError)) throw error;
-      // The reason why a rule is unusable has been told where it was read.
+      // Why a rule is unusable was already reported when it was decoded.
       if (!findings.errors.some((known) => known === error)) errors.push(note(error));
     }
   }
@@ -215,7 +216,7 @@ function describe(explanation: Explanation, columns: number): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** A tree for programs: names and values, no rows. */
+/** An option as JSON: names and values, without the table's row. */
 function plain(option: OptionNode): object {
   return {
     code: option.row.code,

@@ -7,5 +7,5 @@ export interface Io {
   readonly columns: number;
 }
 
-/** Exit codes of every program in the bundle. A bug of ours ends with that of BSD's sysexits for an internal error. */
+/** Exit codes of every program in the bundle. `bug` is EX_SOFTWARE, the internal error of BSD's sysexits.h. */
 export const Exit = { ok: 0, badInput: 1, usage: 2, bug: 70 } as const;

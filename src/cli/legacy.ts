@@ -1,4 +1,4 @@
-/** `mapminctl -s | -r | -q`: the options of the original, printed as commands for a shell. Runs nothing. */
+/** `mapminctl -s | -r | -q`, the options of the original program. They print shell commands and run nothing. */
 
 import { type DeviceName, parseDeviceName } from "../ip/names.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
@@ -70,7 +70,7 @@ function integer(option: string, text: string | undefined, low: number, high: nu
   return Number(text);
 }
 
-/** What is printed goes into a shell. */
+/** The user pipes what is printed into a shell, so the name must not contain anything special. */
 function device(option: string, text: string | undefined): DeviceName | undefined {
   return text === undefined ? undefined : parseDeviceName(text, option);
 }
@@ -88,7 +88,10 @@ function psidLengthOf(ratio: string | undefined): number {
   return length;
 }
 
-/** A rule for everybody who shares `-A`: the prefix then holds all suffix bits, and the EA bits are the PSID's alone. */
+/**
+ * The rule of all CEs that share the address `-A`: its IPv6 prefix has the IPv4 suffix in it, so the EA bits are the
+ * PSID.
+ */
 function sharedRule(values: Values): MapRule {
   const ipv4Prefix = parseIpv4Prefix(required("-A", values.A));
   const psidLength = psidLengthOf(values.R);
@@ -135,7 +138,7 @@ function startCommands(values: Values): readonly string[] {
   }
   lines.push("sysctl -w net.ipv4.ip_forward=1", "sysctl -w net.ipv6.conf.all.forwarding=1");
   if (values.H === true && lan !== undefined && values.a !== undefined) {
-    // The address of the router is no prefix: its host bits stay.
+    // This is the router's address with its prefix length, so the host bits are kept.
     const { length } = parseIpv4Prefix(values.a);
     const address = parseIpv4Prefix(`${values.a.slice(0, values.a.indexOf("/"))}/32`).address;
     lines.push(`ip addr replace ${formatIpv4(address)}/${length} dev ${lan}`);
@@ -174,7 +177,8 @@ function routeCommands(values: Values): readonly string[] {
     if (prefix.length !== 128) throw new InputError("-P", "expected the border relay's address, with /128");
     return [`ip -6 tunnel change ${DEVICE} remote ${formatIpv6(prefix.address)}`];
   }
-  if (values.E === true) throw new InputError("-E", "the kernel's tunnel has no forwarding rules: -d alone");
+  if (values.E === true)
+    throw new InputError("-E", "the kernel's tunnel has no forwarding rules, so only -r -d is possible");
   const rule = sharedRule(values);
   return [
     control(
@@ -183,7 +187,7 @@ function routeCommands(values: Values): readonly string[] {
   ];
 }
 
-/** -q has no rule to go by: what is loaded tells what has to go. */
+/** -q is given no rule, so it looks up what is loaded for the device and deletes that. */
 const stopCommands: readonly string[] = [
   `iptables -t nat -S POSTROUTING | sed -n 's/^-A \\(.* -o ${DEVICE} .*\\)$/iptables -t nat -D \\1/p' | sh`,
   `iptables -t mangle -S FORWARD | sed -n 's/^-A \\(.* -[io] ${DEVICE} .*\\)$/iptables -t mangle -D \\1/p' | sh`,

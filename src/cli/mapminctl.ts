@@ -16,7 +16,7 @@ mapminctl COMMAND --help tells more.
 
 type Command = (argv: readonly string[], io: Io) => number | Promise<number>;
 
-/** Loaded when asked for: start-up counts on a router. */
+/** A command is loaded only when it is called, because start-up takes time on a router. */
 const commands: { readonly [name: string]: () => Promise<Command> } = {
   explain: async () => (await import("./explain.ts")).runExplain,
   calc: async () => (await import("./calc.ts")).runCalc,

@@ -18,7 +18,7 @@ only if a rule matched.
   -v          tells on standard error what was read
 `;
 
-/** 1500 octets less IPv6 header and TCP header without options, less the 20 that translation adds. */
+/** A packet of 1500 octets without the IPv6 header (40) and the TCP header (20). */
 const DEFAULT_MSS = 1440;
 const DEFAULT_WAN = "wan0";
 const VARIABLE = "OPTION_48879";
@@ -31,10 +31,10 @@ const options = {
   help: { type: "boolean" },
 } as const;
 
-/** What the original printed for one CE, with \`mapminctl\` in place of \`ivictl\` (spec of the lines: docs/router.md). */
+/** The line that the original mdpc printed for one CE, with `mapminctl` in place of `ivictl`. */
 function ruleLine(ce: CustomerEdge, domain: MapDomain, wan: string, mss: number): string {
   const { bmr, portSet } = ce;
-  // LEN = rule length + IPv4 suffix bits: the prefix of all CEs that share this CE's address.
+  // The rule's prefix and the IPv4 suffix: the prefix of all CEs that share this CE's address.
   const suffixBits = 32 - bmr.ipv4Prefix.length;
   const shared = {
     address: ce.endUserPrefix.address,
@@ -53,7 +53,7 @@ function dmrLine(domain: MapDomain): string {
 }
 
 function checkedOptions(values: { w?: string; m?: string; o?: string }) {
-  // What is printed goes into a shell.
+  // The user pipes what is printed into a shell.
   const wan = parseDeviceName(values.w ?? DEFAULT_WAN, "-w");
   const mss = Number(values.m ?? DEFAULT_MSS);
   if (!Number.isInteger(mss) || mss < 536 || mss > 65_495)

@@ -1,4 +1,4 @@
-/** What somebody probably meant by a word that no command and no option has. */
+/** Finds the command or option that a mistyped word probably stands for. */
 
 /** How many letters have to be put in, taken out or replaced to make `b` of `a` (Levenshtein). */
 function distance(a: string, b: string): number {
@@ -14,13 +14,14 @@ function distance(a: string, b: string): number {
   return above[b.length] ?? 0;
 }
 
-/** Case and dashes count for nothing: `--ealength` is near to `--ea-length`. */
+/** Upper case and dashes are ignored: `--ealength` is near to `--ea-length`. */
 function bare(word: string): string {
   return word.replaceAll("-", "").toLowerCase();
 }
 
 /**
- * The word of `known` that is nearest to `word`, or that `word` is the beginning of; undefined when more than a third of
+ * The word of `known` that is nearest to `word`, or that `word` is the beginning of; undefined when more than a third
+ * of
  * the letters would have to change.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {

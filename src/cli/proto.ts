@@ -23,7 +23,7 @@ async function handle(
   try {
     request = decodeRequest(argv);
   } catch (error) {
-    // Bad options have to reach `ifstatus`, or the interface stays pending and nobody knows why.
+    // Report bad options to netifd, or the interface stays pending and `ifstatus` does not say why.
     if (iface === undefined) host.log(argv[1] ?? "", "failed", messageOf(error));
     else await report(iface, argv[1] ?? "", error, host);
     throw error;

@@ -21,7 +21,7 @@ in use, whether its NAT is loaded, and the last error. Exits 0 if all of them ar
 const CONNTRACK_FILE = "/proc/net/nf_conntrack";
 const SUFFIX = ".state";
 
-/** The table of flows, or undefined where neither the kernel's file nor the program is to be had. */
+/** The kernel's table of flows; undefined if there is neither its file nor the program `conntrack`. */
 async function flowTable(): Promise<string | undefined> {
   const file = readText(CONNTRACK_FILE);
   if (file !== undefined) return file;
@@ -174,7 +174,7 @@ function describe(entry: Report): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** Prints what is known of one interface, or of all. */
+/** Prints the state of one interface, or of all. */
 export async function runStatus(argv: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = parseOptions(
     argv,

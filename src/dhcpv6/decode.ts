@@ -1,4 +1,4 @@
-/** Octets to option trees, by the table. A bad option is reported and skipped; its neighbours are kept. */
+/** Decodes octets to trees of options. A bad option is reported and skipped; the options beside it are kept. */
 
 import { type Ipv6Prefix, truncate6 } from "../ip/prefix.ts";
 import { formatIpv4, formatIpv6, formatIpv6Prefix } from "../ip/text.ts";
@@ -18,7 +18,7 @@ import { type Field, findRow, type OptionRow, type Space } from "./options.ts";
 /** Code and length of an option, octets. */
 const HEADER = 4;
 
-/** What went wrong or was forgiven; decoding goes on. */
+/** What was wrong (errors), and what was accepted although it was wrong (remarks). */
 export interface Findings {
   readonly errors: DecodeError[];
   readonly remarks: Remark[];
@@ -69,7 +69,7 @@ function readPortParams(reader: Reader, findings: Findings): PortParams {
   if (wire >= 2 ** psidLength) {
     reader.fail(
       "psid",
-      `0x${wire.toString(16)} is no PSID of ${psidLength} bits, left- or right-aligned`,
+      `0x${wire.toString(16)} is not a PSID of ${psidLength} bits, neither left- nor right-aligned`,
       start + 2,
     );
   }
@@ -143,8 +143,9 @@ function chainFits(reader: Reader): boolean {
 }
 
 /**
- * A prefix that is padded with zero octets, as an ISP sends it: they are skipped to the first place where the chain of
- * options that follows ends where it should.
+ * Some providers send zero octets after a prefix. They are skipped, up to the first place from which the options that
+ * follow
+ * end exactly where their container ends.
  */
 function skipPadding(
   reader: Reader,
@@ -170,7 +171,7 @@ function skipPadding(
   }
 }
 
-/** The value of one option. @throws DecodeError when it cannot be what its row says. */
+/** Decodes the value of one option. @throws DecodeError when the octets do not fit its row */
 export function decodeValue(reader: Reader, row: OptionRow, findings: Findings): OptionNode {
   const offset = reader.position;
   const length = reader.remaining;
@@ -189,7 +190,7 @@ export function decodeValue(reader: Reader, row: OptionRow, findings: Findings):
   }
   const node = { row, path: reader.path, offset, length, fields };
   if (row.encapsulates === undefined) {
-    // S46_DMR has no options inside, yet is padded by the same servers.
+    // S46_DMR contains no options, but the same providers send zero octets after its prefix too.
     if (reader.remaining > 0) skipPadding(reader, row, fields, findings);
     if (reader.remaining > 0) reader.fail("", `${reader.remaining} octets are left over`);
     return { ...node, options: [], unknown: [], unreadable: [] };

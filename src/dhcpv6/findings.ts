@@ -1,4 +1,4 @@
-/** What decoding found, said in few words: a message with 15,000 faults of one kind is one fault to a person. */
+/** Shortens the list of what decoding found: 15,000 faults of one kind are reported as one. */
 
 import type { DecodeError } from "../wire/errors.ts";
 import type { Remark } from "../wire/remark.ts";

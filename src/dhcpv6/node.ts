@@ -17,7 +17,7 @@ export type FieldValue = number | boolean | bigint | Ipv6Prefix | PortParams | r
 export interface FieldNode {
   readonly name: string;
   readonly value: FieldValue;
-  /** As a person reads it. */
+  /** The value as text for a person. */
   readonly text: string;
   readonly meaning: string;
   /** Where it stands in the whole input, octets. */
@@ -25,7 +25,10 @@ export interface FieldNode {
   readonly length: number;
 }
 
-/** An option without a row where it stands: kept, so that what was received can be written again. */
+/**
+ * An option that the table does not have in this place. It is kept, so that all that was received can be written
+ * again.
+ */
 export interface UnknownOption {
   readonly code: number;
   readonly offset: number;
@@ -49,11 +52,11 @@ export interface OptionNode {
   readonly fields: readonly FieldNode[];
   readonly options: readonly OptionNode[];
   readonly unknown: readonly UnknownOption[];
-  /** What was inside and could not be read: whoever needs to know that an option is absent has to look here too. */
+  /** Options inside that could not be decoded. An option is absent only if it is not among these either. */
   readonly unreadable: readonly UnreadableOption[];
 }
 
-/** A field's value by name. @throws RangeError when the row has no such field: a fault of ours. */
+/** A field's value by name. @throws RangeError when the row has no such field, which is a bug */
 export function fieldValue(node: OptionNode, name: string): FieldValue {
   const field = node.fields.find((candidate) => candidate.name === name);
   if (field === undefined) throw new RangeError(`${node.row.name} has no field ${name}`);

@@ -2,7 +2,7 @@
  * THE option table: every MAP option of DHCPv6 is a row. Decoding, encoding, `explain` and the documents read it.
  */
 
-/** Where an option may stand: at the top of a message, or inside another. */
+/** Where an option is valid: at the top of a message, or inside another option. */
 export type Space = "dhcpv6" | "option-48879" | "rule-48879" | "s46-container" | "s46-rule";
 
 /** A field, as it is laid out on the wire. */
@@ -218,7 +218,7 @@ export const optionTable: readonly OptionRow[] = [
   },
 ];
 
-/** The row of a code in a space, or undefined: an option that is not ours. */
+/** The row of a code in a space; undefined for an option that we do not know. */
 export function findRow(space: Space, code: number): OptionRow | undefined {
   return optionTable.find((row) => row.code === code && row.space.includes(space));
 }

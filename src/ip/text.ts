@@ -4,7 +4,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import { InputError } from "../wire/errors.ts";
 import { type Ipv4Prefix, type Ipv6Prefix, truncate4, truncate6 } from "./prefix.ts";
 
-/** How much of a wrong text an error quotes. */
+/** How many characters of a wrong text an error quotes. */
 const QUOTED = 60;
 
 function refuse(what: string, text: string): never {
@@ -22,7 +22,7 @@ export function parseIpv4(text: string): number {
 
 /** RFC 4291 s2.2 text, without zone. @throws InputError */
 export function parseIpv6(text: string): bigint {
-  // isIPv6 takes a zone id, which no prefix has.
+  // isIPv6 accepts a zone id (fe80::1%eth0), which a prefix cannot have.
   if (text.includes("%") || !isIPv6(text)) refuse("IPv6 address", text);
   const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
   let groups = text;
@@ -68,7 +68,9 @@ export function formatIpv4(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join(".");
 }
 
-/** RFC 5952 s4: lower case, no leading zeros, the longest run of two or more zero groups (the first of equals) as `::`. */
+/**
+ * RFC 5952 s4: lower case, no leading zeros, the longest run of two or more zero groups (the first of equals) as `::`.
+ */
 export function formatIpv6(address: bigint): string {
   const groups = Array.from({ length: 8 }, (_, i) => Number((address >> BigInt(112 - 16 * i)) & 0xffffn));
   let best = { start: -1, length: 1 };

@@ -1,4 +1,4 @@
-/** From a domain and the prefixes of a link to what the CE is (RFC 7597 s5.2, s6). */
+/** Computes the CE from a domain and the prefixes of a link (RFC 7597 s5.2, s6). */
 
 import { bits6, contains6, type Ipv6Prefix, ones } from "../ip/prefix.ts";
 import { formatIpv6Prefix } from "../ip/text.ts";
@@ -22,13 +22,15 @@ const LISTED = 4;
 /** Where an interface identifier begins. */
 const INTERFACE_ID_BITS = 64;
 
-/** s6: 16 zero bits, IPv4 (32), PSID (16, right-aligned); the draft's puts one of the zero octets last. */
+/**
+ * s6: 16 zero bits, IPv4 (32), PSID (16, right-aligned). The drafts have only 8 zero bits in front, and 8 at the end.
+ */
 function interfaceId(ipv4: number, psid: number, legacy: boolean): bigint {
   const id = (BigInt(ipv4) << 16n) | BigInt(psid);
   return legacy ? id << 8n : id;
 }
 
-/** The whole address: a prefix longer than 64 overwrites the top of the interface identifier. */
+/** The MAP address. A prefix longer than 64 bits overwrites the first bits of the interface identifier. */
 function mapAddress(prefix: Ipv6Prefix, id: bigint): bigint {
   const host = ones(128 - prefix.length);
   return (prefix.address & ~host) | (id & ones(INTERFACE_ID_BITS) & host);
@@ -39,7 +41,7 @@ function neededLength(rule: MapRule): number {
   return rule.ipv6Prefix.length + rule.eaLength;
 }
 
-/** The rule with the longest prefix that holds one of the end-user prefixes (s5: not the first, not the last). */
+/** The rule with the longest IPv6 prefix that contains one of the end-user prefixes (s5). */
 export function chooseBmr(
   rules: readonly MapRule[],
   endUserPrefixes: readonly Ipv6Prefix[],
@@ -61,7 +63,7 @@ function tooShort(rule: MapRule, endUserPrefix: Ipv6Prefix): string {
   return `${have} is too short: the rule for ${prefix} has ${rule.eaLength} EA bits and needs /${neededLength(rule)} or longer`;
 }
 
-/** Why no rule is the BMR of any of the prefixes, for a person. */
+/** A sentence that says why none of the rules can be the BMR for any of the prefixes. */
 export function whyNoBmr(rules: readonly MapRule[], endUserPrefixes: readonly Ipv6Prefix[]): string {
   for (const rule of rules) {
     const inside = endUserPrefixes.find((prefix) => contains6(rule.ipv6Prefix, prefix));
@@ -79,7 +81,8 @@ export function whyNoBmr(rules: readonly MapRule[], endUserPrefixes: readonly Ip
 /**
  * Computes the CE of an end-user prefix.
  *
- * @throws InputError when the prefix lies outside the rule, is too short for its EA bits, or the port set is impossible;
+ * @throws InputError when the prefix lies outside the rule, is too short for its EA bits, or the port set is
+ * impossible;
  *   the rule's own error when it is unusable.
  */
 export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeOptions): CeResult {
@@ -103,7 +106,7 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
   if (eaLength > 0 && subnet > 0 && bits6(endUserPrefix.address, needed, subnet) !== 0n) {
     remark(
       "nonzero-subnet-bits",
-      `the ${subnet} bits behind the EA bits are not zero; the border relay may compute zeros there`,
+      `the ${subnet} bits behind the EA bits are not zero; the border relay may expect zeros there`,
     );
   }
   const ea = bits6(endUserPrefix.address, ipv6Prefix.length, eaLength);
@@ -111,7 +114,7 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
   // s5.2: o + r < 32 gives an IPv4 prefix, = 32 one address, > 32 one address and q = o - p bits of PSID.
   if (eaLength < suffixBits && !(eaLength === 0 && suffixBits === 0)) {
     if (explicitPsid !== undefined) {
-      remark("psid-discarded", "a PSID was given for a CE that has a whole IPv4 prefix: it is not used");
+      remark("psid-discarded", "a PSID was given, but the CE has a whole IPv4 prefix; the PSID is ignored");
     }
     const address = (ipv4Prefix.address | Number(ea << BigInt(suffixBits - eaLength))) >>> 0;
     const portSet = checkPortSet({ offset: psidOffset, psidLength: 0, psid: 0 });
@@ -132,7 +135,7 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
     if (!same) {
       remark(
         "psid-conflict",
-        `the PSID given, ${explicitPsid.psid} of ${explicitPsid.psidLength} bits, is used, not ${derived.psid} of ${derivedLength} bits from the EA bits`,
+        `PSID ${explicitPsid.psid} of ${explicitPsid.psidLength} bits was given and is used; the EA bits contain another one, ${derived.psid} of ${derivedLength} bits`,
       );
     }
   }
@@ -152,9 +155,9 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
 }
 
 /**
- * The CE that a domain and the end-user prefixes lead to, by the BMR with the longest match.
+ * Computes the CE from the BMR: the rule of the domain that matches an end-user prefix with the longest prefix.
  *
- * @throws InputError when no rule matches, or the CE it gives is impossible.
+ * @throws InputError when no rule matches, or the rule makes an impossible CE.
  */
 export function findCustomerEdge(domain: MapDomain, endUserPrefixes: readonly Ipv6Prefix[]): CeResult {
   const match = chooseBmr(domain.rules, endUserPrefixes);

@@ -1,6 +1,7 @@
 /**
- * The values everything else turns on. All of them are plain data: `dhcpv6/`, `provision/` make them, `map/plan.ts`
- * and the renderers read them.
+ * Rule, domain, port set and CE as plain values. `dhcpv6/` and `provision/` make them; `map/plan.ts` and the
+ * renderers read
+ * them.
  */
 
 import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
@@ -18,24 +19,25 @@ export interface MapRule {
   readonly ipv4Prefix: Ipv4Prefix;
   readonly eaLength: number;
   readonly forward: boolean;
-  /** PSID offset a, 0..15, of the rule (its own port parameters, else the default of its source). */
+  /** PSID offset a, 0..15, from the port parameters, or the default of where the rule came from. */
   readonly psidOffset: number;
-  /** Explicit PSID, when port parameters carried one (k > 0). It wins over EA bits. */
+  /** The PSID in the port parameters, if they have one (k > 0). It is used instead of the one in the EA bits. */
   readonly explicitPsid?: { readonly psidLength: number; readonly psid: number };
   /**
-   * Why this rule gives no CE and forwards nothing, although it can be matched: its port parameters were given and could
-   * not be read. The rule stays in the list, because a shorter one must not take its place as the BMR.
+   * Set if the rule has port parameters that cannot be decoded: then it makes no CE and forwards nothing. The rule
+   * stays
+   * in the list, so that a rule with a shorter prefix does not become the BMR instead.
    */
   readonly unusable?: MapminError;
 }
 
-/** A MAP domain: one container of rules and where everything else goes. */
+/** A MAP domain: its rules, and where packets go that no rule matches. */
 export interface MapDomain {
   readonly transport: Transport;
   readonly rules: readonly MapRule[];
   /** MAP-T: the DMR prefix (RFC 6052 length). MAP-E and lw4o6: absent. */
   readonly dmr?: Ipv6Prefix;
-  /** MAP-E and lw4o6: border relay addresses, first is used. MAP-T: empty. */
+  /** MAP-E and lw4o6: addresses of border relays, of which the first is used. MAP-T: empty. */
   readonly borderRelays: readonly bigint[];
   /** Legacy interface identifier (draft, "MAP0") instead of RFC 7597 s6. */
   readonly legacyInterfaceId: boolean;
@@ -48,11 +50,11 @@ export interface PortSet {
   readonly psid: number;
 }
 
-/** What one CE is, once its BMR met its end-user prefix (RFC 7597 s5.2, s6). */
+/** A CE, computed from its BMR and its end-user prefix (RFC 7597 s5.2, s6). */
 export interface CustomerEdge {
   readonly bmr: MapRule;
   readonly endUserPrefix: Ipv6Prefix;
-  /** The CE's IPv4 address (/32) or prefix (shorter). */
+  /** The CE's IPv4 address (/32), or its prefix (shorter than /32). */
   readonly ipv4: Ipv4Prefix;
   /** a, k, PSID. k = 0: no port restriction. */
   readonly portSet: PortSet;

@@ -1,24 +1,24 @@
-/** The plan: everything that setting one MAP interface up will do, as a value. Pure; renderers and effects come after it. */
+/** The plan: everything that setting up one MAP interface will do, as a value. */
 
 import { type DeviceName, type InterfaceName, parseDeviceName } from "../ip/names.ts";
 import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
 import { SetupError } from "../wire/errors.ts";
 import type { CustomerEdge, MapDomain, MapRule, PortSet, Transport } from "./model.ts";
 
-/** Octets that translation adds: IPv6 header 40 less IPv4 header 20 (RFC 7915 s1.4). */
+/** Octets that translation adds: an IPv6 header of 40 for an IPv4 header of 20 (RFC 7915 s1.4). */
 const TRANSLATION_OVERHEAD = 20;
 /** Octets that encapsulation adds: one IPv6 header (RFC 2473 s7). */
 const ENCAPSULATION_OVERHEAD = 40;
-/** No IPv6 path is narrower (RFC 8200 s5). */
+/** Every IPv6 path carries packets of this size (RFC 8200 s5). */
 const IPV6_MIN_MTU = 1280;
 /** IFNAMSIZ - 1. */
 const DEVICE_NAME_LIMIT = 15;
-/** The B4's own address where a border relay is all there is (RFC 6333 s5.7). */
+/** The IPv4 address of a CE that has a border relay but no rule (RFC 6333 s5.7, the B4). */
 const B4_ADDRESS: Ipv4Prefix = { address: 0xc0000002, length: 32 };
 
-/** What a person or netifd may set beside the rule. */
+/** What the configuration may set besides the rule. */
 export interface PlanOptions {
-  /** IPv4 MTU, octets; without it the link's less the overhead of the transport. */
+  /** IPv4 MTU, octets; if absent, the link's MTU minus the overhead of the transport. */
   readonly mtu?: number;
   /** Hop limit of tunnel packets, 1..255; 64 without it. */
   readonly ttl?: number;
@@ -26,11 +26,11 @@ export interface PlanOptions {
   readonly zone?: string;
   /** Tunnel encapsulation limit: `ignore` or 0..255. */
   readonly encaplimit?: string;
-  /** Ports of the set that NAT leaves alone. */
+  /** Ports of the set that NAT does not use. */
   readonly reservedPorts?: readonly number[];
 }
 
-/** The link the IPv6 packets leave by. */
+/** The interface that the IPv6 packets leave by. */
 export interface Link {
   /** netifd's interface, e.g. `wan6`. */
   readonly iface: InterfaceName;
@@ -38,16 +38,17 @@ export interface Link {
   readonly device: DeviceName | "";
   /** Its MTU, octets. */
   readonly mtu: number;
-  /** An IPv6 address of its own, for a B4. */
+  /** One of its IPv6 addresses, for a B4. */
   readonly address?: bigint;
 }
 
-/** MAP-T: what the kernel's translator is told. */
+/** MAP-T: the configuration of the kernel module's translator. */
 export interface TranslatorPlan {
   readonly legacyInterfaceId: boolean;
   /**
-   * What IPv4 without DF is cut to, as IPv6, octets, 1280..65535: a MAP domain's own MTU is known (RFC 7597 s8.3.1), so it
-   * takes the place of RFC 7915 s4's 1280.
+   * IPv4 packets without DF are cut so that the IPv6 packets have at most this size, octets, 1280..65535. RFC 7915 s4
+   * has
+   * 1280 here; the MTU of a MAP domain is known (RFC 7597 s8.3.1), so larger packets are possible.
    */
   readonly lowestIpv6Mtu: number;
   readonly dmr: Ipv6Prefix;
@@ -55,7 +56,7 @@ export interface TranslatorPlan {
   readonly fmrs: readonly MapRule[];
 }
 
-/** MAP-E and lw4o6: what netifd's tunnel is told. */
+/** MAP-E and lw4o6: the configuration of netifd's tunnel. */
 export interface TunnelPlan {
   readonly local: bigint;
   readonly remote: bigint;
@@ -64,9 +65,9 @@ export interface TunnelPlan {
   readonly fmrs: readonly MapRule[];
 }
 
-/** NAT44 into the port set (RFC 7597 s5.1), and what keeps everything else from leaving. */
+/** NAT44 into the port set (RFC 7597 s5.1); it also keeps packets from other ports from leaving. */
 export interface NatPlan {
-  /** Name of the table that is ours alone, e.g. `mapmin_wan6_4`; `[A-Za-z0-9_]` only. */
+  /** Name of the nftables table, which nobody else uses, e.g. `mapmin_wan6_4`; `[A-Za-z0-9_]` only. */
   readonly table: string;
   /** The MAP device (translator or tunnel) flows leave by. */
   readonly device: DeviceName;
@@ -74,9 +75,9 @@ export interface NatPlan {
   readonly ipv4: Ipv4Prefix;
   /** k = 0: no restriction. */
   readonly portSet: PortSet;
-  /** Ports of the set kept for servers or forwards: never given to a flow by NAT, never rewritten. */
+  /** Ports of the set for servers or port forwards: NAT never gives them to a flow and never changes them. */
   readonly reservedPorts: readonly number[];
-  /** Largest IPv4 packet, octets; the TCP MSS of flows through the device is held to mtu - 40. */
+  /** Largest IPv4 packet, octets; the TCP MSS of flows through the device is limited to mtu - 40. */
   readonly mtu: number;
 }
 
@@ -92,22 +93,24 @@ export interface Plan {
   readonly ce?: CustomerEdge;
   readonly translator?: TranslatorPlan;
   readonly tunnel?: TunnelPlan;
-  /** Absent where the provider does the NAT (no rule at all). */
+  /** Absent if there is no rule: then the provider does the NAT. */
   readonly nat?: NatPlan;
   readonly zone?: string;
 }
 
-/** The name of the MAP device of an interface: OpenWrt's `map-IFACE`, cut to what the kernel takes. */
+/** The name of the MAP device of an interface: OpenWrt's `map-IFACE`, cut to the length that the kernel allows. */
 export function deviceName(iface: InterfaceName): DeviceName {
   return parseDeviceName(`map-${iface}`.slice(0, DEVICE_NAME_LIMIT), "device");
 }
 
-/** The name of the nftables table that is an interface's alone. Injective: `_` doubles, the rest becomes `_xx`. */
+/**
+ * The name of an interface's nftables table, different for each interface: `_` becomes `__`, other characters `_xx`.
+ */
 export function tableName(iface: InterfaceName): string {
   return `mapmin_${iface.replace(/[^A-Za-z0-9]/g, (c) => (c === "_" ? "__" : `_${c.charCodeAt(0).toString(16)}`))}`;
 }
 
-/** Rules to forward by (RFC 7597 s5: F set), the BMR with F included, longest IPv4 prefix first. */
+/** The FMRs: rules with the F flag set (RFC 7597 s5), also the BMR if it has F. Longest IPv4 prefix first. */
 function forwardingRules(domain: MapDomain): readonly MapRule[] {
   return domain.rules
     .filter((rule) => rule.forward && rule.unusable === undefined)
@@ -117,7 +120,8 @@ function forwardingRules(domain: MapDomain): readonly MapRule[] {
 /**
  * Makes the plan of one interface. `ce` is absent only for a domain without rules.
  *
- * @throws SetupError INVALID_RULE when the domain and the link do not give what the transport needs: a DMR and a CE, or a
+ * @throws SetupError INVALID_RULE when the domain and the link do not give what the transport needs: a DMR and a CE,
+ * or a
  * border relay and an address of our own
  */
 export function makePlan(

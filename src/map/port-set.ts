@@ -11,7 +11,9 @@ export const LIMITS = { offset: 15, psidLength: 16, sum: 16 } as const;
 /** An inclusive range of ports. */
 export type PortRange = readonly [low: number, high: number];
 
-/** @throws InputError naming `offset`, `psidlen` or `psid`, when a > 15, k > 16, a + k > 16 or the PSID exceeds k bits. */
+/**
+ * @throws InputError naming `offset`, `psidlen` or `psid`, when a > 15, k > 16, a + k > 16 or the PSID exceeds k bits.
+ */
 export function checkPortSet(set: PortSet): PortSet {
   const whole = (value: number, high: number) => Number.isInteger(value) && value >= 0 && value <= high;
   if (!whole(set.offset, LIMITS.offset))
@@ -36,21 +38,21 @@ function contiguousBits(set: PortSet): number {
   return 16 - set.offset - set.psidLength;
 }
 
-/** The ranges in ascending order; none where k = 0, which restricts nothing. */
+/** The ranges in ascending order. With k = 0 all ports may be used, and the list is empty. */
 export function portRanges(set: PortSet): PortRange[] {
   if (set.psidLength === 0) return [];
   const size = 2 ** contiguousBits(set);
   const base = set.psid * size;
-  // a = 0: one range, nothing left out but port 0, which is never allocated.
+  // a = 0: one range. Only port 0 is left out, because it is never given to a flow.
   if (set.offset === 0) return base === 0 && size === 1 ? [] : [[Math.max(base, 1), base + size - 1]];
-  // A runs from 1, so that the well-known ports are nobody's (s5.1).
+  // A starts at 1, so that nobody gets the well-known ports (s5.1).
   return Array.from({ length: 2 ** set.offset - 1 }, (_, i): PortRange => {
     const low = (i + 1) * 2 ** (16 - set.offset) + base;
     return [low, low + size - 1];
   });
 }
 
-/** How many ports NAT may give out; 65535 where k = 0. */
+/** Number of ports in the set; 65535 with k = 0. */
 export function portCount(set: PortSet): number {
   if (set.psidLength === 0) return 65_535;
   return portRanges(set).reduce((sum, [low, high]) => sum + high - low + 1, 0);

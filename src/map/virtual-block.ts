@@ -1,20 +1,23 @@
 /**
  * The virtual block: one contiguous range of ports that stands for the port set inside the router.
  *
- * Every mapping that kernels offer for source NAT knows one range of ports, and works well only with one: it uses the
- * range nearly to the last port, and keeps a source on its port where it can (RFC 4787 REQ-1). A port set is many
- * ranges. So NAT is given a block of as many ports as the set has, and port i of the block becomes port i of the set
- * on its way out, and back on its way in, outside connection tracking.
+ * The kernel's source NAT works with one range of ports. It uses that range nearly to the last port, and keeps a
+ * source on
+ * its port where it can (RFC 4787 REQ-1). A port set consists of many ranges. So NAT is given one block with as many
+ * ports
+ * as the set has. Outside connection tracking, port i of the block is replaced by port i of the set in outgoing
+ * packets, and
+ * the other way round in incoming packets.
  */
 
 import type { NatPlan } from "./plan.ts";
 import { type PortRange, portRanges } from "./port-set.ts";
 
-/** Ports below are the system's (RFC 6335 s6): source NAT prefers others, and the block holds none. */
+/** Ports below are system ports (RFC 6335 s6). Source NAT avoids them, and the block contains none. */
 const FIRST_USER_PORT = 1024;
 const LAST_PORT = 65_535;
 
-/** What NAT allocates from, and what becomes of it. */
+/** The block, and the ports of the set that it stands for. */
 export interface VirtualBlock {
   /** First port of the block, 1..65535. */
   readonly start: number;
@@ -38,7 +41,7 @@ function allocatablePorts(plan: NatPlan): number[] {
   const reserved = new Set(plan.reservedPorts);
   const ports = setPorts(plan).filter((port) => !reserved.has(port));
   if (plan.portSet.offset > 0) return ports;
-  // a = 0 leaves no port out, so that a set may begin among the system's ports (RFC 7597 s5.1).
+  // With a = 0 no port is excluded, so a set may contain system ports (RFC 7597 s5.1).
   const user = ports.filter((port) => port >= FIRST_USER_PORT);
   return user.length > 0 ? user : ports;
 }
@@ -54,20 +57,23 @@ function gaps(taken: readonly number[]): PortRange[] {
   return found.reverse();
 }
 
-/** Ports of the set that keep their number on the way through: reserved ones, and with a = 0 the system's. Ascending. */
+/** The kept ports, which NAT does not change: reserved ports, and with a = 0 system ports. Ascending. */
 export function keptPorts(plan: NatPlan): number[] {
   const given = new Set(allocatablePorts(plan));
   return setPorts(plan).filter((port) => !given.has(port));
 }
 
 /**
- * Chooses the block. It holds no port that stays untranslated, because two flows would then meet in one port; it may
- * overlap the rest of the set, because all of that is translated. It lies apart from the set and high up where it can,
- * for the eye's sake and away from services of the router.
+ * Chooses the block. It contains no kept port, because then two flows could get the same port. It may overlap the
+ * rest of
+ * the set, because all those ports are replaced. If possible it lies outside the set, so that listings are easy to
+ * read,
+ * and high, away from services of the router.
  *
- * Where untranslated ports leave no stretch as long as the set, the longest is taken, and the set loses the rest.
+ * If the kept ports leave no gap as long as the set, the longest gap is used, and the last ports of the set stay
+ * unused.
  *
- * @returns undefined when there is nothing to allocate from: k = 0, or every port reserved
+ * @returns undefined when there is no port to give: k = 0, or every port is reserved
  */
 export function virtualBlock(plan: NatPlan): VirtualBlock | undefined {
   if (plan.portSet.psidLength === 0) return undefined;

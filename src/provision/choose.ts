@@ -1,4 +1,4 @@
-/** From the options of an interface and its link to a plan, or to an error that a person understands. */
+/** Makes the plan from the options of an interface and its link, or an error that a person understands. */
 
 import type { InterfaceName } from "../ip/names.ts";
 import { findCustomerEdge } from "../map/ce.ts";
@@ -11,7 +11,7 @@ import { decodePorts, type InterfaceConfig } from "./request.ts";
 import { fromRuleText } from "./rule-text.ts";
 import { fromUci } from "./uci.ts";
 
-/** Ethernet's, where the link's own is not to be had. */
+/** The MTU of Ethernet, used if the link's MTU is not known. */
 const DEFAULT_LINK_MTU = 1500;
 
 export interface Provisioned {
@@ -39,7 +39,7 @@ function candidates(
   if (link.passthru === undefined) {
     throw new SetupError(
       "NO_RULE",
-      "no rule: none is configured and the provider's DHCPv6 reply held no option; request it with `option reqopts 48879` on the tunlink, or type the rule in",
+      "there is no rule: none is configured, and the provider's DHCPv6 reply contained no MAP option; request it with `option reqopts '48879'` on the tunlink, or configure the rule",
     );
   }
   return { source: "DHCPv6", found: fromPassthru(link.passthru) };
@@ -63,7 +63,7 @@ export function provision(
     const wanted = config.type ?? config.maptype;
     const usable = found.filter(({ domain }) => wanted === undefined || domain.transport === wanted);
     if (usable.length === 0) {
-      throw new SetupError("NO_RULE", `${source} gave no ${wanted ?? "MAP"} domain`);
+      throw new SetupError("NO_RULE", `${source} contained no ${wanted ?? "MAP"} domain`);
     }
     let refusal: InputError | undefined;
     for (const { domain, remarks } of usable) {
@@ -97,7 +97,7 @@ export function provision(
       cause: refusal,
     });
   } catch (error) {
-    // Whatever is not declared is a bug of ours and must not look like a bad rule.
+    // Any other error is a bug in mapmin and must not be reported as a bad rule.
     if (error instanceof SetupError || !(error instanceof MapminError)) throw error;
     throw new SetupError("INVALID_RULE", error.message, { cause: error });
   }

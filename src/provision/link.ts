@@ -1,4 +1,4 @@
-/** What netifd knows of the link below (`network.interface status` of `tunlink`), decoded. */
+/** Decodes netifd's answer to `network.interface status` of the link (`tunlink`). */
 
 import { type DeviceName, isDeviceName } from "../ip/names.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
@@ -6,7 +6,9 @@ import { parseIpv6 } from "../ip/text.ts";
 import { MapminError } from "../wire/errors.ts";
 import { custom, object, optional, safeParse, text } from "../wire/schema.ts";
 
-/** Longest text taken, characters: options of DHCPv6 as hex come to 131,072. */
+/**
+ * Longest text that is accepted, characters. The DHCPv6 options of one message have up to 131,072 as hexadecimal text.
+ */
 const LONGEST = 200_000;
 const word = text(LONGEST);
 const list = custom<readonly unknown[]>((value) => Array.isArray(value));
@@ -29,7 +31,10 @@ export interface LinkStatus {
   readonly up: boolean;
   /** Empty when netifd gives no name, or one that is not valid. */
   readonly device: DeviceName | "";
-  /** Delegated prefixes first, then the /64 of each address (a /64 from RA may be the end-user prefix). */
+  /**
+   * Delegated prefixes first, then the /64 of each address: a /64 from router advertisements may be the end-user
+   * prefix.
+   */
   readonly prefixes: readonly Ipv6Prefix[];
   /** The first global address, for a B4's tunnel. */
   readonly address?: bigint;
@@ -60,7 +65,7 @@ function isGlobal(address: bigint): boolean {
   return top >> 9n !== 0x7en && top >> 6n !== 0x3fan;
 }
 
-/** Decodes a status; what is not understood counts as absent. */
+/** Decodes a status; parts that cannot be decoded count as absent. */
 export function decodeLinkStatus(value: unknown): LinkStatus {
   const parsed = safeParse(statusSchema, value);
   const status = parsed.success ? parsed.data : {};

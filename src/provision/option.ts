@@ -10,13 +10,13 @@ import type { MapDomain, MapRule, PortParams, Remark } from "../map/model.ts";
 import { DecodeError } from "../wire/errors.ts";
 import { parseHex, Reader } from "../wire/reader.ts";
 
-/** A domain, and what was forgiven or skipped on the way to it. */
+/** A domain, and what was accepted or skipped while decoding it. */
 export interface ProvisionedDomain {
   readonly domain: MapDomain;
   readonly remarks: readonly Remark[];
 }
 
-/** The default PSID offset a of each source. */
+/** The default PSID offset of each source of rules. */
 export const DEFAULT_OFFSET = { option48879: 4, rfc7598: 6, lw4o6: 0 } as const;
 
 function tableRow(space: Space, code: number): OptionRow {
@@ -43,15 +43,18 @@ function prefixOf(value: FieldValue): Ipv6Prefix {
   return value;
 }
 
-/** Port parameters as a rule or a container gives them: none, usable ones, or the reason why a CE may not be made. */
+/** The port parameters of a rule or a container: none, usable ones, or the reason why no CE may be made. */
 interface GivenPortParams {
   readonly params?: PortParams;
   readonly unusable?: DecodeError;
 }
 
 /**
- * The port parameters inside an option. Those that were given and cannot be read count as unusable, because without
- * them the CE would take ports of other subscribers; so does a rest of the series in which they may be hidden.
+ * The port parameters inside an option. If they are present but cannot be decoded, the rule is unusable, because
+ * without
+ * them the CE would use ports of other customers. The same holds if a part of the series, which may contain them,
+ * cannot
+ * be decoded.
  */
 function portParamsIn(node: OptionNode, row: OptionRow): GivenPortParams {
   const lost = node.unreadable.find(({ code }) => code === undefined || code === row.code);
@@ -69,14 +72,14 @@ function portParamsIn(node: OptionNode, row: OptionRow): GivenPortParams {
   return params === undefined ? {} : { params };
 }
 
-/** What port parameters make of a rule. */
+/** The fields of a rule that follow from port parameters. */
 function portFields(
   { params, unusable }: GivenPortParams,
   defaultOffset: number,
 ): Pick<MapRule, "psidOffset" | "explicitPsid" | "unusable"> {
   return {
     psidOffset: params?.offset ?? defaultOffset,
-    // k = 0 in port parameters: no PSID, but the offset counts.
+    // k = 0: there is no PSID, but the offset is used.
     ...(params === undefined || params.psidLength === 0
       ? {}
       : { explicitPsid: { psidLength: params.psidLength, psid: params.psid } }),
@@ -133,7 +136,7 @@ function domain48879(node: OptionNode): MapDomain {
     const given = own.params === undefined && own.unusable === undefined ? ofAll : own;
     return ruleOf(rule, given, DEFAULT_OFFSET.option48879);
   });
-  // draft s6: none or two discard the whole option.
+  // draft s6: without a DMR, or with two, the whole option is ignored.
   const dmrNode = one(node, "MAP_DMR");
   const dmr = prefixOf(fieldValue(dmrNode, "dmr"));
   const common = { rules, legacyInterfaceId: false };
@@ -179,7 +182,7 @@ export function holdsDomain(node: OptionNode): boolean {
   return node.row.encapsulates !== undefined;
 }
 
-/** A broken option beside a good one is worth a remark, not a failure. */
+/** A broken option beside a good one is reported as a remark, and is not an error. */
 function asRemarks(findings: Findings): readonly Remark[] {
   const skipped = summarizeErrors(
     findings.errors,
@@ -196,13 +199,13 @@ function asRemarks(findings: Findings): readonly Remark[] {
 export function fromOption48879(hex: string): ProvisionedDomain {
   const findings: Findings = { errors: [], remarks: [] };
   const node = decodeValue(new Reader(parseHex(hex, "OPTION_48879"), "OPTION_48879"), ROW_48879, findings);
-  // The reason that something inside was unreadable says more than its absence.
+  // Why the DMR cannot be decoded is more useful than the message that it is missing.
   const [first] = findings.errors;
   if (first !== undefined && children(node, "MAP_DMR").length === 0) throw first;
   return { domain: domain48879(node), remarks: asRemarks(findings) };
 }
 
-/** RFC 8026 s1.4.1: containers in the order that the provider prefers; those not named come last. */
+/** RFC 8026 s1.4.1: the containers in the provider's order of preference; those that it does not name come last. */
 function byPriority(options: readonly OptionNode[]): readonly OptionNode[] {
   const priority = options.find((option) => option.row.code === CODE_PRIORITY);
   if (priority === undefined) return options;
@@ -225,7 +228,7 @@ export function fromPassthru(hex: string): readonly ProvisionedDomain[] {
   const domains: MapDomain[] = [];
   for (const option of byPriority(options)) {
     if (!holdsDomain(option)) continue;
-    // Vendor options may be anything: only those with a rule or a DMR of ours count.
+    // Other vendors use option 17 too. It is ours only if it contains a rule or a DMR.
     if (option.row.code === CODE_VENDOR && option.options.length === 0) continue;
     try {
       domains.push(domainOf(option));

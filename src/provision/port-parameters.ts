@@ -4,18 +4,19 @@ import type { MapRule } from "../map/model.ts";
 import { checkPortSet } from "../map/port-set.ts";
 import { InputError } from "../wire/errors.ts";
 
-/** Each checked for its own range: `psidlen` 0..16, `psid` 0..65535. */
+/** Already checked: `psidlen` is 0..16, `psid` 0..65535. */
 export interface WrittenPortParameters {
   readonly psidlen: number | undefined;
   readonly psid: number | undefined;
 }
 
 /**
- * The explicit PSID of a rule, or none where the EA bits say all there is to say. `psidlen` 0 is what stock configurations
- * and odhcp6c write for "not given".
+ * The explicit PSID of a rule, or none if the PSID follows from the EA bits. Existing configurations and odhcp6c write
+ * `psidlen` 0 for "not given".
  *
- * @throws InputError naming the option when one was given that cannot be used: without it the CE would take ports of
- *   other subscribers.
+ * @throws InputError naming the option when one was given that cannot be used. Ignoring it is not possible: the CE
+ * would
+ *   use ports of other customers.
  */
 export function explicitPsid(
   { psidlen, psid }: WrittenPortParameters,
@@ -29,7 +30,7 @@ export function explicitPsid(
     throw new InputError("psid", `PSID ${psid} does not fit psidlen 0, which says that there is no PSID`);
   }
   const suffixBits = 32 - rule.ipv4Prefix.length;
-  // RFC 7597 s5.2: q, the EA bits that the IPv4 suffix leaves to the PSID.
+  // RFC 7597 s5.2: q, the EA bits behind the IPv4 suffix, which are the PSID.
   const derivedLength = rule.eaLength - suffixBits;
   if (derivedLength < 0) {
     throw new InputError(
@@ -40,7 +41,7 @@ export function explicitPsid(
   if (derivedLength > 0 && derivedLength !== psidlen) {
     throw new InputError(
       "psidlen",
-      `${psidlen} does not agree with ealen: ${rule.eaLength} EA bits less ${suffixBits} of the IPv4 address leave ${derivedLength} for the PSID`,
+      `${psidlen} does not agree with ealen: ${rule.eaLength} EA bits minus ${suffixBits} bits of the IPv4 address leave ${derivedLength} bits for the PSID`,
     );
   }
   if (psid === undefined) {

@@ -1,4 +1,4 @@
-/** What odhcp6c puts into the environment of its script. */
+/** The delegated prefixes that odhcp6c puts into the environment of its script. */
 
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { parseIpv6Prefix } from "../ip/text.ts";

@@ -1,10 +1,10 @@
-/** What netifd hands the handler, decoded: argv and the interface's JSON. */
+/** Decodes netifd's call of the handler: its arguments, and the interface's options as JSON. */
 
 import { type InterfaceName, isInterfaceName, parseInterfaceName } from "../ip/names.ts";
 import { InputError } from "../wire/errors.ts";
 import { custom, object, optional, safeParse } from "../wire/schema.ts";
 
-/** What netifd asks for. */
+/** The calls that netifd makes. */
 export const actions = ["setup", "teardown", "renew"] as const;
 export type HandlerAction = (typeof actions)[number];
 
@@ -24,7 +24,7 @@ const numbers = {
 const ANY_TEXT = /^.{0,4096}$/s;
 const SHORT = "text of at most 4,096 characters";
 
-/** Options that are text: what they must look like, and that in words. */
+/** Options that are text: the pattern, and its description for an error. */
 const texts = {
   maptype: [ANY_TEXT, SHORT],
   type: [ANY_TEXT, SHORT],
@@ -56,7 +56,9 @@ export type InterfaceConfig = { readonly [option in NumberOption]?: number } & {
   readonly [option in TextOption]?: string;
 } & { readonly tunlink?: InterfaceName; readonly legacymap?: boolean };
 
-/** netifd types options as declared, but add_dynamic passes what it was given: a number may come as text. */
+/**
+ * netifd converts configured options to the declared type, but not those given to add_dynamic: a number may be text.
+ */
 function isWhole(value: unknown, low: number, high: number): boolean {
   const number = typeof value === "string" && /^\d{1,10}$/.test(value) ? Number(value) : value;
   return Number.isInteger(number) && Number(number) >= low && Number(number) <= high;
@@ -68,7 +70,7 @@ function option(name: string, what: string, holds: (value: unknown) => boolean) 
   return optional(custom(holds, (value) => `expected ${what}${found(value)}`));
 }
 
-/** Every option of stock `map`, and ours. Unknown ones (`proto`, `_prefsig`, ...) are left alone. */
+/** The options of OpenWrt's package `map`, and our own. Others (`proto`, `_prefsig`, ...) are ignored. */
 const configSchema = object({
   ...Object.fromEntries(
     Object.entries(numbers).map(([name, [low, high]]) => [
@@ -105,7 +107,7 @@ export interface HandlerRequest {
 export function decodeConfig(json: string): InterfaceConfig {
   let value: unknown;
   try {
-    // Duplicate keys occur (`mtu` twice); the last one wins, and they are equal.
+    // netifd sends some keys twice (`mtu`), with equal values; the last one is used.
     value = JSON.parse(json);
   } catch (error) {
     throw new InputError(
@@ -151,6 +153,6 @@ export function decodeRequest(argv: readonly string[]): HandlerRequest {
   if (known === undefined)
     throw new InputError("action", `expected ${actions.join(", ")}, found "${action ?? ""}"`);
   const name = parseInterfaceName(iface ?? "", "interface");
-  // Teardown must work with whatever is configured: its state is what setup wrote.
+  // Teardown must work even if the options are wrong: it uses the state file that setup wrote.
   return { action: known, iface: name, config: known === "teardown" ? {} : decodeConfig(json ?? "") };
 }

@@ -1,4 +1,4 @@
-/** Rules in words, as odhcp6c gives them (`MAPE`, `MAPT`, `LW4O6`) and stock `map` takes them in the option `rule`. */
+/** Decodes rules in odhcp6c's text form (`MAPE`, `MAPT`, `LW4O6`), which the option `rule` accepts too. */
 
 import { EA_LENGTH_LIMIT, RFC6052_LENGTHS } from "../dhcpv6/options.ts";
 import { type Ipv6Prefix, truncate4, truncate6 } from "../ip/prefix.ts";
@@ -14,10 +14,10 @@ const TRANSPORTS: readonly Transport[] = ["map-t", "map-e", "lw4o6"];
 const TEXT_LIMIT = 4_096;
 const RULE_LIMIT = 64;
 
-/** The words of one rule by key; later ones win, as in the shell. */
+/** The words of one rule by key. If a key occurs twice the last one is used, as in a shell script. */
 type Words = ReadonlyMap<string, string>;
 
-/** @throws InputError unless `name` names a transport */
+/** @throws InputError when `name` is not a transport */
 export function parseTransport(name: string, field = "type"): Transport {
   const found = TRANSPORTS.find((transport) => transport === name);
   if (found === undefined)
@@ -62,7 +62,7 @@ function need(words: Words, key: string): string {
   return value;
 }
 
-/** A number that may be left out. */
+/** A number that may be missing. */
 function optionalNumber(words: Words, key: string, high: number): number | undefined {
   const value = words.get(key);
   return value === undefined ? undefined : parseNumber(value, key, 0, high);
@@ -86,7 +86,7 @@ function ruleOf(words: Words, transport: Transport): MapRule {
   return { ...rule, ...explicitPsid(written, rule) };
 }
 
-/** What `rule` leaves open and the interface's options may say. */
+/** Options of the interface that are used where the rule text does not say it. */
 export interface RuleDefaults {
   readonly maptype?: string | undefined;
   readonly type?: string | undefined;
@@ -94,7 +94,7 @@ export interface RuleDefaults {
 }
 
 /**
- * The domain of a rule text: rules separated by blanks, each of comma-separated `key=value` words.
+ * Decodes a rule text to a domain: rules separated by blanks, each a list of `key=value` separated by commas.
  *
  * @throws InputError naming the word
  */
@@ -106,7 +106,7 @@ export function fromRuleText(text: string, defaults: RuleDefaults = {}): readonl
   const words = rules.map(wordsOf);
   const named = words.map((word) => word.get("type")).find((type) => type !== undefined);
   const transport = parseTransport(named ?? defaults.type ?? defaults.maptype ?? "map-e");
-  // The border relay and the DMR stand with each rule; the first one counts.
+  // Each rule may have the border relay and the DMR; the first one is used.
   const first = (key: string) =>
     words.map((word) => word.get(key)).find((value) => value !== undefined && value !== "");
   const domain: MapDomain = {

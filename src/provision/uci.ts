@@ -1,4 +1,4 @@
-/** A domain from the options of stock `map`: one rule typed by hand. */
+/** Makes a domain from the options of `/etc/config/network`: one rule that somebody typed. */
 
 import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { truncate4, truncate6 } from "../ip/prefix.ts";
@@ -9,7 +9,7 @@ import { DEFAULT_OFFSET, type ProvisionedDomain } from "./option.ts";
 import { explicitPsid } from "./port-parameters.ts";
 import { parseDmr, parseNumber, parseTransport } from "./rule-text.ts";
 
-/** The options that make a rule; numbers have been checked for their own range. */
+/** The options that make a rule. The range of each number is already checked. */
 export interface UciRule {
   readonly type?: string | undefined;
   readonly maptype?: string | undefined;
@@ -30,7 +30,7 @@ function need<T>(value: T | undefined, field: string, why: string): T {
   return value;
 }
 
-/** `address` or `address/length`: the length may be an option of its own. */
+/** `address` or `address/length`. Without a length, another option has it. */
 function split(
   text: string,
   length: number | undefined,

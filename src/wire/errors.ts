@@ -2,13 +2,13 @@
  * Every error that we declare. Its class tells whose fault it is:
  *
  *     MapminError
- *       DecodeError   the peer's: octets from the network that are not what they should be
+ *       DecodeError   the sender's: octets from the network that are malformed
  *       InputError    the person's or the program's that configured or called us
- *       UsageError    (cli/arguments) theirs, too: a command line that fits no program
- *       SetupError    nobody's alone: what is given does not lead to a customer edge
- *       EffectError   the world's: a program, a file, a device or netifd did not do what it was asked to
+ *       UsageError    (cli/arguments) theirs too: a command line that no program accepts
+ *       SetupError    nobody's in particular: rule, prefix and link do not make a customer edge
+ *       EffectError   the router's: a program, a file, a device or netifd failed
  *
- * Whatever else is thrown (TypeError, RangeError ...) is a bug of ours and is never reported as bad input.
+ * Any other error (TypeError, RangeError, ...) is a bug in mapmin and is never reported as bad input.
  */
 
 /** The root of every declared error. `cause` is the error below it, where there is one. */
@@ -23,7 +23,7 @@ export class MapminError extends Error {
   }
 }
 
-/** Octets that are not what they should be. */
+/** Malformed octets. */
 export class DecodeError extends MapminError {
   override readonly name = "DecodeError";
   /** Where in the structure, e.g. `OPTION_48879/MAP_RULE[0]/ea-len`. */
@@ -40,7 +40,7 @@ export class DecodeError extends MapminError {
   }
 }
 
-/** A value that somebody typed or configured and that cannot be. */
+/** A typed or configured value that is not possible. */
 export class InputError extends MapminError {
   override readonly name = "InputError";
   /** The option, field or variable. */
@@ -54,17 +54,17 @@ export class InputError extends MapminError {
   }
 }
 
-/** A setup that cannot succeed as things are: `code` is what netifd shows, the message is for a person. */
+/** A setup that cannot succeed now. netifd shows `code`; the message is for a person. */
 export class SetupError extends MapminError {
   override readonly name = "SetupError";
 }
 
-/** A program, file, device or ubus object did not do what it was asked to. */
+/** A program, a file, a device or a call over ubus failed. */
 export class EffectError extends MapminError {
   override readonly name = "EffectError";
   /** The command line, the file, or the ubus call that failed. */
   readonly subject: string;
-  /** Why, in its own words. */
+  /** Its own error text. */
   readonly why: string;
   /** The status that ubus answered with. */
   readonly status: number | undefined;
@@ -77,7 +77,7 @@ export class EffectError extends MapminError {
   }
 }
 
-/** The message of whatever was thrown. */
+/** The message of anything that can be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,4 @@
-/** A bounds-checked view of octets that knows where in the whole input, and in which structure, it stands. */
+/** Reads octets, checks bounds, and knows the offset in the whole input and the path in the structure. */
 
 import { DecodeError, InputError } from "./errors.ts";
 
@@ -6,7 +6,7 @@ export class Reader {
   readonly #octets: Uint8Array;
   readonly #end: number;
   #position: number;
-  /** Where in the structure, for errors. */
+  /** The place in the structure, for errors. */
   readonly path: string;
 
   constructor(octets: Uint8Array, path: string, start = 0, end = octets.length) {
@@ -51,7 +51,7 @@ export class Reader {
     return this.#octets.subarray(start, start + count);
   }
 
-  /** A reader of the next `count` octets alone, which are passed over here. @throws DecodeError when cut short */
+  /** A reader for the next `count` octets only; this reader goes on behind them. @throws DecodeError when cut short */
   slice(count: number, path: string, field: string): Reader {
     const start = this.#take(count, field);
     return new Reader(this.#octets, path, start, start + count);
@@ -66,14 +66,16 @@ export class Reader {
 /**
  * Octets from hexadecimal digits, two each, without separators.
  *
- * @throws InputError with the position of the first digit that is none, counted from 0, or when half an octet is left.
+ * @throws InputError with the position, from 0, of the first character that is not a digit, or if the number of
+ * digits is
+ *   odd.
  */
 export function parseHex(text: string, field = "hex"): Uint8Array {
   const wrong = text.search(/[^0-9a-fA-F]/);
   if (wrong >= 0) {
     throw new InputError(
       field,
-      `${JSON.stringify(text[wrong])} at position ${wrong} is no hexadecimal digit`,
+      `${JSON.stringify(text[wrong])} at position ${wrong} is not a hexadecimal digit`,
     );
   }
   if (text.length % 2 !== 0) throw new InputError(field, `${text.length} digits are not whole octets`);

@@ -1,4 +1,4 @@
-/** Something the input got wrong that we could still read (spec: the tolerances), or that a person should know. */
+/** Something wrong in the input that we accepted, or something that a person should know. */
 export interface Remark {
   /** Stable code, e.g. "padded-prefix", "right-aligned-psid", "psid-conflict", "nonzero-subnet-bits". */
   readonly code: string;

@@ -1,6 +1,7 @@
 /**
- * The three schemas that input from netifd and from our own files is decoded by, of zod's core: `zod/mini` would bring
- * along twice what they need, and a router's flash is small.
+ * The three kinds of schema that decode input from netifd and from our own files. They use zod's core: with
+ * `zod/mini` the
+ * bundle would contain twice as much of zod, and a router's flash is small.
  */
 
 import { $ZodCustom, $ZodObject, $ZodOptional, type $ZodShape, type $ZodType } from "zod/v4/core";
@@ -26,7 +27,7 @@ export function optional<T extends $ZodType>(innerType: T): $ZodOptional<T> {
   return new $ZodOptional({ type: "optional", innerType }) as $ZodOptional<T>;
 }
 
-/** An object; keys that it does not name are left out of what comes of it. */
+/** An object with these keys; other keys are left out of the result. */
 export function object<T extends $ZodShape>(shape: T): $ZodObject<T> {
   return new $ZodObject({ type: "object", shape }) as $ZodObject<T>;
 }

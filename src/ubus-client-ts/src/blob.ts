@@ -1,4 +1,4 @@
-/** Blob attributes: `u32 id_len`, data, zero padding to 4 octets. Both layers above are made of them. */
+/** Blob attributes: `u32 id_len`, data, zero padding to 4 octets. ubus messages and blobmsg fields consist of them. */
 
 import { BlobError } from "./errors.ts";
 
@@ -21,8 +21,9 @@ export interface BlobAttribute {
 }
 
 /**
- * The attributes of a blob as ubusd walks them: the first one whose length or padding does not lie inside ends the walk
- * without an error.
+ * The attributes of a blob. As in ubusd, an attribute whose length or padding reaches beyond the blob ends the list
+ * without
+ * an error.
  */
 export function* attributesOf(bytes: Buffer): Generator<BlobAttribute> {
   for (let at = 0; at + BLOB_HEADER <= bytes.length; ) {

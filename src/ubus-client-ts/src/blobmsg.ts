@@ -1,4 +1,4 @@
-/** blobmsg, the typed and named fields that ubus carries, to and from values of JSON's kinds. */
+/** blobmsg, the typed and named fields in ubus messages: encoding and decoding of values like those of JSON. */
 
 import { align4, BLOB_HEADER, BlobWriter, EXTENDED, LENGTH_MASK } from "./blob.ts";
 import { BlobError } from "./errors.ts";
@@ -18,7 +18,7 @@ export const BlobType = {
 
 export type BlobTypeName = keyof typeof BlobType;
 
-/** A number of a type that its value alone would not give. Made by {@link int8} and its siblings. */
+/** A number with a type of its own choice. Made by {@link int8}, {@link int16} and so on. */
 export class TypedNumber {
   readonly type: number;
   readonly value: number | bigint;
@@ -39,7 +39,7 @@ export const int64 = (value: number | bigint): TypedNumber => new TypedNumber(Bl
 /** Any number, whole ones too. */
 export const double = (value: number): TypedNumber => new TypedNumber(BlobType.double, value);
 
-/** What can be encoded. A field that is undefined is left out, as in JSON. */
+/** A value that can be encoded. A field that is undefined is left out, as in JSON. */
 export type BlobValue =
   | null
   | boolean
@@ -55,9 +55,11 @@ export interface BlobTable {
 }
 
 /**
- * What decoding gives. int8 becomes a boolean; int16 and int32 signed numbers (`>>> 0` gives an unsigned id back); int64
- * a number where that is exact, else a bigint; strings are cut at their first NUL, and octets that are not UTF-8 become
- * U+FFFD.
+ * A decoded value. int8 becomes a boolean. int16 and int32 become signed numbers (`>>> 0` makes an id unsigned
+ * again). int64
+ * becomes a number if a number can hold it exactly, otherwise a bigint. Strings end at their first NUL, and octets
+ * that are
+ * not UTF-8 become U+FFFD.
  */
 export type Decoded = null | boolean | number | bigint | string | Decoded[] | DecodedTable;
 
@@ -65,7 +67,10 @@ export interface DecodedTable {
   [name: string]: Decoded;
 }
 
-/** Deepest nesting of arrays and tables either way; the C tools' JSON parser stops there too. */
+/**
+ * Deepest nesting of arrays and tables, when encoding and when decoding. The JSON parser of the C tools has the same
+ * limit.
+ */
 const MAX_DEPTH = 32;
 
 /** Octets of each integer type. */
@@ -79,9 +84,10 @@ const INTEGER_SIZE: Readonly<Record<number, number>> = {
 const NAME_LENGTH_MAX = 0xffff;
 
 /**
- * Fields as DATA and SIGNATURE hold them. Whole numbers become int32 if they fit, else int64, else (beyond int64)
- * double; fractions double; booleans int8: what the C tools make of JSON.
- * @throws BlobError for what blobmsg cannot hold.
+ * Encodes fields as in the attributes DATA and SIGNATURE. A whole number becomes int32 if it fits, otherwise int64,
+ * otherwise
+ * double; a fraction becomes double; a boolean becomes int8. The C tools convert JSON in the same way.
+ * @throws BlobError for a value that blobmsg cannot hold.
  */
 export function encodeTable(table: BlobTable): Buffer {
   const writer = new BlobWriter();
@@ -116,7 +122,7 @@ function writeField(writer: BlobWriter, name: string, value: BlobValue, depth: n
   };
   const integer = (type: number, number: number | bigint): void => {
     const bits = (INTEGER_SIZE[type] ?? 0) * 8;
-    if (typeof number === "number" && !Number.isInteger(number)) refuse(`${number} is no integer`);
+    if (typeof number === "number" && !Number.isInteger(number)) refuse(`${number} is not a whole number`);
     const big = BigInt(number);
     if (big < -(1n << BigInt(bits - 1)) || big >= 1n << BigInt(bits))
       refuse(`${number} exceeds ${bits} bits`);
@@ -135,7 +141,7 @@ function writeField(writer: BlobWriter, name: string, value: BlobValue, depth: n
   if (value === null) put(BlobType.null);
   else if (typeof value === "boolean") integer(BlobType.int8, value ? 1 : 0);
   else if (typeof value === "string") {
-    // C readers end the string there; half a value is worse than none.
+    // A C program would see the string end at the NUL, and use half of the value.
     if (value.includes("\0")) refuse("NUL in a string");
     put(BlobType.string, () => writer.text(value));
   } else if (typeof value === "bigint" || Number.isInteger(value)) {
@@ -171,8 +177,8 @@ export interface BlobField {
 }
 
 /**
- * Fields between two offsets. Attributes without the extended bit are no fields and are passed over, as libubus does.
- * @throws BlobError where a length, a name or the padding does not lie inside.
+ * The fields between two offsets. Attributes without the extended bit are not fields and are skipped, as in libubus.
+ * @throws BlobError when a length, a name or the padding reaches beyond the end.
  */
 export function* fieldsOf(bytes: Buffer, from = 0, to = bytes.length): Generator<BlobField> {
   for (let start = from; start < to; ) {
@@ -198,8 +204,8 @@ export function* fieldsOf(bytes: Buffer, from = 0, to = bytes.length): Generator
 }
 
 /**
- * Fields as a table. Of two of the same name the first counts, as for libubus' parser.
- * @throws BlobError for anything that is not well-formed, types unknown included.
+ * Decodes fields to a table. If a name occurs twice the first field is used, as in libubus.
+ * @throws BlobError for malformed fields and for unknown types.
  */
 export function decodeTable(bytes: Buffer): DecodedTable {
   return readTable(bytes, 0, bytes.length, 0);

@@ -1,6 +1,7 @@
 /**
- * A small ubusd for tests and laboratories: the same protocol on a socket of its own. It keeps ubusd's order of checks
- * and its limits, so that what works here works there; it has no ACL files and no `ubus monitor`.
+ * A small ubusd for tests: the same protocol on a socket of its own. It checks requests in ubusd's order and has
+ * ubusd's
+ * limits, so that a program that works with the broker works with ubusd. It has no ACL files and no `ubus monitor`.
  */
 
 import { randomInt } from "node:crypto";
@@ -18,10 +19,10 @@ import {
   wrapPayload,
 } from "./messages.ts";
 
-/** Ids below are ubusd's own. */
+/** ubusd uses the ids below this for itself. */
 const FIRST_ID = 1_024;
 
-/** Octets queued for a client beyond which ubusd drops messages to it. */
+/** If more octets than this wait for a client, ubusd drops messages to it. */
 const QUEUE_LIMIT = MAX_BLOB;
 
 /** Who is behind a connection. */
@@ -31,7 +32,7 @@ export interface Credentials {
   readonly group: string;
 }
 
-/** What access control is asked; uid 0 is never asked about. */
+/** A question to access control. uid 0 may do everything, so there is no question about it. */
 export interface AccessRequest {
   readonly who: Credentials;
   readonly kind: "access" | "publish" | "subscribe" | "listen" | "send";
@@ -43,9 +44,12 @@ export interface AccessRequest {
 
 export interface BrokerOptions {
   readonly path: string;
-  /** Who has just connected; Node cannot ask the kernel. Undefined disconnects, as for a uid without a passwd entry. */
+  /**
+   * Says who has connected, since Node cannot ask the kernel. Undefined disconnects the client, as ubusd does for an
+   * unknown uid.
+   */
   credentials?(): Credentials | undefined;
-  /** Whether to permit it. Without it, as without ACL files, only uid 0 may do anything. */
+  /** Access control. Without it only uid 0 may do anything, as with ubusd without ACL files. */
   acl?(request: AccessRequest): boolean;
 }
 
@@ -78,10 +82,10 @@ interface Client {
   send(message: Buffer): void;
 }
 
-/** A status to answer with, or undefined when the answer comes later or from somebody else. */
+/** The status to answer with; undefined when the answer comes later, or from another client. */
 type Outcome = number | undefined;
 
-/** @throws Error of the system when the socket cannot be made. */
+/** @throws the error of the operating system when the socket cannot be made. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const bus = new Bus(options);
   const sockets = new Set<Socket>();
@@ -98,7 +102,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     server.once("error", reject);
     server.listen(options.path, resolve);
   });
-  // Everybody may connect; access control is asked for each request.
+  // Every user may connect; access control decides about each request.
   chmodSync(options.path, 0o666);
   return {
     close: () =>
@@ -229,7 +233,7 @@ class Bus {
     try {
       message = encodeMessage(MessageType.INVOKE, seq, client.id, forwarded);
     } catch {
-      // With user and group it exceeds what the owner would read; nobody answers, as when the owner dies.
+      // With the names of user and group the message is too long for the owner. Nobody answers, as when the owner dies.
       return;
     }
     object.owner.send(message);
@@ -428,7 +432,7 @@ class Bus {
   }
 }
 
-/** The fields of one table among others, as they came. */
+/** The encoded fields of one table of a list. */
 function rawTable(bytes: Buffer, name: string): Buffer {
   for (const field of fieldsOf(bytes)) {
     if (field.name === name) return bytes.subarray(field.data, field.end);

@@ -1,4 +1,4 @@
-/** The calling side of ubus: look up, call, send events. What serves and listens is {@link UbusClient}. */
+/** Looks up objects, calls methods and sends events. {@link UbusClient} can also listen and offer objects. */
 
 import { existsSync } from "node:fs";
 import {
@@ -14,16 +14,16 @@ import { UbusError, UbusStatus } from "./errors.ts";
 import type { Frame } from "./framer.ts";
 import { type Attributes, EVENT_OBJECT, MessageType } from "./messages.ts";
 
-/** Where ubusd listens: today's path and that of older systems. */
+/** Paths of the socket of ubusd: the current one, and the one of older systems. */
 export const SOCKET_PATHS = ["/var/run/ubus/ubus.sock", "/var/run/ubus.sock"] as const;
 
-/** As the `ubus` command waits. */
+/** Timeout of the command `ubus`, ms. */
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 export interface CallerOptions {
   /** Socket of ubusd; otherwise the first of {@link SOCKET_PATHS} that exists. */
   readonly path?: string;
-  /** ms that requests wait for their answer unless they say otherwise; 30,000 if not given. */
+  /** Timeout of requests that set none, ms; 30,000 if not given. */
   readonly timeoutMs?: number;
 }
 
@@ -34,14 +34,14 @@ export interface CallOptions {
 /** An object as LOOKUP describes it. */
 export interface UbusObject {
   readonly path: string;
-  /** Until it is registered again, which gives it another one. */
+  /** Changes when the object is registered again. */
   readonly id: number;
   readonly type: number;
   /** Arguments and their types by method. */
   readonly methods: Readonly<Record<string, Readonly<Record<string, BlobTypeName>>>>;
 }
 
-/** Calls methods of others; it does not come back by itself when the connection is lost. */
+/** Calls methods. It does not reconnect when the connection is lost. */
 export class UbusCaller {
   protected readonly options: CallerOptions;
   /** Object ids by path, as last looked up. */
@@ -98,7 +98,7 @@ export class UbusCaller {
     try {
       return await invoke(known);
     } catch (error) {
-      // Either the method says so, or the object has been registered again since and has another id.
+      // Either the method answers NOT_FOUND, or the object has another id because it was registered again.
       if (typeof object === "number" || (error as UbusError).status !== UbusStatus.NOT_FOUND) throw error;
       this.#ids.delete(object);
       const id = await this.lookupId(object);
@@ -123,7 +123,7 @@ export class UbusCaller {
     await this.invoke(EVENT_OBJECT, "send", encodeTable({ id: event, data }), `send ${event}`);
   }
 
-  /** Round trip to ubusd. */
+  /** Sends ubusd a message and waits for the answer. */
   async ping(options: CallOptions = {}): Promise<void> {
     await this.request({ type: MessageType.PING, attributes: {}, what: "ping", ...options });
   }
@@ -147,7 +147,7 @@ export class UbusCaller {
     if (this.closed) this.connection.close();
   }
 
-  /** A message that answers no request: somebody who only calls has no objects. */
+  /** Handles a message that is not an answer. A caller has no objects, so it ignores it. */
   protected message(_frame: Frame, _attributes: Attributes): void {}
 
   protected lost(_cause: Error | undefined): void {}
@@ -184,7 +184,7 @@ export class UbusCaller {
 
   protected async lookupId(path: string): Promise<number> {
     const found = (await this.lookup(path)).find((object) => object.path === path);
-    // STATUS 0 with no DATA is how ubusd hides an object from who may not access it.
+    // STATUS 0 without DATA: ubusd hides the object, because this user may not access it.
     if (!found) throw new UbusError(UbusStatus.PERMISSION_DENIED, `lookup ${path}`);
     return found.id;
   }

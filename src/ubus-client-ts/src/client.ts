@@ -1,4 +1,7 @@
-/** A ubus client: calls, events, subscriptions and objects of its own, all of which outlive a restart of ubusd. */
+/**
+ * A ubus client: calls, events, subscriptions and objects of its own. With `reconnect` they survive a restart of
+ * ubusd.
+ */
 
 import {
   type BlobTable,
@@ -18,13 +21,16 @@ const RECONNECT_FIRST_MS = 100;
 const RECONNECT_MAX_MS = 5_000;
 
 export interface ConnectOptions extends CallerOptions {
-  /** Connect again when the connection is lost, and register everything anew. The first connection is not retried. */
+  /** Reconnect when the connection is lost, and register everything again. The first connection is tried once only. */
   readonly reconnect?: boolean;
   /** A connection was lost; calls fail with CONNECTION_FAILED until `onReconnect`. */
   onDisconnect?(cause: Error | undefined): void;
-  /** Connected again, with everything registered that could be. */
+  /** Called after reconnecting. What could be registered again is registered. */
   onReconnect?(): void;
-  /** What went wrong where nobody waits: in a callback, in a malformed event, at registering anew. Warns by default. */
+  /**
+   * Called with an error that no request waits for: of a callback, a malformed event, or registering again. Default: a
+   * warning.
+   */
   onError?(error: unknown): void;
 }
 
@@ -39,20 +45,21 @@ export interface Caller {
 }
 
 /**
- * Answers a call with one object, with none (STATUS alone), or by throwing: an error with a numeric `status`, or that
- * number itself, is sent as the status; anything else as UNKNOWN_ERROR.
+ * Answers a call: with an object, or with nothing (only the status is sent), or with an error. A thrown error with a
+ * numeric
+ * `status`, or a thrown number, is sent as the status; any other as UNKNOWN_ERROR.
  */
 export type MethodHandler = (args: DecodedTable, call: Caller) => Answer | Promise<Answer>;
 
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return statement is the usual one.
 type Answer = BlobTable | undefined | void;
 
-/** A method, with its arguments if `ubus -v list` shall show them; ubus does not check them. */
+/** A method. `args` is what `ubus -v list` shows; ubus does not check it. */
 export type Method =
   | MethodHandler
   | { readonly args: Readonly<Record<string, BlobTypeName>>; readonly call: MethodHandler };
 
-/** An object of ours on the bus. */
+/** An object that this client offers. */
 export interface ServedObject {
   readonly path: string;
   /** Changes when ubusd restarts; 0 while it is not registered. */
@@ -62,12 +69,12 @@ export interface ServedObject {
 }
 
 export interface Registered {
-  /** Stops it. Resolves once ubusd has forgotten it, or cannot know of it any more. */
+  /** Ends it. Resolves when ubusd has deleted it, or the connection is lost. */
   close(): Promise<void>;
 }
 
 export interface SubscribeOptions {
-  /** The object went away; the subscription is made again when one of that path appears. */
+  /** Called when the object is removed. The client subscribes again when an object with this path appears. */
   onLost?(): void;
 }
 
@@ -78,12 +85,12 @@ export interface NotifyAnswer {
   readonly status: number;
 }
 
-/** Anything that has an object id with ubusd. */
+/** Something that ubusd gave an object id. */
 interface Registration {
   readonly path: string | undefined;
   readonly signature: Buffer | undefined;
   id: number;
-  /** What is left to do once the object has its id. */
+  /** Called when the object has its id. */
   attach(): Promise<void>;
   invoked(attributes: Attributes, frame: Frame): void;
   subscribed: boolean;
@@ -107,7 +114,8 @@ export class UbusClient extends UbusCaller {
   }
 
   /**
-   * Listens to events by exact name, by prefix (`ubus.object.*`) or all (`*`). One's own events are not heard.
+   * Listens to events by exact name, by prefix (`ubus.object.*`) or all (`*`). The client does not receive its own
+   * events.
    * @throws UbusError PERMISSION_DENIED if access control says so.
    */
   async listen(pattern: string, heard: (data: DecodedTable, event: string) => void): Promise<Registered> {
@@ -127,8 +135,9 @@ export class UbusClient extends UbusCaller {
   }
 
   /**
-   * Subscribes to an object's notifications, and again whenever it is registered anew.
-   * @throws UbusError NOT_FOUND if there is none now, or access control hides it; INVALID_ARGUMENT for one's own.
+   * Subscribes to an object's notifications, and subscribes again whenever the object is registered again.
+   * @throws UbusError NOT_FOUND if there is no such object, or access control hides it; INVALID_ARGUMENT for an own
+   * object.
    */
   async subscribe(
     object: string,
@@ -148,7 +157,7 @@ export class UbusClient extends UbusCaller {
         try {
           await this.#attach(registration, target);
         } catch (error) {
-          // After a reconnection the target may come later than we do; the watch will tell.
+          // After a restart of ubusd the object may be registered later than we are. The event of that is watched for.
           if (first || (error as UbusError).status !== UbusStatus.NOT_FOUND) throw error;
         }
         first = false;
@@ -158,15 +167,15 @@ export class UbusClient extends UbusCaller {
         if (!noReply) this.#reply(seq, peer, { objId: registration.id, status: UbusStatus.OK });
       },
     };
-    // Who may not listen gets notifications all the same, only not again after the target's restart.
+    // A user who may not listen to events gets notifications too, but not after the object was registered again.
     this.#watch ??= this.listen("ubus.object.add", ({ path }) => this.#appeared(path)).catch(() => undefined);
     await this.#watch;
     return this.#add(registration);
   }
 
   /**
-   * Serves an object.
-   * @throws UbusError INVALID_ARGUMENT if the path is taken or access control refuses it.
+   * Offers an object.
+   * @throws UbusError INVALID_ARGUMENT if the path is taken or access control rejects it.
    */
   async addObject(path: string, methods: Readonly<Record<string, Method>>): Promise<ServedObject> {
     const handlers = new Map(
@@ -187,15 +196,16 @@ export class UbusClient extends UbusCaller {
     return registration;
   }
 
-  /** Takes an object off the bus. Resolves as well when the connection is lost meanwhile. */
+  /** Removes an object. Also resolves when the connection is lost meanwhile. */
   async removeObject(object: ServedObject): Promise<void> {
     await this.#remove(object as unknown as Registration);
   }
 
   /**
-   * Notifies the subscribers of an object of ours. With `timeoutMs` they are asked to answer, and their answers
-   * returned; otherwise it is sent and that is all.
-   * @throws UbusError CONNECTION_FAILED while not connected, NOT_FOUND for an object removed.
+   * Notifies the subscribers of one of our objects. With `timeoutMs` it waits for their answers and returns them;
+   * without it,
+   * it sends the notification and does not wait.
+   * @throws UbusError CONNECTION_FAILED while not connected, NOT_FOUND for an object that was removed.
    */
   async notify(
     object: ServedObject,
@@ -207,7 +217,7 @@ export class UbusClient extends UbusCaller {
     const { timeoutMs } = options;
     const attributes = { objId: object.id, method: type, data: encodeTable(data) };
     if (timeoutMs === undefined) {
-      // With NO_REPLY ubusd answers nothing but errors: seq 0 is nobody's.
+      // With NO_REPLY ubusd answers only errors. No request has seq 0, so they are ignored.
       this.connected(what).send(MessageType.NOTIFY, 0, 0, { ...attributes, noReply: true }, what);
       return [];
     }
@@ -264,7 +274,7 @@ export class UbusClient extends UbusCaller {
       }
       for (const registration of [...this.#registrations]) {
         if (!this.connection) return;
-        // One that cannot be had again, its path taken meanwhile, must not cost the others theirs.
+        // If one cannot be registered again, because its path is taken, the others still are.
         await this.#register(registration).catch((error) => this.#error(error));
       }
       if (this.connection) this.#guard(() => this.options.onReconnect?.());
@@ -283,7 +293,7 @@ export class UbusClient extends UbusCaller {
       type: MessageType.ADD_OBJECT,
       attributes: { ...(path !== undefined && { objPath: path }), ...(signature && { signature }) },
       what: `add object ${path ?? ""}`,
-      // At once: the first call may lie in the same chunk.
+      // At once, because the first call may be in the same chunk of data.
       onData: ({ objId = 0 }) => {
         registration.id = objId;
         this.#byId.set(objId, registration);
@@ -303,7 +313,7 @@ export class UbusClient extends UbusCaller {
     registration.id = 0;
     if (!this.#byId.delete(id)) return;
     const request = { type: MessageType.REMOVE_OBJECT, attributes: { objId: id }, what: "remove object" };
-    // Whatever goes wrong, the object is gone: with the connection, or with ubusd.
+    // Even after an error the object is gone: the connection or ubusd has ended.
     await this.request(request).catch(() => undefined);
   }
 
@@ -342,7 +352,7 @@ export class UbusClient extends UbusCaller {
     { method = "", data, noReply, user, group }: Attributes,
     { seq, peer }: Frame,
   ): Promise<void> {
-    // The connection the call came by: after a reconnection seq and peer are somebody else's.
+    // Answer on the connection that the call came from. After reconnecting, seq and peer would belong to another call.
     const connection = this.connection;
     const reply = (type: number, attributes: Attributes) => {
       if (!noReply && connection === this.connection) this.#reply(seq, peer, { objId, ...attributes }, type);
@@ -365,12 +375,12 @@ export class UbusClient extends UbusCaller {
     try {
       this.connection?.send(type, seq, peer, attributes);
     } catch (error) {
-      // The connection is closing: whoever asked will not hear of it, as with any peer that dies.
+      // The connection is closing, so the caller gets no answer, as from any program that dies.
       if (!(error instanceof UbusError)) throw error;
     }
   }
 
-  /** Runs what may be the caller's code; its errors must not end the stream. */
+  /** Runs a callback. Its errors must not end the connection. */
   #guard(run: () => void): void {
     try {
       run();
@@ -393,7 +403,7 @@ function argumentsOf(data: Buffer | undefined): DecodedTable {
   throw new UbusError(UbusStatus.INVALID_ARGUMENT);
 }
 
-/** The status that a thrown value stands for, if it does. */
+/** The status in a thrown value, if it has one. */
 function statusOf(thrown: unknown): number | undefined {
   const status = (thrown as { status?: unknown } | null | undefined)?.status ?? thrown;
   return typeof status === "number" && Number.isInteger(status) && status >= 0 ? status : undefined;

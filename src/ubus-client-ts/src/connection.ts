@@ -1,26 +1,26 @@
-/** One connection to ubusd: the socket, HELLO, and requests waiting for their STATUS. */
+/** One connection to ubusd: the socket, the greeting HELLO, and the requests that wait for their STATUS. */
 
 import { connect, type Socket } from "node:net";
 import { UbusError, UbusFrameError, UbusStatus } from "./errors.ts";
 import { type Frame, Framer } from "./framer.ts";
 import { type Attributes, decodeAttributes, encodeMessage, MessageType } from "./messages.ts";
 
-/** Longest delay that setTimeout takes, ms. */
+/** Longest delay that setTimeout accepts, ms. */
 const TIMEOUT_MAX = 0x7fff_ffff;
 
-/** A request to ubusd or through it. */
+/** A request to ubusd, or to an object through ubusd. */
 export interface Request {
   readonly type: number;
-  /** Header peer: the object called, or 0. Answers repeat it. */
+  /** The header field `peer`: the id of the called object, or 0. Answers repeat it. */
   readonly peer: number;
   readonly attributes: Attributes;
   /** ms until the request fails with TIMEOUT; Infinity waits for ever. */
   readonly timeoutMs: number;
   /** For the text of errors. */
   readonly what: string;
-  /** Called for each DATA as it arrives, before messages behind it are looked at. */
+  /** Called for each DATA message when it arrives, before the next message is read. */
   onData?(attributes: Attributes): void;
-  /** Called for a STATUS; true keeps the request open for more of them. */
+  /** Called for a STATUS message; returns true if more of them follow. */
   onStatus?(attributes: Attributes, peer: number): boolean;
 }
 
@@ -32,11 +32,11 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** What a connection tells its owner. */
+/** Callbacks of a connection. */
 export interface ConnectionOwner {
-  /** A message that answers no request. */
+  /** Called for a message that is not an answer to a request. */
   message(frame: Frame, attributes: Attributes): void;
-  /** The connection is gone, by whichever side. Its requests have been rejected. */
+  /** Called when either side has closed the connection. Its requests have been rejected. */
   closed(cause: Error | undefined): void;
 }
 
@@ -49,8 +49,8 @@ export class Connection {
   id = 0;
 
   /**
-   * @param timeoutMs For ubusd's HELLO; it never greets a uid that has no passwd entry, but disconnects it.
-   * @throws UbusError CONNECTION_FAILED, with its cause.
+   * @param timeoutMs How long to wait for ubusd's HELLO. ubusd disconnects a uid without a passwd entry instead.
+   * @throws UbusError CONNECTION_FAILED, whose `cause` says why.
    */
   static open(path: string, timeoutMs: number, owner: ConnectionOwner): Promise<Connection> {
     return new Promise((resolve, reject) => {
@@ -77,9 +77,9 @@ export class Connection {
 
   private constructor(path: string, owner: ConnectionOwner) {
     const framer = new Framer((frame) => {
-      // What follows the frame that made us close is nobody's.
+      // We have closed because of a frame; the frames behind it are ignored.
       if (this.#cause) return;
-      // ubusd ignores the version, libubus takes none but 0.
+      // ubusd ignores the version; libubus accepts only 0.
       if (frame.version !== 0) throw new UbusFrameError(`version ${frame.version}`, frame.offset);
       const attributes = decodeAttributes(frame.payload);
       if (!this.#answer(frame, attributes)) owner.message(frame, attributes);
@@ -132,7 +132,7 @@ export class Connection {
     this.#socket.write(message);
   }
 
-  /** Closes after what was sent has left. @param cause Given to the requests still open. */
+  /** Closes after everything was sent. @param cause The cause in the errors of the requests that are still open. */
   close(cause: Error = new Error("closed")): void {
     this.#cause ??= cause;
     this.#socket.destroySoon();
@@ -151,13 +151,13 @@ export class Connection {
     this.#pending.delete(seq);
   }
 
-  /** @returns whether the frame belongs to a request of ours, one already given up included. */
+  /** @returns true if the frame answers one of our requests, even one that has timed out. */
   #answer({ type, seq, peer }: Frame, attributes: Attributes): boolean {
     if (type !== MessageType.DATA && type !== MessageType.STATUS) return false;
     const pending = this.#pending.get(seq);
     if (!pending) return true;
     const { request } = pending;
-    // An answer to a request that timed out, whose seq has come round again, differs in its peer.
+    // seq numbers are used again. A late answer to a request that timed out is told by its peer.
     if (peer !== request.peer && !request.onStatus) return true;
     if (type === MessageType.DATA) {
       pending.data.push(attributes);

@@ -1,4 +1,4 @@
-/** Everything this package throws of its own. */
+/** The errors of this package. */
 
 /** ubus status codes, by the names of the protocol. */
 export const UbusStatus = {
@@ -20,7 +20,10 @@ export const UbusStatus = {
 
 const statusNames = Object.keys(UbusStatus);
 
-/** A request that ended with a status other than OK: the peer's, ubusd's, or TIMEOUT and CONNECTION_FAILED of our own. */
+/**
+ * A request that failed: with a status from the object or ubusd, or with TIMEOUT or CONNECTION_FAILED from this
+ * package.
+ */
 export class UbusError extends Error {
   override readonly name: string = "UbusError";
   /** A value of {@link UbusStatus}, or another number if the peer sent one. */
@@ -37,10 +40,10 @@ export class UbusError extends Error {
   }
 }
 
-/** A value that blobmsg cannot hold, or octets that are no blobmsg. */
+/** A value that blobmsg cannot hold, or octets that are not valid blobmsg. */
 export class BlobError extends Error {
   override readonly name: string = "BlobError";
-  /** Where: octets from the start of the fields decoded, or written so far. */
+  /** When decoding, octets from the start of the fields; when encoding, octets written so far. */
   readonly offset: number;
 
   constructor(message: string, offset: number) {
@@ -49,10 +52,10 @@ export class BlobError extends Error {
   }
 }
 
-/** A stream that no longer holds ubus messages; nothing after it can be read. */
+/** A stream that does not follow the ubus protocol. Nothing behind that point can be read. */
 export class UbusFrameError extends Error {
   override readonly name: string = "UbusFrameError";
-  /** Octets from the start of the stream to the message refused. */
+  /** Octets from the start of the stream to the rejected message. */
   readonly offset: number;
 
   constructor(message: string, offset: number) {

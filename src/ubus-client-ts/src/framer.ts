@@ -1,4 +1,4 @@
-/** An octet stream to ubus messages. */
+/** Takes a stream of octets apart into ubus messages. */
 
 import { BLOB_HEADER, LENGTH_MASK } from "./blob.ts";
 import { UbusFrameError } from "./errors.ts";
@@ -6,29 +6,29 @@ import { UbusFrameError } from "./errors.ts";
 /** Octets before the outer blob: version, type, seq, peer. */
 export const MESSAGE_HEADER = 8;
 
-/** Largest outer blob, its own header included, in octets: ubusd and libubus refuse more. */
+/** Largest outer blob, its own header included, in octets: ubusd and libubus reject larger ones. */
 export const MAX_BLOB = 1_048_576;
 
-/** One message, its attributes not yet looked at. */
+/** One message, whose attributes are not decoded yet. */
 export interface Frame {
-  /** Octets of the stream before it. */
+  /** Octets of the stream before the message. */
   readonly offset: number;
   readonly version: number;
   readonly type: number;
   readonly seq: number;
   readonly peer: number;
-  /** What the outer blob holds. */
+  /** The data of the outer blob. */
   readonly payload: Buffer;
 }
 
-/** Puts split chunks together and takes glued ones apart. */
+/** A chunk of the stream may have several messages, or a part of one. */
 export class Framer {
   readonly #onFrame: (frame: Frame) => void;
   #chunks: Buffer[] = [];
   #held = 0;
-  /** Octets that must be held before there is anything to do. */
+  /** Octets that must be there before the next message can be read. */
   #wanted = MESSAGE_HEADER + BLOB_HEADER;
-  /** Octets of the stream before those held. */
+  /** Octets of the stream before those in the buffer. */
   #offset = 0;
   #broken: UbusFrameError | undefined;
 
@@ -37,7 +37,7 @@ export class Framer {
     this.#onFrame = onFrame;
   }
 
-  /** @throws UbusFrameError when the stream cannot go on; messages before that point have been delivered. */
+  /** @throws UbusFrameError when the stream is malformed; the messages before that point have been delivered. */
   push(chunk: Buffer): void {
     if (this.#broken) throw this.#broken;
     this.#chunks.push(chunk);

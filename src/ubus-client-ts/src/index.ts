@@ -1,4 +1,4 @@
-/** ubus without native code: a client that also serves, the blobmsg codec and the framer. */
+/** ubus without native code: the client, the blobmsg codec and the framer. */
 
 export {
   type BlobTable,

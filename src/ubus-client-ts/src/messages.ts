@@ -27,7 +27,7 @@ export interface Attributes {
   readonly objId?: number;
   readonly method?: string;
   readonly objType?: number;
-  /** blobmsg fields: one table per method. */
+  /** blobmsg fields, one table for each method. */
   readonly signature?: Buffer;
   /** blobmsg fields. */
   readonly data?: Buffer;
@@ -42,7 +42,7 @@ export interface Attributes {
 
 type Value = number | boolean | string | Buffer | readonly number[];
 
-/** How one kind of attribute is read (undefined: counts as absent) and written. */
+/** How one kind of attribute is read and written. Reading gives undefined for an attribute that counts as absent. */
 interface Kind<T extends Value> {
   read(data: Buffer): T | undefined;
   write(writer: BlobWriter, value: T): void;
@@ -97,7 +97,7 @@ const rows: readonly (readonly [name: keyof Attributes, kind: Kind<Value>] | und
   ["group", text],
 ];
 
-/** Never throws: what is malformed counts as absent, as it does for ubusd; of several of one id the last counts. */
+/** Never throws. As in ubusd, a malformed attribute counts as absent, and of several with one id the last is used. */
 export function decodeAttributes(payload: Buffer): Attributes {
   const found: Partial<Record<keyof Attributes, Value>> = {};
   for (const { id, data } of attributesOf(payload)) {
@@ -108,7 +108,7 @@ export function decodeAttributes(payload: Buffer): Attributes {
   return found as Attributes;
 }
 
-/** @throws BlobError above 1 MiB, which no peer would take. */
+/** @throws BlobError above 1 MiB, which every program rejects. */
 export function encodeMessage(type: number, seq: number, peer: number, attributes: Attributes): Buffer {
   const writer = new BlobWriter();
   const [header] = writer.reserve(MESSAGE_HEADER);
@@ -125,7 +125,7 @@ export function encodeMessage(type: number, seq: number, peer: number, attribute
   return message;
 }
 
-/** A message around a payload that is already encoded, and may lack its last padding. */
+/** Makes a message of a payload that is already encoded. The last padding of the payload may be missing. */
 export function wrapPayload(type: number, seq: number, peer: number, payload: Buffer): Buffer {
   const message = Buffer.alloc(MESSAGE_HEADER + BLOB_HEADER + payload.length);
   writeHeader(message, type, seq, peer);

@@ -66,7 +66,7 @@ describe("what is wrong is reported with path and offset, and costs nothing else
       mapT("00590015001018c00002002820010db800005d000404087fff", dmr),
       "S46_CONT_MAPT[0]/S46_RULE[0]/S46_PORTPARAMS[0]/psid",
       27,
-      "no PSID of 8 bits",
+      "is not a PSID of 8 bits",
     ],
   ] as const)("%s", (_title, hex, path, offset, reason) => {
     const { errors, options } = decode(hex);

@@ -43,7 +43,7 @@ describe("port parameters that were given and cannot be read give no CE", () => 
     ["a and k above 16 bits", "0a070000", "psid-len", "exceeds 16 bits"],
     ["PSID offset 16", "10000000", "offset", "16 is not 0 to 15"],
     ["PSID length 17", "00110000", "psid-len", "exceeds 16 bits"],
-    ["a PSID that fits neither way", "04087fff", "psid", "no PSID of 8 bits"],
+    ["a PSID that fits neither way", "04087fff", "psid", "is not a PSID of 8 bits"],
     ["three octets", "060834", "psid", "truncated"],
     ["none", "", "offset", "truncated"],
     ["five octets", "0608340000", "", "1 octets are left over"],
