@@ -6,7 +6,7 @@ import { minify } from "terser";
 const { version } = JSON.parse(readFileSync(new URL("./package.json", import.meta.url), "utf8"));
 
 /** Largest bundle the router's flash is asked for, in octets. */
-const BUNDLE_LIMIT = 110 * 1024;
+const BUNDLE_LIMIT = 128 * 1024;
 
 const { outputFiles } = await build({
   entryPoints: ["src/main.ts"],

@@ -12,8 +12,8 @@ import {
 } from "../ip/text.ts";
 import { computeCe } from "../map/ce.ts";
 import type { MapRule } from "../map/model.ts";
+import { CONTROL_PATH, configWords, remoteWords } from "../render/control.ts";
 import { renderIptables } from "../render/iptables.ts";
-import { CONTROL_PATH, configWords, remoteWords } from "../render/translator.ts";
 import { InputError } from "../wire/errors.ts";
 import { parseOptions } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";

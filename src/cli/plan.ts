@@ -4,9 +4,9 @@ import { parseDeviceName, parseInterfaceName } from "../ip/names.ts";
 import { parseIpv6Prefix } from "../ip/text.ts";
 import { provision } from "../provision/choose.ts";
 import { decodeConfig } from "../provision/request.ts";
+import { replaceLines, ruleLines } from "../render/control.ts";
 import { addressRequest, updateRequest } from "../render/netifd.ts";
 import { renderNft } from "../render/nft.ts";
-import { setupLines } from "../render/translator.ts";
 import { InputError } from "../wire/errors.ts";
 import { parseOptions } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
@@ -20,8 +20,9 @@ Prints what setup would do, and does nothing.
   --rule TEXT     a rule in words, as odhcp6c gives it: type=map-t,ipv6prefix=...
   --config JSON   the options of the interface, as netifd hands them over
   --pd PREFIX     a prefix delegated to this CE
+  --no-module     as on a router without the kernel module: nftables do the NAT
   --json          everything, as one JSON object
-  --nft           the NAT, as an nft script
+  --nft           the NAT by nftables, as a script for nft
   --shell         commands for a person (the default)
 `;
 
@@ -37,6 +38,7 @@ const options = {
   tunlink: { type: "string", default: "wan6" },
   device: { type: "string", default: "" },
   "link-mtu": { type: "string", default: "1500" },
+  "no-module": { type: "boolean" },
   help: { type: "boolean" },
 } as const;
 
@@ -76,9 +78,11 @@ export function runPlan(argv: readonly string[], io: Io): number {
     throw new InputError("--link-mtu", "expected 1280 to 65535 octets");
   }
   const device = values.device === "" ? "" : parseDeviceName(values.device, "--device");
-  const config = decodeConfig(
+  const decoded = decodeConfig(
     values.config ?? JSON.stringify(values.rule === undefined ? {} : { rule: values.rule }),
   );
+  // Who asks for the script wants the NAT that it is for.
+  const config = values.nft === true ? { ...decoded, nat: "nftables" } : decoded;
   const { plan, remarks, source } = provision(
     parseInterfaceName(values.iface, "--iface"),
     config,
@@ -90,6 +94,7 @@ export function runPlan(argv: readonly string[], io: Io): number {
       ...(values.option === undefined ? {} : { passthru: asPassthru(values.option) }),
     },
     linkMtu,
+    values["no-module"] !== true,
   );
   const steps = sessionSteps(claimOf(plan), plan);
   if (values.json === true) {
@@ -98,7 +103,10 @@ export function runPlan(argv: readonly string[], io: Io): number {
         source,
         remarks,
         steps: steps.map(outline),
-        control: plan.translator === undefined ? [] : setupLines(plan.device, plan.translator),
+        control:
+          plan.module === undefined
+            ? []
+            : replaceLines(plan.device, undefined, ruleLines(plan.device, plan.module)),
         addDynamic: addressRequest(plan) ?? null,
         notifyProto: updateRequest(plan),
         nft: plan.nat === undefined ? null : renderNft(plan.nat),

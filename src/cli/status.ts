@@ -2,6 +2,7 @@ import { savedNat, savedPortSet } from "../engine/saved-nat.ts";
 import { decodeState, type SavedState, STATE_DIRECTORY, statePath } from "../engine/state.ts";
 import { parseInterfaceName } from "../ip/names.ts";
 import { portCount, portRanges } from "../map/port-set.ts";
+import { CONTROL_PATH, linesOf, rulesPrint } from "../render/control.ts";
 import { type NatCounter, natCounters } from "../render/nft.ts";
 import { checkLoaded, parseTable } from "../render/readback.ts";
 import { run } from "../system/node/exec.ts";
@@ -42,8 +43,24 @@ export interface LoadedNat {
   readonly packets: { readonly [counter: string]: number };
 }
 
+/** Compares what the module's control file says of the device with what it said when the device was set up. */
+function moduleNat({ device = "", rules }: SavedState): LoadedNat {
+  const control = readText(CONTROL_PATH);
+  const lines = linesOf(control ?? "", device);
+  const packets = {};
+  if (lines === undefined) {
+    const fault =
+      control === undefined ? "the kernel module is not loaded" : `the module has no device ${device}`;
+    return { loaded: false, faults: [fault], packets };
+  }
+  const same = rulesPrint(lines) === rules;
+  return { loaded: same, faults: same ? [] : [`somebody has changed the rules of ${device}`], packets };
+}
+
 /** Asks nft what is loaded, and compares that with what the state file says. */
 async function loadedNat(state: SavedState): Promise<LoadedNat | undefined> {
+  if (state.state === "up" && state.carrier === "module" && state.table === undefined)
+    return moduleNat(state);
   const nat = state.state === "up" ? savedNat(state) : undefined;
   if (nat === undefined) return undefined;
   try {
@@ -83,6 +100,8 @@ interface Report {
   readonly mtu?: number;
   readonly inUse?: PortUse | null;
   readonly nat?: LoadedNat;
+  /** Who does the NAT, and why. */
+  readonly natBy?: string;
   readonly remarks?: string;
   readonly error: string | null;
 }
@@ -123,6 +142,7 @@ function report(
       ? {}
       : { inUse: flows === undefined ? null : countPorts(flows, state.ipv4.split("/")[0] ?? "") }),
     ...(nat === undefined ? {} : { nat }),
+    ...(state.nat_by === undefined ? {} : { natBy: state.nat_by }),
     ...(state.remarks ? { remarks: state.remarks } : {}),
     error,
   };
@@ -165,6 +185,7 @@ function describe(entry: Report): string {
     const { loaded, faults, packets } = entry.nat;
     const words = loaded === null ? "not known: " : loaded ? "loaded" : "NOT LOADED as it should be: ";
     row("NAT", `${words}${faults.join("; ")}`);
+    row("NAT by", entry.natBy);
     for (const [name, count] of Object.entries(packets)) {
       row(name, `${count} packets: ${natCounters[name as NatCounter]}`);
     }

@@ -1,7 +1,12 @@
-/** What is done to the world, as a value: the plan's steps hold effects, `perform` has the host do them. */
+/**
+ * What is done to the world, as a value: the plan's steps hold effects, `perform` has the host do them. What an effect
+ * took the place of is again an effect, so that a change that fails can be taken back.
+ */
 
+import type { DeviceName } from "../ip/names.ts";
+import { CONTROL_PATH, linesOf, replaceLines, teardownLines } from "../render/control.ts";
 import type { JsonObject } from "../render/netifd.ts";
-import { CONTROL_PATH, teardownLines } from "../render/translator.ts";
+import { renderNftClosed, renderNftDelete, renderNftRestore } from "../render/nft.ts";
 import { EffectError, SetupError } from "../wire/errors.ts";
 import { type Host, UbusStatus } from "./host.ts";
 
@@ -14,13 +19,24 @@ export type Effect =
       /** When ubus knows no such object or interface, there is nothing to do. */
       readonly ifPresent?: true;
     }
-  | { readonly kind: "nft"; readonly table: string; readonly script: string }
-  /** One transaction of the module. */
-  | { readonly kind: "control"; readonly lines: readonly string[] }
+  /** Loads a table in the place of the one of that name: one transaction. `device` is what it is closed by. */
+  | { readonly kind: "nft"; readonly table: string; readonly device: DeviceName; readonly script: string }
+  /** Takes a table away, once the device can send nothing any more; until then a table that only drops stays. */
+  | { readonly kind: "remove table"; readonly table: string; readonly device: DeviceName }
+  /** Makes the module's device, or puts these rules in the place of its own: one transaction of the module. */
+  | { readonly kind: "device"; readonly device: DeviceName; readonly rules: readonly string[] }
   /** Deletes the module's device of that name, if the module has one: a tunnel of netifd's may have the name too. */
-  | { readonly kind: "remove device"; readonly device: string }
-  | { readonly kind: "device mtu"; readonly device: string; readonly octets: number }
+  | { readonly kind: "remove device"; readonly device: DeviceName }
+  | { readonly kind: "device mtu"; readonly device: DeviceName; readonly octets: number }
   | { readonly kind: "flush flows"; readonly ipv4: string };
+
+/** What became of an effect. */
+export interface Performed {
+  /** False when there was nothing to do. */
+  readonly did: boolean;
+  /** What brings back what was there before; absent where nothing was. */
+  readonly restore?: Effect;
+}
 
 /** One line for the log: the command that the effect is, or stands for. */
 export function describeEffect(effect: Effect): string {
@@ -29,8 +45,10 @@ export function describeEffect(effect: Effect): string {
       return `ubus call ${effect.object} ${effect.method} ${JSON.stringify(effect.args)}`;
     case "nft":
       return `nft -f - (table ip ${effect.table})`;
-    case "control":
-      return effect.lines.join("; ");
+    case "remove table":
+      return `nft delete table ip ${effect.table}`;
+    case "device":
+      return [`add ${effect.device}`, ...effect.rules].join("; ");
     case "remove device":
       return teardownLines(effect.device).join("; ");
     case "device mtu":
@@ -40,50 +58,95 @@ export function describeEffect(effect: Effect): string {
   }
 }
 
+/** The module's control file. @throws SetupError NO_KERNEL_MODULE when the module is not loaded */
+function control(host: Host): string {
+  const text = host.readControl();
+  if (text !== undefined) return text;
+  throw new SetupError(
+    "NO_KERNEL_MODULE",
+    `the package kmod-mapmint is needed, and its module is not loaded (no ${CONTROL_PATH} of its own): install it, or remove kmod-nat46 if that is loaded instead`,
+  );
+}
+
 /**
- * Performs one effect. Gives false when there was nothing to do.
+ * Performs one effect.
  *
  * @throws EffectError when the world refuses
  * @throws SetupError NO_KERNEL_MODULE when the module is needed and not loaded
  */
-export async function perform(effect: Effect, host: Host): Promise<boolean> {
+export async function perform(effect: Effect, host: Host): Promise<Performed> {
   switch (effect.kind) {
     case "ubus":
       try {
         await host.call(effect.object, effect.method, effect.args);
-        return true;
+        return { did: true };
       } catch (error) {
-        if (effect.ifPresent && isNotFound(error)) return false;
+        if (effect.ifPresent && isNotFound(error)) return { did: false };
         throw error;
       }
-    case "nft":
+    case "nft": {
+      const { table, device } = effect;
+      const before = await host.listTable(table, "text");
       await host.loadFirewall(effect.script);
-      return true;
-    case "control":
-      if (host.readControl() === undefined) {
-        throw new SetupError(
-          "NO_KERNEL_MODULE",
-          `MAP-T needs the package kmod-mapmint: ${CONTROL_PATH} is missing`,
-        );
-      }
-      host.writeControl(effect.lines);
-      return true;
-    case "remove device": {
-      const listed = (host.readControl() ?? "").split("\n");
-      if (!listed.some((line) => line.trim() === `add ${effect.device}`)) return false;
-      host.writeControl(teardownLines(effect.device));
-      return true;
+      // Where there was nothing, nothing must not come back: the device would be open.
+      const script = before === undefined ? renderNftClosed(table, device) : renderNftRestore(table, before);
+      return { did: true, restore: { ...effect, script } };
     }
-    case "device mtu":
-      host.setDeviceMtu(effect.device, effect.octets);
-      return true;
+    case "remove table": {
+      const { table, device } = effect;
+      const gone = shut(device, host);
+      await host.loadFirewall(gone ? renderNftDelete(table) : renderNftClosed(table, device));
+      return { did: true };
+    }
+    case "device": {
+      const { device, rules } = effect;
+      const present = linesOf(control(host), device);
+      host.writeControl(replaceLines(device, present, rules));
+      const restore: Effect =
+        present === undefined
+          ? { kind: "remove device", device }
+          : { kind: "device", device, rules: present };
+      return { did: true, restore };
+    }
+    case "remove device": {
+      const { device } = effect;
+      if (linesOf(host.readControl() ?? "", device) === undefined) return { did: false };
+      host.writeControl(teardownLines(device));
+      return { did: true };
+    }
+    case "device mtu": {
+      const { device, octets } = effect;
+      const before = host.deviceMtu(device);
+      host.setDeviceMtu(device, octets);
+      return {
+        did: true,
+        ...(before === undefined ? {} : { restore: { kind: "device mtu", device, octets: before } as const }),
+      };
+    }
     case "flush flows":
       await host.flushFlows(effect.ipv4);
-      return true;
+      return { did: true };
+  }
+}
+
+/** True once nothing can leave by the device: there is none, or it has been taken down. */
+function shut(device: DeviceName, host: Host): boolean {
+  if (host.deviceMtu(device) === undefined) return true;
+  try {
+    host.shutDevice(device);
+    return true;
+  } catch (error) {
+    if (!(error instanceof EffectError)) throw error;
+    return host.deviceMtu(device) === undefined;
   }
 }
 
 /** True when ubus answered that it knows no such object or interface. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof EffectError && error.status === UbusStatus.notFound;
+}
+
+/** True when it is not known whether what was asked for is done: no answer came. */
+export function isUncertain(error: unknown): boolean {
+  return !(error instanceof EffectError) || error.status === undefined || error.status === UbusStatus.timeout;
 }

@@ -18,9 +18,15 @@ export interface Host {
   readonly log: Log;
   /** Loads an nftables script: all of it or nothing. @throws EffectError */
   loadFirewall(script: string): Promise<void>;
+  /**
+   * A table as nft prints it, to be loaded again (`text`) or to be read (`json`); undefined when there is none.
+   *
+   * @throws EffectError when nft cannot be run
+   */
+  listTable(table: string, form: "text" | "json"): Promise<string | undefined>;
   /** Deletes the flows of an IPv4 address from the kernel's table. @throws EffectError */
   flushFlows(ipv4: string): Promise<void>;
-  /** The text of the translator's control file, or undefined without the module. @throws EffectError */
+  /** The text of our module's control file, or undefined where it is not loaded. @throws EffectError */
   readControl(): string | undefined;
   /** Makes one write() to the control file, which is one transaction. @throws EffectError */
   writeControl(lines: readonly string[]): void;
@@ -28,6 +34,8 @@ export interface Host {
   deviceMtu(device: string): number | undefined;
   /** @throws EffectError */
   setDeviceMtu(device: string, mtu: number): void;
+  /** Takes a device down, so that nothing leaves by it. @throws EffectError */
+  shutDevice(device: string): void;
   /** @throws EffectError when the state file is there and cannot be read */
   readState(iface: string): string | undefined;
   /** @throws EffectError */
@@ -38,4 +46,4 @@ export interface Host {
 }
 
 /** The ubus status codes that sessions tell apart. */
-export const UbusStatus = { notFound: 4 } as const;
+export const UbusStatus = { notFound: 4, timeout: 7 } as const;

@@ -3,27 +3,41 @@
  * walks it, and says to netifd, to the log and to the state file how that went.
  */
 
+import type { DeviceName } from "../ip/names.ts";
 import { type InterfaceName, parseInterfaceName } from "../ip/names.ts";
 import { formatIpv4Prefix, formatIpv6 } from "../ip/text.ts";
 import { type Plan, tableName } from "../map/plan.ts";
 import { type Provisioned, provision } from "../provision/choose.ts";
 import { decodeLinkStatus, type LinkStatus } from "../provision/link.ts";
 import type { HandlerRequest, InterfaceConfig } from "../provision/request.ts";
-import { blockRequest, errorRequest, hostDependencyRequest, NETWORK } from "../render/netifd.ts";
+import { linesOf, rulesPrint } from "../render/control.ts";
+import {
+  addressInterfaces,
+  blockRequest,
+  errorRequest,
+  hostDependencyRequest,
+  linkDownRequest,
+  NETWORK,
+  restartRequest,
+} from "../render/netifd.ts";
+import { renderNftClosed } from "../render/nft.ts";
+import { checkLoaded, parseTable } from "../render/readback.ts";
 import { MapminError, messageOf, SetupError } from "../wire/errors.ts";
-import { describeEffect, type Effect, isNotFound, perform } from "./effect.ts";
-import { fingerprint } from "./fingerprint.ts";
+import { fingerprint } from "../wire/fingerprint.ts";
+import { describeEffect, type Effect, isNotFound, isUncertain, type Performed, perform } from "./effect.ts";
 import type { Host } from "./host.ts";
 import { decodeState, formatState, type SavedState } from "./state.ts";
-import { claimFrom, claimOf, type Step, sessionSteps } from "./steps.ts";
+import { type Claim, claimFrom, claimOf, type Step, sessionSteps, type Undo } from "./steps.ts";
 
 /** The link when `tunlink` is not set: OpenWrt's name for it. */
 const DEFAULT_TUNLINK = parseInterfaceName("wan6", "tunlink");
 
 /** Performs one effect and writes its record, unless there was nothing to do. */
-async function run(title: string, effect: Effect, host: Host): Promise<void> {
+async function run(title: string, effect: Effect, host: Host): Promise<Performed> {
   try {
-    if (await perform(effect, host)) host.log(title, "ok", describeEffect(effect));
+    const performed = await perform(effect, host);
+    if (performed.did) host.log(title, "ok", describeEffect(effect));
+    return performed;
   } catch (error) {
     host.log(title, "failed", `${describeEffect(effect)}: ${forLog(error)}`);
     throw error;
@@ -40,19 +54,47 @@ async function attempt(title: string, effect: Effect, host: Host): Promise<boole
   }
 }
 
-/** Undoes steps, last first; each is tried even if another failed. Gives true when all of them are undone. */
-async function walkUp(steps: readonly Step[], host: Host): Promise<boolean> {
+/** What takes steps back, last first; what asks netifd comes after the kernel's part, which a silent ubusd must not keep. */
+function undosOf(steps: readonly Step[]): readonly Undo[] {
+  const all = [...steps].reverse().flatMap((step) => step.undo);
+  return [...all.filter((part) => part.do.kind !== "ubus"), ...all.filter((part) => part.do.kind === "ubus")];
+}
+
+/** Undoes steps; each part is tried even if another failed. Gives true when all of them are undone. */
+async function walkUp(undos: readonly Undo[], host: Host): Promise<boolean> {
   let complete = true;
-  for (const { undo } of [...steps].reverse()) {
-    for (const part of undo) {
-      if (!(await attempt(part.title, part.do, host)) && part.optional !== true) complete = false;
-    }
+  for (const part of undos) {
+    if (!(await attempt(part.title, part.do, host)) && part.optional !== true) complete = false;
   }
   return complete;
 }
 
+/**
+ * What takes back a setup that has failed. netifd may still do what it was asked for and did not answer: then its tunnel
+ * comes up later, and must find a table that only drops.
+ */
+function undosOfFailure(plan: Plan, begun: readonly Step[], error: unknown): readonly Undo[] {
+  const undos = undosOf(begun);
+  if (plan.tunnel === undefined || begun.at(-1)?.key !== "netifd") return undos;
+  const down: Undo = {
+    title: "take the tunnel down",
+    do: notify(linkDownRequest(plan.iface)),
+    optional: true,
+  };
+  if (!isUncertain(error)) return [...undos, down];
+  return [...undos.map((part) => (part.do.kind === "remove table" ? closing(part.do) : part)), down];
+}
+
+/** A table that only drops, in the place of the NAT. */
+function closing({ table, device }: { readonly table: string; readonly device: DeviceName }): Undo {
+  return {
+    title: "close the port set",
+    do: { kind: "nft", table, device, script: renderNftClosed(table, device) },
+  };
+}
+
 /** Performs steps, first to last. When one fails, it and those before it are undone. */
-async function walkDown(steps: readonly Step[], host: Host): Promise<void> {
+async function walkDown(plan: Plan, steps: readonly Step[], host: Host): Promise<void> {
   // The step that fails is undone too: an answer that came too late may hide that it was done.
   const begun: Step[] = [];
   try {
@@ -62,7 +104,40 @@ async function walkDown(steps: readonly Step[], host: Host): Promise<void> {
       await run(step.title, step.do, host);
     }
   } catch (error) {
-    await walkUp(begun, host);
+    await walkUp(undosOfFailure(plan, begun, error), host);
+    throw error;
+  }
+}
+
+/**
+ * Performs the steps of a change, each in the place of what an earlier session left. When one fails, those before it are
+ * taken back: the last good state goes on.
+ */
+async function walkOver(
+  plan: Plan,
+  steps: readonly Step[],
+  host: Host,
+  between: (done: Step) => Promise<void>,
+): Promise<void> {
+  const restore: Undo[] = [];
+  try {
+    for (const step of steps) {
+      if (step.do === undefined) continue;
+      if (step.key === "address") restore.unshift(...step.undo);
+      const performed = await run(step.title, step.do, host);
+      if (performed.restore !== undefined) {
+        restore.unshift({ title: `take back: ${step.title}`, do: performed.restore });
+      }
+      await between(step);
+    }
+  } catch (error) {
+    const { tunnel, nat } = plan;
+    // Whether the tunnel is the old one or the new one is not known: no table is right for both.
+    const unknown = tunnel !== undefined && nat !== undefined && isUncertain(error);
+    await walkUp(
+      restore.map((part) => (unknown && part.do.kind === "nft" ? closing(part.do) : part)),
+      host,
+    );
     throw error;
   }
 }
@@ -84,17 +159,24 @@ async function provisionFor(host: Host, iface: InterfaceName, config: InterfaceC
   const tunlink = config.tunlink ?? DEFAULT_TUNLINK;
   const link = await linkStatus(host, tunlink);
   const linkMtu = link.device ? host.deviceMtu(link.device) : undefined;
-  const provisioned = provision(iface, config, tunlink, link, linkMtu);
+  const provisioned = provision(iface, config, tunlink, link, linkMtu, host.readControl() !== undefined);
   for (const remark of provisioned.remarks) host.log("rule", "note", `${remark.path}: ${remark.text}`);
   return provisioned;
 }
 
-/** Everything that a plan puts into force, as a short text: equal texts mean that a renew has nothing to do. */
-function digest(plan: Plan): string {
-  return fingerprint(JSON.stringify(sessionSteps(claimOf(plan), plan).map((step) => step.do)));
+function printOf(step: Step): string {
+  return fingerprint(JSON.stringify(step.do));
 }
 
-function describe(provisioned: Provisioned, state: SavedState["state"], now: Date): SavedState {
+/** The fingerprint of the rules of the module's device; undefined where there is no device. */
+function rulesOf(device: DeviceName, host: Host): string | undefined {
+  const lines = linesOf(host.readControl() ?? "", device);
+  return lines === undefined ? undefined : rulesPrint(lines);
+}
+
+const carrierOf = (plan: Plan) => (plan.module === undefined ? "tunnel" : "module");
+
+function describe(provisioned: Provisioned, claim: Claim, state: SavedState["state"], now: Date): SavedState {
   const { plan } = provisioned;
   const set = plan.ce?.portSet;
   return {
@@ -118,7 +200,9 @@ function describe(provisioned: Provisioned, state: SavedState["state"], now: Dat
       .map((remark) => remark.text)
       .join("; ")
       .slice(0, 2_000),
-    digest: digest(plan),
+    carrier: carrierOf(plan),
+    nat_by: plan.natBy,
+    address_interfaces: claim.addressInterfaces.join(" "),
   };
 }
 
@@ -127,7 +211,7 @@ function summary({ plan, source }: Provisioned): string {
   const set = plan.ce?.portSet;
   const shared =
     set !== undefined && set.psidLength > 0 ? `, PSID ${set.psid} of ${set.psidLength} bits` : "";
-  return `${plan.transport} ${formatIpv4Prefix(plan.ipv4)}${shared}, MTU ${plan.mtu}, rule from ${source}`;
+  return `${plan.transport} ${formatIpv4Prefix(plan.ipv4)}${shared}, MTU ${plan.mtu}, rule from ${source}, NAT by ${plan.natBy}`;
 }
 
 const BUG = "this is a bug in mapmin, please report it";
@@ -191,6 +275,33 @@ function savedState(iface: InterfaceName, host: Host): SavedState | undefined {
   }
 }
 
+/** What is in force once all steps are done: by that a renewal tells what is left to do. */
+function inForce(
+  steps: readonly Step[],
+  device: DeviceName,
+  host: Host,
+): Pick<SavedState, "steps" | "rules"> {
+  const done = steps.filter((step) => step.do !== undefined);
+  const rules = rulesOf(device, host);
+  return {
+    steps: done.map((step) => `${step.key}=${printOf(step)}`).join(" "),
+    ...(rules === undefined ? {} : { rules }),
+  };
+}
+
+/** Puts a plan into force where none is, and undoes what was done when a step fails. */
+async function bringUp(provisioned: Provisioned, host: Host): Promise<void> {
+  const { plan } = provisioned;
+  const claim = claimOf(plan);
+  const steps = sessionSteps(claim, plan);
+  // Written before the first effect: a teardown that cuts us short must know what to look for.
+  host.writeState(plan.iface, formatState(describe(provisioned, claim, "starting", host.now())));
+  await walkDown(plan, steps, host);
+  const state = { ...describe(provisioned, claim, "up", host.now()), ...inForce(steps, plan.device, host) };
+  host.writeState(plan.iface, formatState(state));
+  host.log("setup", "ok", summary(provisioned));
+}
+
 /** Brings an interface up. Gives 0, or 1 after everything done was undone and the error reported. */
 export async function setup(request: HandlerRequest, host: Host): Promise<number> {
   const { iface, config } = request;
@@ -207,13 +318,7 @@ export async function setup(request: HandlerRequest, host: Host): Promise<number
       await host.call(NETWORK, "notify_proto", down);
       return 1;
     }
-    const provisioned = await provisionFor(host, iface, config);
-    const { plan } = provisioned;
-    // Written before the first effect: a teardown that cuts us short must know what to look for.
-    host.writeState(iface, formatState(describe(provisioned, "starting", host.now())));
-    await walkDown(sessionSteps(claimOf(plan), plan), host);
-    host.writeState(iface, formatState(describe(provisioned, "up", host.now())));
-    host.log("setup", "ok", summary(provisioned));
+    await bringUp(await provisionFor(host, iface, config), host);
     return 0;
   } catch (error) {
     return refuse(iface, error, host);
@@ -223,36 +328,161 @@ export async function setup(request: HandlerRequest, host: Host): Promise<number
 /** Takes everything of an interface away, whether setup finished or not. Gives 1 if something could not be removed. */
 export async function teardown(iface: InterfaceName, host: Host): Promise<number> {
   const saved = savedState(iface, host);
-  const complete = await walkUp(sessionSteps(claimFrom(iface, saved)), host);
+  const complete = await walkUp(undosOf(sessionSteps(claimFrom(iface, saved))), host);
   host.removeState(iface);
   host.log("teardown", complete ? "ok" : "failed");
   return complete ? 0 : 1;
 }
 
-/** Looks again at what the link gives: nothing to do when it leads to the same plan, else down and up. */
+/** The fingerprints that a state file keeps, by step. */
+function printsOf(saved: SavedState): ReadonlyMap<string, string> {
+  return new Map(
+    (saved.steps ?? "").split(" ").map((word) => {
+      const [key = "", print = ""] = word.split("=");
+      return [key, print];
+    }),
+  );
+}
+
+/**
+ * The claim of a plan that takes the place of another: the MAP address keeps netifd's interface where it is the same, and
+ * takes the other name where it is not.
+ */
+function nextClaim(plan: Plan, saved: SavedState): Claim {
+  const [current] = claimFrom(plan.iface, saved).addressInterfaces;
+  const names = addressInterfaces(plan.iface);
+  const kept = claimOf(plan, current);
+  const same = sessionSteps(kept, plan).find((step) => step.key === "address");
+  if (current === undefined || same?.do === undefined) return kept;
+  if (printsOf(saved).get("address") === printOf(same)) return kept;
+  return claimOf(
+    plan,
+    names.find((name) => name !== current),
+  );
+}
+
+/** Whether what a step did is still what the kernel has. */
+async function stillInForce(step: Step, plan: Plan, saved: SavedState, host: Host): Promise<boolean> {
+  switch (step.key) {
+    case "nat": {
+      if (plan.nat === undefined) return true;
+      const table = await host.listTable(plan.nat.table, "json");
+      return table !== undefined && checkLoaded(plan.nat, parseTable(table, plan.nat.table)).length === 0;
+    }
+    case "device":
+      return saved.rules !== undefined && rulesOf(plan.device, host) === saved.rules;
+    case "mtu":
+      return host.deviceMtu(plan.device) === plan.link.mtu;
+    case "address":
+      return true;
+    case "netifd":
+      return host.deviceMtu(plan.device) !== undefined;
+  }
+}
+
+/** The steps that a change has to do: those that are new, and those that the kernel has lost. */
+async function dueSteps(
+  steps: readonly Step[],
+  plan: Plan,
+  saved: SavedState,
+  host: Host,
+): Promise<readonly Step[]> {
+  const prints = printsOf(saved);
+  const due: Step[] = [];
+  for (const step of steps) {
+    if (step.do === undefined) continue;
+    const done = prints.get(step.key) === printOf(step) && (await stillInForce(step, plan, saved, host));
+    if (!done) due.push(step);
+  }
+  return due;
+}
+
+/** True where flows that began under the saved state could not go on: their address or their ports are another's now. */
+function endsFlows(plan: Plan, saved: SavedState): boolean {
+  const { offset, psidLength, psid } = plan.ce?.portSet ?? {};
+  return (
+    saved.ipv4 !== formatIpv4Prefix(plan.ipv4) ||
+    saved.offset !== `${offset}` ||
+    saved.psid_length !== `${psidLength}` ||
+    saved.psid !== `${psid}`
+  );
+}
+
+/** Puts a plan in the place of the one that is in force. What is equal is not touched, so that flows go on. */
+async function change(provisioned: Provisioned, saved: SavedState, host: Host): Promise<void> {
+  const { plan } = provisioned;
+  if (saved.carrier !== carrierOf(plan)) {
+    // A device of netifd's has the name that the module's is to have, or the other way round.
+    await run("have netifd start anew", notify(restartRequest(plan.iface)), host);
+    return;
+  }
+  const claim = nextClaim(plan, saved);
+  const steps = sessionSteps(claim, plan);
+  const due = await dueSteps(steps, plan, saved, host);
+  if (due.length === 0) {
+    host.log("renew", "ok", "nothing changed");
+    return;
+  }
+  const old = claimFrom(plan.iface, saved).addressInterfaces;
+  const held = [...new Set([...old, ...claim.addressInterfaces])];
+  // Whoever cuts us short leaves both states' things: neither counts as done.
+  const changing = { ...saved, steps: "", address_interfaces: held.join(" ") };
+  host.writeState(plan.iface, formatState(changing));
+  try {
+    await walkOver(plan, due, host, async ({ key }) => {
+      const { ipv4 } = saved;
+      if (key !== "nat" || ipv4 === undefined || !endsFlows(plan, saved)) return;
+      await attempt("forget the flows", { kind: "flush flows", ipv4 }, host);
+    });
+  } catch (error) {
+    const { code, text } = explained(error);
+    const state = isUncertain(error) && plan.tunnel !== undefined ? ("failed" as const) : ("up" as const);
+    host.writeState(plan.iface, formatState({ ...changing, state, error: `${code}: ${text}` }));
+    throw error;
+  }
+  const complete = await walkUp(
+    old
+      .filter((name) => !claim.addressInterfaces.includes(name))
+      .flatMap((name) =>
+        sessionSteps(claimOf(plan, name)).flatMap((step) => (step.key === "address" ? step.undo : [])),
+      ),
+    host,
+  );
+  const kept = complete ? claim : { ...claim, addressInterfaces: held };
+  const state = { ...describe(provisioned, kept, "up", host.now()), ...inForce(steps, plan.device, host) };
+  host.writeState(plan.iface, formatState(state));
+  host.log("renew", "ok", `${summary(provisioned)}; changed: ${due.map((step) => step.key).join(", ")}`);
+}
+
+/** Looks again at what the link gives, and at what the kernel has; does what is not as it should be. */
 export async function renew(request: HandlerRequest, host: Host): Promise<number> {
   const { iface, config } = request;
   const saved = savedState(iface, host);
+  let provisioned: Provisioned;
   try {
-    const provisioned = await provisionFor(host, iface, config);
-    if (saved?.state === "up" && saved.digest === digest(provisioned.plan)) {
-      host.log("renew", "ok", "nothing changed");
+    provisioned = await provisionFor(host, iface, config);
+    if (saved?.state === "up") {
+      await change(provisioned, saved, host);
       return 0;
     }
   } catch (error) {
     // The last good state stays in force until there is something better.
     host.log("renew", "failed", forLog(error));
-    if (error instanceof MapminError) return 1;
     const { code, text } = explained(error);
     await attempt("report the error", notify(errorRequest(iface, code, text)), host);
+    if (error instanceof MapminError) return 1;
     throw error;
   }
-  await teardown(iface, host);
-  const result = await setup(request, host);
-  if (result === 0 && saved?.state === "failed") {
+  try {
+    // The dependency on the link is still the one of the setup that failed.
+    await bringUp(provisioned, host);
+  } catch (error) {
+    return refuse(iface, error, host);
+  }
+  if (saved?.state === "failed") {
     // The block of the failure would outlive it: the next loss of the link would be for good.
     const up: Effect = { kind: "ubus", object: NETWORK, method: "up", args: { interface: iface } };
     await attempt("let netifd start it again", up, host);
   }
-  return result;
+  return 0;
 }

@@ -29,8 +29,16 @@ const stateSchema = object({
   remarks: optional(value),
   error: optional(value),
   reserved_ports: optional(value),
-  /** Digest of everything that was put into force; equal means a renew has nothing to do. */
-  digest: optional(value),
+  /** What carries the packets: the module's device, or netifd's tunnel. */
+  carrier: optional(value),
+  /** Who does the NAT, and why, in words. */
+  nat_by: optional(value),
+  /** netifd's interfaces that hold the MAP address, separated by blanks. */
+  address_interfaces: optional(value),
+  /** Fingerprint of each step that was done, `KEY=DIGITS` separated by blanks: an equal one need not be done again. */
+  steps: optional(value),
+  /** Fingerprint of the device's rules as the module printed them when they were set. */
+  rules: optional(value),
 });
 
 /** One interface's saved state; every value is text. */

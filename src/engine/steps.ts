@@ -1,5 +1,9 @@
 /**
- * The steps of a session: one list. Setup walks it down; a failure and teardown walk it up; `mapminctl plan` prints it.
+ * The steps of a session: one list. Setup and renew walk it down; a failure and teardown walk it up; `mapminctl plan`
+ * prints it.
+ *
+ * Each step takes the place of what an earlier session left of it, in one transaction where the kernel has one, so that a
+ * renewal is the same walk as a setup: made before broken, and never open in between.
  *
  * What a step undoes follows from the interface's name and from what its state file keeps, so that teardown does not need
  * setup to have finished. Undoing what was never done changes nothing.
@@ -8,16 +12,22 @@
 import type { InterfaceName } from "../ip/names.ts";
 import { formatIpv4Prefix } from "../ip/text.ts";
 import { deviceName, type Plan, tableName } from "../map/plan.ts";
-import { addressRemoval, addressRequest, NETWORK, updateRequest } from "../render/netifd.ts";
-import { renderNft, renderNftDelete } from "../render/nft.ts";
+import { ruleLines } from "../render/control.ts";
+import {
+  addressInterfaces,
+  addressRemoval,
+  addressRequest,
+  NETWORK,
+  updateRequest,
+} from "../render/netifd.ts";
+import { renderNft } from "../render/nft.ts";
 import {
   addressCommands,
+  deviceCommands,
   mtuCommands,
   natCommands,
   netifdCommands,
-  translatorCommands,
 } from "../render/shell.ts";
-import { setupLines } from "../render/translator.ts";
 import type { Effect } from "./effect.ts";
 import type { SavedState } from "./state.ts";
 
@@ -29,7 +39,11 @@ export interface Undo {
   readonly optional?: true;
 }
 
+export const stepKeys = ["nat", "device", "mtu", "address", "netifd"] as const;
+export type StepKey = (typeof stepKeys)[number];
+
 export interface Step {
+  readonly key: StepKey;
   readonly title: string;
   /** What a person would type to the same end; nothing where there is no plan. */
   readonly command: readonly string[];
@@ -44,16 +58,24 @@ export interface Claim {
   readonly iface: InterfaceName;
   /** The IPv4 address or prefix, where it is known. */
   readonly ipv4?: string;
-  /** Whether netifd may have been asked for an interface that holds the tunnel's address. */
-  readonly tunnelAddress: boolean;
+  /** Whether there may be a table of nftables. */
+  readonly table: boolean;
+  /** Interfaces of netifd that may hold the MAP address. */
+  readonly addressInterfaces: readonly string[];
 }
 
-export function claimOf(plan: Plan): Claim {
+export function claimOf(plan: Plan, addressInterface = addressInterfaces(plan.iface)[0]): Claim {
   return {
     iface: plan.iface,
     ipv4: formatIpv4Prefix(plan.ipv4),
-    tunnelAddress: addressRequest(plan) !== undefined,
+    table: plan.nat !== undefined,
+    addressInterfaces: addressRequest(plan) === undefined ? [] : [addressInterface],
   };
+}
+
+/** The words of a text. */
+function words(text: string | undefined): readonly string[] {
+  return (text ?? "").split(" ").filter((word) => word !== "");
 }
 
 /** The claim of an interface whose plan is not known any more. `saved` is absent when its state file is, or is damaged. */
@@ -61,72 +83,70 @@ export function claimFrom(iface: InterfaceName, saved: SavedState | undefined): 
   return {
     iface,
     ...(saved?.ipv4 === undefined ? {} : { ipv4: saved.ipv4 }),
-    tunnelAddress: saved?.transport !== undefined && saved.transport !== "map-t",
+    // Only a state that tells of a carrier tells for sure that no table was loaded.
+    table: saved?.carrier === undefined || saved.table !== undefined,
+    addressInterfaces: words(saved?.address_interfaces),
   };
 }
 
-/** All steps, first to last. Without a plan they can only be undone. */
+/** All steps, first to last. Without a plan they can only be undone. @throws SetupError when the module cannot take the plan */
 export function sessionSteps(claim: Claim, plan?: Plan): readonly Step[] {
   const { iface, ipv4 } = claim;
-  const { nat, translator } = plan ?? {};
+  const { nat, module } = plan ?? {};
   const device = deviceName(iface);
   const table = tableName(iface);
-  const address = plan && addressRequest(plan);
-  const removeDevice: Effect = { kind: "remove device", device };
+  const [addressInterface] = claim.addressInterfaces;
+  const address = plan && addressRequest(plan, addressInterface);
   return [
     {
+      key: "nat",
       // Before anything can leave: a packet without NAT would use another subscriber's ports.
       title: "load the NAT into the port set",
       command: natCommands(nat),
-      do: nat && { kind: "nft", table, script: renderNft(nat) },
-      undo: [
-        { title: "remove the NAT", do: { kind: "nft", table, script: renderNftDelete(table) } },
-        // Flows of an address that is gone would hold on to ports of the old set.
-        ...(ipv4 === undefined
-          ? []
-          : [{ title: "forget the flows", do: { kind: "flush flows", ipv4 }, optional: true } as const]),
-      ],
-    },
-    {
-      // A device that an interrupted run left would make `add` fail with EEXIST.
-      title: "remove a translator left behind",
-      command: [],
-      do: translator && removeDevice,
-      undo: [],
-    },
-    {
-      title: "create the translator",
-      command: translatorCommands(plan),
-      do: translator && { kind: "control", lines: setupLines(device, translator) },
-      undo: [{ title: "remove the translator", do: removeDevice }],
-    },
-    {
-      title: "set the translator's MTU",
-      command: mtuCommands(plan),
-      do: translator && plan && { kind: "device mtu", device, octets: plan.link.mtu },
-      undo: [],
-    },
-    {
-      title: "add the tunnel's address",
-      command: addressCommands(plan),
-      do: address && { kind: "ubus", object: "network", method: "add_dynamic", args: address },
-      undo: claim.tunnelAddress
+      do: nat && { kind: "nft", table, device, script: renderNft(nat) },
+      undo: claim.table
         ? [
-            {
-              title: "remove the tunnel's address",
-              do: {
-                kind: "ubus",
-                object: NETWORK,
-                method: "down",
-                args: addressRemoval(iface),
-                ifPresent: true,
-              },
-            },
+            { title: "remove the NAT", do: { kind: "remove table", table, device } },
+            // Flows of an address that is gone would hold on to ports of the old set.
+            ...(ipv4 === undefined
+              ? []
+              : [{ title: "forget the flows", do: { kind: "flush flows", ipv4 }, optional: true } as const]),
           ]
         : [],
     },
     {
+      key: "device",
+      title: "set the rules of the MAP device",
+      command: deviceCommands(plan),
+      do: module && { kind: "device", device, rules: ruleLines(device, module) },
+      undo: [{ title: "remove the MAP device", do: { kind: "remove device", device } }],
+    },
+    {
+      key: "mtu",
+      title: "set the MTU of the MAP device",
+      command: mtuCommands(plan),
+      do: module && plan && { kind: "device mtu", device, octets: plan.link.mtu },
+      undo: [],
+    },
+    {
+      key: "address",
+      title: "add the MAP address to the link",
+      command: addressCommands(plan),
+      do: address && { kind: "ubus", object: "network", method: "add_dynamic", args: address },
+      undo: claim.addressInterfaces.map((name) => ({
+        title: "remove the MAP address from the link",
+        do: {
+          kind: "ubus",
+          object: NETWORK,
+          method: "down",
+          args: addressRemoval(name),
+          ifPresent: true,
+        } as const,
+      })),
+    },
+    {
       // netifd takes its part back itself when the handler's teardown has ended.
+      key: "netifd",
       title: "tell netifd",
       command: netifdCommands(plan),
       do: plan && { kind: "ubus", object: NETWORK, method: "notify_proto", args: updateRequest(plan) },

@@ -3,6 +3,7 @@
 import { type DeviceName, type InterfaceName, parseDeviceName } from "../ip/names.ts";
 import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
 import { SetupError } from "../wire/errors.ts";
+import { fingerprint } from "../wire/fingerprint.ts";
 import type { CustomerEdge, MapDomain, MapRule, PortSet, Transport } from "./model.ts";
 
 /** Octets that translation adds: an IPv6 header of 40 for an IPv4 header of 20 (RFC 7915 s1.4). */
@@ -28,9 +29,17 @@ export interface PlanOptions {
   readonly encaplimit?: string;
   /** Ports of the set that NAT does not use. */
   readonly reservedPorts?: readonly number[];
+  /** Who does the NAT; `auto` without it: the kernel module where it is loaded, else nftables. */
+  readonly nat?: NatChoice;
+  /** Whether the kernel module is loaded; true without it. */
+  readonly moduleLoaded?: boolean;
 }
 
-/** The interface that the IPv6 packets leave by. */
+/** What `option nat` may be. */
+export const natChoices = ["auto", "module", "nftables"] as const;
+export type NatChoice = (typeof natChoices)[number];
+
+/** The link the IPv6 packets leave by. */
 export interface Link {
   /** netifd's interface, e.g. `wan6`. */
   readonly iface: InterfaceName;
@@ -40,23 +49,42 @@ export interface Link {
   readonly mtu: number;
   /** One of its IPv6 addresses, for a B4. */
   readonly address?: bigint;
+  /** True where the end-user prefix is the link's own: then the neighbours on the link ask who has the MAP address. */
+  readonly onLink?: boolean;
 }
 
-/** MAP-T: the configuration of the kernel module's translator. */
-export interface TranslatorPlan {
+/** What the kernel module's device is told: it carries every transport, and is closed to what is not our own. */
+export type ModulePlan = {
+  /** The BMR is none where the provider binds an address (RFC 7596), or gives no rule at all (RFC 6333's B4). */
+  readonly ce?: CustomerEdge;
   readonly legacyInterfaceId: boolean;
-  /**
-   * IPv4 packets without DF are cut so that the IPv6 packets have at most this size, octets, 1280..65535. RFC 7915 s4
-   * has
-   * 1280 here; the MTU of a MAP domain is known (RFC 7597 s8.3.1), so larger packets are possible.
-   */
-  readonly lowestIpv6Mtu: number;
-  readonly dmr: Ipv6Prefix;
-  readonly ce: CustomerEdge;
   readonly fmrs: readonly MapRule[];
-}
+  /** Absent where the module does no NAT; then nftables does, or the provider. */
+  readonly nat?: { readonly reservedPorts: readonly number[] };
+} & (
+  | {
+      readonly carries: "translated";
+      readonly ce: CustomerEdge;
+      readonly dmr: Ipv6Prefix;
+      /**
+       * What IPv4 without DF is cut to, as IPv6, octets, 1280..65535: a MAP domain's own MTU is known (RFC 7597 s8.3.1), so
+       * it takes the place of RFC 7915 s4's 1280.
+       */
+      readonly lowestIpv6Mtu: number;
+    }
+  | {
+      readonly carries: "encapsulated";
+      /** Our end and the border relay's. */
+      readonly local: bigint;
+      readonly remote: bigint;
+      readonly ttl: number;
+      readonly encaplimit: string;
+      /** True: an address is bound to this CE, and no rule gives it (RFC 7596). */
+      readonly bound: boolean;
+    }
+);
 
-/** MAP-E and lw4o6: the configuration of netifd's tunnel. */
+/** MAP-E and lw4o6 without the module: what netifd's tunnel is told. */
 export interface TunnelPlan {
   readonly local: bigint;
   readonly remote: bigint;
@@ -69,7 +97,7 @@ export interface TunnelPlan {
 export interface NatPlan {
   /** Name of the nftables table, which nobody else uses, e.g. `mapmin_wan6_4`; `[A-Za-z0-9_]` only. */
   readonly table: string;
-  /** The MAP device (translator or tunnel) flows leave by. */
+  /** The MAP device that flows leave by. */
   readonly device: DeviceName;
   /** The CE's address (/32), or its prefix (shorter: no port restriction). */
   readonly ipv4: Ipv4Prefix;
@@ -85,22 +113,34 @@ export interface Plan {
   readonly iface: InterfaceName;
   readonly transport: Transport;
   readonly link: Link;
-  /** The MAP device: translator or tunnel. */
+  /** The MAP device: the module's, or netifd's tunnel. */
   readonly device: DeviceName;
   /** IPv4 MTU of the path, octets. */
   readonly mtu: number;
   readonly ipv4: Ipv4Prefix;
   readonly ce?: CustomerEdge;
-  readonly translator?: TranslatorPlan;
+  /** One of `module` and `tunnel` is there. */
+  readonly module?: ModulePlan;
   readonly tunnel?: TunnelPlan;
-  /** Absent if there is no rule: then the provider does the NAT. */
+  /** NAT by nftables. Absent where the module does it, or the provider (no rule at all). */
   readonly nat?: NatPlan;
+  /** Who does the NAT, and why, in words. */
+  readonly natBy: string;
   readonly zone?: string;
 }
 
-/** The name of the MAP device of an interface: OpenWrt's `map-IFACE`, cut to the length that the kernel allows. */
+/** Digits of a long interface's name that stand for the whole of it. */
+const DEVICE_DIGITS = 5;
+
+/**
+ * The name of the MAP device of an interface: OpenWrt's `map-IFACE`. A name that the kernel would find too long ends with
+ * digits made from all of it, so that two interfaces that begin alike have two devices.
+ */
 export function deviceName(iface: InterfaceName): DeviceName {
-  return parseDeviceName(`map-${iface}`.slice(0, DEVICE_NAME_LIMIT), "device");
+  const whole = `map-${iface}`;
+  if (whole.length <= DEVICE_NAME_LIMIT) return parseDeviceName(whole, "device");
+  const digits = fingerprint(iface).slice(0, DEVICE_DIGITS);
+  return parseDeviceName(`${whole.slice(0, DEVICE_NAME_LIMIT - DEVICE_DIGITS - 1)}-${digits}`, "device");
 }
 
 /**
@@ -137,6 +177,12 @@ export function makePlan(
   const device = deviceName(iface);
   const ipv4 = ce?.ipv4 ?? B4_ADDRESS;
   const fmrs = forwardingRules(domain);
+  const choice = options.nat ?? "auto";
+  const loaded = options.moduleLoaded ?? true;
+  // MAP-T has no other carrier. A NAT of the module's is closed whatever becomes of a ruleset.
+  const byModule = choice === "module" || (choice === "auto" && (loaded || translated));
+  const reservedPorts = options.reservedPorts ?? [];
+  const nat = { table: tableName(iface), device, ipv4, reservedPorts, mtu };
   const common = {
     iface,
     transport: domain.transport,
@@ -144,20 +190,15 @@ export function makePlan(
     device,
     mtu,
     ipv4,
+    natBy: ce === undefined ? "the provider: there is no rule" : natReason(choice, byModule),
     ...(options.zone === undefined ? {} : { zone: options.zone }),
-    ...(ce === undefined
-      ? {}
-      : {
-          ce,
-          nat: {
-            table: tableName(iface),
-            device,
-            ipv4,
-            portSet: ce.portSet,
-            reservedPorts: options.reservedPorts ?? [],
-            mtu,
-          },
-        }),
+    ...(ce === undefined ? {} : { ce }),
+    ...(ce === undefined || byModule ? {} : { nat: { ...nat, portSet: ce.portSet } }),
+  };
+  const device44 = {
+    legacyInterfaceId: domain.legacyInterfaceId,
+    fmrs,
+    ...(ce === undefined || !byModule ? {} : { nat: { reservedPorts } }),
   };
   if (translated) {
     if (domain.dmr === undefined || ce === undefined) {
@@ -165,12 +206,12 @@ export function makePlan(
     }
     return {
       ...common,
-      translator: {
-        legacyInterfaceId: domain.legacyInterfaceId,
+      module: {
+        ...device44,
+        carries: "translated",
         lowestIpv6Mtu: Math.min(Math.max(mtu + TRANSLATION_OVERHEAD, IPV6_MIN_MTU), 65535),
         dmr: domain.dmr,
         ce,
-        fmrs,
       },
     };
   }
@@ -180,14 +221,22 @@ export function makePlan(
     throw new SetupError("INVALID_RULE", "MAP-E and lw4o6 need the address of a border relay");
   if (local === undefined)
     throw new SetupError("INVALID_RULE", "a tunnel needs an IPv6 address of our own on the link");
+  const ends = { local, remote, ttl: options.ttl ?? 64, encaplimit: options.encaplimit ?? "ignore" };
+  if (!byModule) return { ...common, tunnel: { ...ends, fmrs } };
   return {
     ...common,
-    tunnel: {
-      local,
-      remote,
-      ttl: options.ttl ?? 64,
-      encaplimit: options.encaplimit ?? "ignore",
-      fmrs,
+    module: {
+      ...device44,
+      ...ends,
+      carries: "encapsulated",
+      bound: domain.transport === "lw4o6",
+      ...(ce === undefined ? {} : { ce }),
     },
   };
+}
+
+function natReason(choice: NatChoice, byModule: boolean): string {
+  if (choice !== "auto")
+    return `${choice === "module" ? "the kernel module" : "nftables"}: option nat asks for it`;
+  return byModule ? "the kernel module" : "nftables: the kernel module is not loaded";
 }

@@ -3,7 +3,7 @@
 import type { InterfaceName } from "../ip/names.ts";
 import { findCustomerEdge } from "../map/ce.ts";
 import type { MapDomain, Remark } from "../map/model.ts";
-import { makePlan, type Plan } from "../map/plan.ts";
+import { makePlan, type NatChoice, type Plan } from "../map/plan.ts";
 import { InputError, MapminError, SetupError } from "../wire/errors.ts";
 import type { LinkStatus } from "./link.ts";
 import { fromPassthru } from "./option.ts";
@@ -56,6 +56,7 @@ export function provision(
   tunlink: InterfaceName,
   link: LinkStatus,
   linkMtu: number | undefined,
+  moduleLoaded = true,
 ): Provisioned {
   try {
     const reservedPorts = decodePorts(config.reserved_ports ?? "");
@@ -78,9 +79,13 @@ export function provision(
             device: link.device,
             mtu: linkMtu ?? DEFAULT_LINK_MTU,
             ...(link.address === undefined ? {} : { address: link.address }),
+            // The object itself: a prefix that is delegated as well comes first in the list.
+            onLink: edge !== undefined && (link.onLink ?? []).includes(edge.ce.endUserPrefix),
           },
           {
             reservedPorts,
+            moduleLoaded,
+            ...(config.nat === undefined ? {} : { nat: config.nat as NatChoice }),
             ...(config.mtu === undefined ? {} : { mtu: config.mtu }),
             ...(config.ttl === undefined ? {} : { ttl: config.ttl }),
             ...(config.zone === undefined ? {} : { zone: config.zone }),

@@ -36,6 +36,8 @@ export interface LinkStatus {
    * prefix.
    */
   readonly prefixes: readonly Ipv6Prefix[];
+  /** Those of {@link prefixes} that are the link's own and not delegated; none without it. */
+  readonly onLink?: readonly Ipv6Prefix[];
   /** The first global address, for a B4's tunnel. */
   readonly address?: bigint;
   /** The DHCPv6 options netifd keeps, as hex of `code length value`. */
@@ -81,6 +83,7 @@ export function decodeLinkStatus(value: unknown): LinkStatus {
     up: status.up === true,
     device: isDeviceName(device) ? device : "",
     prefixes: [...delegated, ...onLink],
+    onLink,
     ...(first === undefined ? {} : { address: first.address }),
     ...(status.data?.passthru === undefined ? {} : { passthru: status.data.passthru }),
   };

@@ -35,6 +35,7 @@ const texts = {
   zone: [/^[A-Za-z0-9_-]{1,32}$/, "the name of a firewall zone"],
   encaplimit: [/^(ignore|\d{1,3})$/, "`ignore` or 0 to 255"],
   reserved_ports: [ANY_TEXT, SHORT],
+  nat: [/^(auto|module|nftables)$/, "auto, module or nftables"],
 } as const;
 
 const flags: Readonly<Record<string, boolean>> = {

@@ -4,7 +4,7 @@ import { formatIpv4, formatIpv6, formatIpv6Prefix } from "../ip/text.ts";
 import type { Plan } from "../map/plan.ts";
 
 /** Numbers of netifd's `notify_proto` actions. */
-export const Action = { update: 0, error: 3, block: 4, available: 5, hostDependency: 6 } as const;
+export const Action = { update: 0, error: 3, block: 4, available: 5, hostDependency: 6, restart: 7 } as const;
 
 /** The ubus object of netifd's interfaces. */
 export const NETWORK = "network.interface";
@@ -12,25 +12,34 @@ export const NETWORK = "network.interface";
 /** A JSON object as ubus carries it. */
 export type JsonObject = { readonly [key: string]: unknown };
 
-/** The interface that holds the tunnel's local address on the link: netifd removes it with ours. */
-function addressInterface(iface: string): string {
-  return `${iface}_`;
+/**
+ * Names for the interface that holds the MAP address on the link. netifd removes an interface whose address is changed, so
+ * another address takes the other name, and is there before the first one goes.
+ */
+export function addressInterfaces(iface: string): readonly [string, string] {
+  return [`${iface}_`, `${iface}__`];
 }
 
-/** `add_dynamic` for the tunnel's local IPv6 address: without it the kernel drops what the border relay sends. */
-export function addressRequest(plan: Plan): JsonObject | undefined {
-  if (plan.tunnel === undefined || plan.ce === undefined) return undefined;
+/**
+ * `add_dynamic` for the MAP address on the link, where the router has to have it: the kernel's tunnel takes no packet
+ * without it, and on a link that is the end-user prefix's own the neighbours ask who has it.
+ */
+export function addressRequest(plan: Plan, name = addressInterfaces(plan.iface)[0]): JsonObject | undefined {
+  const { ce, module, link } = plan;
+  if (ce === undefined || (module !== undefined && link.onLink !== true)) return undefined;
   return {
-    name: addressInterface(plan.iface),
-    ifname: `@${plan.link.iface}`,
+    name,
+    ifname: `@${link.iface}`,
     proto: "static",
-    ip6addr: [formatIpv6(plan.tunnel.local)],
+    ip6addr: [formatIpv6(ce.mapAddress)],
+    // The router itself is not to speak from it (RFC 6724 s5 rule 3).
+    ...(module === undefined ? {} : { ip6deprecated: true }),
   };
 }
 
-/** `down` for the interface that {@link addressRequest} asks for. */
-export function addressRemoval(iface: string): JsonObject {
-  return { interface: addressInterface(iface) };
+/** `down` for an interface of {@link addressRequest}. */
+export function addressRemoval(name: string): JsonObject {
+  return { interface: name };
 }
 
 function tunnelData(plan: Plan): JsonObject {
@@ -59,7 +68,7 @@ function tunnelData(plan: Plan): JsonObject {
 
 /** Action 0: the interface is up, with its addresses and routes. */
 export function updateRequest(plan: Plan): JsonObject {
-  const translated = plan.translator !== undefined;
+  const { module } = plan;
   return {
     interface: plan.iface,
     action: Action.update,
@@ -69,13 +78,23 @@ export function updateRequest(plan: Plan): JsonObject {
     ...tunnelData(plan),
     // netifd wants masks as text.
     ipaddr: [{ ipaddr: formatIpv4(plan.ipv4.address), mask: String(plan.ipv4.length) }],
-    // The translator's device keeps the link's MTU, so that IPv6 coming in is not held up; IPv4 is held by its route.
-    routes: [{ target: "0.0.0.0", netmask: "0", ...(translated ? { mtu: plan.mtu } : {}) }],
-    ...(translated && plan.ce !== undefined
-      ? { routes6: [{ target: formatIpv6(plan.ce.mapAddress), netmask: "128" }] }
+    // The module's device keeps the link's MTU, so that IPv6 coming in is not held up; IPv4 is held by its route.
+    routes: [{ target: "0.0.0.0", netmask: "0", ...(module === undefined ? {} : { mtu: plan.mtu }) }],
+    ...(module?.carries === "translated"
+      ? { routes6: [{ target: formatIpv6(module.ce.mapAddress), netmask: "128" }] }
       : {}),
     data: plan.zone === undefined ? {} : { zone: plan.zone },
   };
+}
+
+/** Action 0, the other way round: nothing of the interface is in use any more. */
+export function linkDownRequest(iface: string): JsonObject {
+  return { interface: iface, action: Action.update, ifname: "*", "link-up": false };
+}
+
+/** Action 7: netifd tears the interface down and sets it up anew. */
+export function restartRequest(iface: string): JsonObject {
+  return { interface: iface, action: Action.restart };
 }
 
 /** Action 3: an error code and what a person can do about it, as `ifstatus` shows them. */

@@ -29,7 +29,7 @@
  * - A flow in a flowtable bypasses every chain here: the MAP device has to stay out of flowtables.
  */
 
-import { isDeviceName } from "../ip/names.ts";
+import { type DeviceName, isDeviceName } from "../ip/names.ts";
 import { formatIpv4, formatIpv4Prefix } from "../ip/text.ts";
 import type { NatPlan } from "../map/plan.ts";
 import { portRanges } from "../map/port-set.ts";
@@ -374,4 +374,37 @@ export function renderNft(plan: NatPlan): string {
 export function renderNftDelete(table: string): string {
   checkTable(table);
   return `add table ip ${table}\ndelete table ip ${table}\n`;
+}
+
+/**
+ * The script that closes a device: a table that only drops takes the place of the NAT, until the device is gone.
+ *
+ * @throws RangeError when `table` is not a valid name
+ */
+export function renderNftClosed(table: string, device: DeviceName): string {
+  checkTable(table);
+  return nftScript(
+    { table, device },
+    {
+      counters: {},
+      sets: [],
+      chains: [
+        {
+          name: "closed_out",
+          hook: "type filter hook postrouting priority 310",
+          rules: [[`oifname "${device}" drop`, "the interface is being taken down"]],
+        },
+        {
+          name: "closed_in",
+          hook: "type filter hook prerouting priority -310",
+          rules: [[`iifname "${device}" drop`, "the interface is being taken down"]],
+        },
+      ],
+    },
+  );
+}
+
+/** The script that loads a table as `nft list table` printed it, in the place of whatever has its name now. */
+export function renderNftRestore(table: string, listing: string): string {
+  return `${renderNftDelete(table)}${listing}`;
 }

@@ -5,13 +5,16 @@
 
 import { formatIpv4Prefix, formatIpv6 } from "../ip/text.ts";
 import type { NatPlan, Plan } from "../map/plan.ts";
+import { CONTROL_PATH, replaceLines, ruleLines } from "./control.ts";
+import { addressRequest } from "./netifd.ts";
 import { renderNft } from "./nft.ts";
-import { CONTROL_PATH, setupLines } from "./translator.ts";
 
 type Commands = readonly string[];
 
 /** Marks the end of the script; a line of ours never equals it. */
 const SCRIPT_END = "END_OF_NFT";
+/** More than any transaction of ours has, so that dd writes it in one piece. */
+const WRITE_OCTETS = 1_048_576;
 
 function linkDevice(plan: Plan): string {
   return plan.link.device === "" ? "DEVICE" : plan.link.device;
@@ -22,33 +25,35 @@ export function natCommands(nat: NatPlan | undefined): Commands {
   return [`nft -f - <<'${SCRIPT_END}'\n${renderNft(nat).trimEnd()}\n${SCRIPT_END}`];
 }
 
-/** The translator's device and rules. */
-export function translatorCommands(plan: Plan | undefined): Commands {
-  if (plan?.translator === undefined) return [];
+/** The module's device and its rules. */
+export function deviceCommands(plan: Plan | undefined): Commands {
+  if (plan?.module === undefined) return [];
   // One write(), so that the module takes it as one transaction.
-  const lines = setupLines(plan.device, plan.translator).map((line) => `'${line}'`);
-  return [`printf '%s\\n' ${lines.join(" ")} | dd of=${CONTROL_PATH} bs=65536 2>/dev/null`];
+  const rules = ruleLines(plan.device, plan.module);
+  const lines = replaceLines(plan.device, undefined, rules).map((line) => `'${line}'`);
+  return [`printf '%s\\n' ${lines.join(" ")} | dd of=${CONTROL_PATH} bs=${WRITE_OCTETS} 2>/dev/null`];
 }
 
-/** The MTU of the translator's device. */
+/** The MTU of the module's device. */
 export function mtuCommands(plan: Plan | undefined): Commands {
-  if (plan?.translator === undefined) return [];
+  if (plan?.module === undefined) return [];
   return [`ip link set ${plan.device} mtu ${plan.link.mtu} up`];
 }
 
-/** The tunnel's own IPv6 address. */
+/** The MAP address, where the link has to have it. */
 export function addressCommands(plan: Plan | undefined): Commands {
-  if (plan?.tunnel === undefined || plan.ce === undefined) return [];
-  return [`ip -6 address add ${formatIpv6(plan.tunnel.local)}/128 dev ${linkDevice(plan)}`];
+  if (plan?.ce === undefined || addressRequest(plan) === undefined) return [];
+  const lifetime = plan.module === undefined ? "" : " preferred_lft 0";
+  return [`ip -6 address add ${formatIpv6(plan.ce.mapAddress)}/128 dev ${linkDevice(plan)}${lifetime}`];
 }
 
 /** What netifd does when it is told: the tunnel, addresses and routes. */
 export function netifdCommands(plan: Plan | undefined): Commands {
   if (plan === undefined) return [];
-  const { device, translator, tunnel } = plan;
+  const { device, module, tunnel } = plan;
   const commands: string[] = [];
-  if (translator !== undefined) {
-    commands.push(`ip -6 route add ${formatIpv6(translator.ce.mapAddress)}/128 dev ${device}`);
+  if (module?.carries === "translated") {
+    commands.push(`ip -6 route add ${formatIpv6(module.ce.mapAddress)}/128 dev ${device}`);
   }
   if (tunnel !== undefined) {
     const limit = tunnel.encaplimit === "ignore" ? "none" : tunnel.encaplimit;
@@ -59,7 +64,7 @@ export function netifdCommands(plan: Plan | undefined): Commands {
   }
   commands.push(
     `ip address add ${formatIpv4Prefix(plan.ipv4)} dev ${device}`,
-    `ip route add default dev ${device}${translator === undefined ? "" : ` mtu ${plan.mtu}`}`,
+    `ip route add default dev ${device}${module === undefined ? "" : ` mtu ${plan.mtu}`}`,
   );
   return commands;
 }

@@ -3,7 +3,7 @@
 import { BlobError, UbusCaller, UbusError, UbusFrameError } from "ubus-client-ts";
 import type { Host } from "../../engine/host.ts";
 import { statePath } from "../../engine/state.ts";
-import { CONTROL_PATH } from "../../render/translator.ts";
+import { CONTROL_PATH, MODULE_MARK } from "../../render/control.ts";
 import { EffectError } from "../../wire/errors.ts";
 import { PATIENCE_MS, run } from "./exec.ts";
 import { readText, removeFile, replaceFile, writeOnce } from "./files.ts";
@@ -17,6 +17,9 @@ const LIMITS = {
   teardown: { callMs: 3_000, programMs: 4_000 },
   otherwise: { callMs: PATIENCE_MS, programMs: PATIENCE_MS },
 } as const;
+
+/** Of a device's flags: it is up (linux/if.h). */
+const IFF_UP = 1;
 
 /** A connection to ubus with what a session needs beside it. Close it, or the process never ends. */
 export interface ConnectedHost extends Host {
@@ -67,13 +70,28 @@ export async function openHost(
         if (!String(error).includes("0 flow entries")) throw error;
       }
     },
-    readControl: () => readText(CONTROL_PATH),
+    async listTable(table, form) {
+      try {
+        return await run("nft", [...(form === "json" ? ["-j"] : []), "list", "table", "ip", table], {
+          limitMs: programMs,
+        });
+      } catch (error) {
+        if (String(error).includes("No such file or directory")) return undefined;
+        throw error;
+      }
+    },
+    readControl: () => (readText(MODULE_MARK) === undefined ? undefined : readText(CONTROL_PATH)),
     writeControl: (lines) => writeOnce(CONTROL_PATH, `${lines.join("\n")}\n`),
     deviceMtu(device) {
       const mtu = Number(readText(`/sys/class/net/${device}/mtu`));
       return Number.isInteger(mtu) && mtu > 0 ? mtu : undefined;
     },
     setDeviceMtu: (device, mtu) => writeOnce(`/sys/class/net/${device}/mtu`, `${mtu}\n`),
+    shutDevice(device) {
+      const path = `/sys/class/net/${device}/flags`;
+      const flags = Number(readText(path));
+      writeOnce(path, `0x${(flags & ~IFF_UP).toString(16)}\n`);
+    },
     readState: (name) => readText(statePath(name)),
     writeState: (name, text) => replaceFile(statePath(name), text),
     removeState: (name) => removeFile(statePath(name)),

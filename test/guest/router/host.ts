@@ -14,10 +14,11 @@ const SILENT_SECONDS = 300;
 
 const modes: Readonly<Record<string, readonly string[]>> = {
   demo: ["map-t", "map-e"],
-  test: ["map-t", "map-e", "faults"],
+  test: ["map-t", "map-e", "map-e-nftables", "faults"],
   // One of them alone, with what its guest's console says.
   "map-t": ["map-t"],
   "map-e": ["map-e"],
+  "map-e-nftables": ["map-e-nftables"],
   faults: ["faults"],
 };
 

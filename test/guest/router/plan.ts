@@ -31,6 +31,9 @@ export const borderRelay = {
 
 export type Transport = "map-t" | "map-e";
 
+/** What carries the packets and does the NAT: our module, or netifd's tunnel (MAP-E) with nftables. */
+export type Carrier = "module" | "nftables";
+
 const rule = "4202" + "000d" + "18" + "c0000200" + "10" + "00" + "28" + "20010db800";
 
 /** The value of option 48879 as Kea sends it: a flags octet, one rule, one DMR (draft-ietf-softwire-map-dhcp-03). */

@@ -10,6 +10,7 @@ const LOGS = "/run/lab";
 const scenarios: Readonly<Record<string, () => Promise<void>>> = {
   "map-t": () => walk("map-t"),
   "map-e": () => walk("map-e"),
+  "map-e-nftables": () => walk("map-e", "nftables"),
   faults,
 };
 

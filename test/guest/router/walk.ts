@@ -11,7 +11,16 @@ import { attempt, run, sleep, start, until, within } from "./command.ts";
 import { startDhcpClient } from "./dhcp-client.ts";
 import { startDhcpServer } from "./kea.ts";
 import { leftSince, type Snapshot, snapshot } from "./leftovers.ts";
-import { ce, endUserPrefix, inPortSet, option48879, portSetSize, server, type Transport } from "./plan.ts";
+import {
+  type Carrier,
+  ce,
+  endUserPrefix,
+  inPortSet,
+  option48879,
+  portSetSize,
+  server,
+  type Transport,
+} from "./plan.ts";
 import { check, checking, demand, detail, step } from "./report.ts";
 import {
   insertModule,
@@ -164,8 +173,12 @@ async function provision(transport: Transport, router: Router, name: (text: stri
   const [told] = JSON.parse(attempt(within("ce", [...mapminctl, "--json"])).stdout);
   check(
     name("mapminctl status tells it"),
-    shown.code === 0 && told.up === true && told.ipv4 === `${ce.ipv4}/32` && told.ports === portSetSize,
-    `${told.ipv4}, PSID ${told.psid}, ${told.ports} ports, rule from ${told.source}`,
+    shown.code === 0 &&
+      told.up === true &&
+      told.ipv4 === `${ce.ipv4}/32` &&
+      told.ports === portSetSize &&
+      told.nat.loaded === true,
+    `${told.ipv4}, PSID ${told.psid}, ${told.ports} ports, rule from ${told.source}, NAT by ${told.natBy}`,
   );
   return { kea, client };
 }
@@ -184,14 +197,13 @@ async function takeAway(router: Router, before: Snapshot, name: (text: string) =
   );
 }
 
-export async function walk(transport: Transport): Promise<void> {
-  const name = (text: string) => `${transport.toUpperCase()}: ${text}`;
+export async function walk(transport: Transport, carrier: Carrier = "module"): Promise<void> {
+  const title = carrier === "module" ? transport.toUpperCase() : `${transport.toUpperCase()} by ${carrier}`;
+  const name = (text: string) => `${title}: ${text}`;
   step(`${titles[transport]}: network namespaces lan - ce - provider network - br - server`);
   await buildTopology();
   installRouterFiles();
-  if (transport === "map-t") {
-    check(name("mapmint.ko loads"), insertModule());
-  }
+  if (carrier === "module") check(name("mapmint.ko loads"), insertModule());
   const relay: BorderRelay = await startBorderRelay(transport);
   step(
     transport === "map-t"

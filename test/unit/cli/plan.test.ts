@@ -3,6 +3,8 @@ import { runPlan } from "../../../src/cli/plan.ts";
 import { makeTerminal } from "./terminal.ts";
 
 const option = "004202000d18c000020010002820010db800420300094020010db8ffff0000";
+const rule =
+  "type=map-t,ealen=16,prefix4len=24,prefix6len=40,ipv4prefix=192.0.2.0,ipv6prefix=2001:db8::,offset=4";
 const given = ["--option", option, "--pd", "2001:db8:12:3400::/56"];
 
 function run(...argv: string[]) {
@@ -16,10 +18,12 @@ describe("plan", () => {
     const plan = JSON.parse(run(...given, "--json").out);
     expect(plan.control).toEqual([
       "add map-wan6_4",
-      "config map-wan6_4 local.style MAP local.v4 192.0.2.0/24 local.v6 2001:db8::/40 local.ea-len 16 local.psid-offset 4 ce.v4 192.0.2.18 ce.v6 2001:db8:12:3400:0:c000:212:34 ce.psid-offset 4 ce.psid-len 8 ce.psid 52 remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 2001:db8:ffff::/64 remote.ea-len 0 remote.psid-offset 0 lowest-ipv6-mtu 1500",
+      "config map-wan6_4 lowest-ipv6-mtu 1500",
+      "config map-wan6_4 local.style MAP local.v4 192.0.2.0/24 local.v6 2001:db8::/40 local.ea-len 16 local.psid-offset 4 ce.v4 192.0.2.18 ce.v6 2001:db8:12:3400:0:c000:212:34 ce.psid-offset 4 ce.psid-len 8 ce.psid 52 remote.style RFC6052 remote.v4 0.0.0.0/0 remote.v6 2001:db8:ffff::/64 remote.ea-len 0 remote.psid-offset 0",
+      "config map-wan6_4 nat.mode ports nat.reserved -",
     ]);
     expect(plan.notifyProto).toMatchObject({ action: 0, ifname: "map-wan6_4", "link-up": true });
-    expect(plan.nft).toContain("table ip mapmin_wan6__4 {");
+    expect(plan.nft).toBeNull();
     expect(plan.source).toContain("DHCPv6");
   });
 
@@ -34,8 +38,27 @@ describe("plan", () => {
     expect(plan.control[1]).toContain(words);
   });
 
-  test("--nft prints the same script alone", () => {
-    expect(run(...given, "--nft").out).toBe(JSON.parse(run(...given, "--json").out).nft);
+  test("--nft prints the script of a NAT by nftables", () => {
+    const config = JSON.stringify({ nat: "nftables", rule: `${rule},dmr=2001:db8:ffff::/64` });
+    const { nft } = JSON.parse(run("--config", config, "--pd", "2001:db8:12:3400::/56", "--json").out);
+    expect(nft).toContain("table ip mapmin_wan6__4 {");
+    expect(run(...given, "--nft").out).toBe(nft);
+  });
+
+  test("--no-module: MAP-E takes netifd's tunnel, and nftables do the NAT", () => {
+    const config = JSON.stringify({ rule: `${rule.replace("map-t", "map-e")},br=2001:db8:ffff::1` });
+    const argv = ["--config", config, "--pd", "2001:db8:12:3400::/56", "--json"];
+    const without = JSON.parse(run(...argv, "--no-module").out);
+    expect(without).toMatchObject({ control: [], notifyProto: { tunnel: { remote: "2001:db8:ffff::1" } } });
+    expect(without.nft).toContain("table ip");
+    const { control, notifyProto, nft } = JSON.parse(run(...argv).out);
+    expect({ tunnel: notifyProto.tunnel, nft }).toEqual({ tunnel: undefined, nft: null });
+    expect(control).toEqual([
+      "add map-wan6_4",
+      "config map-wan6_4 transport encapsulate tunnel.hop-limit 64 tunnel.encap-limit none",
+      "config map-wan6_4 local.style MAP local.v4 192.0.2.0/24 local.v6 2001:db8::/40 local.ea-len 16 local.psid-offset 4 ce.v4 192.0.2.18 ce.v6 2001:db8:12:3400:0:c000:212:34 ce.psid-offset 4 ce.psid-len 8 ce.psid 52 remote.style NONE remote.v4 0.0.0.0/0 remote.v6 2001:db8:ffff::1/128",
+      "config map-wan6_4 nat.mode ports nat.reserved -",
+    ]);
   });
 
   test("--shell prints the steps, --json outlines them with how each is undone", () => {
@@ -43,19 +66,14 @@ describe("plan", () => {
       .out.split("\n")
       .filter((line) => line.startsWith("# "));
     expect(titles).toEqual([
-      "# load the NAT into the port set",
-      "# create the translator",
-      "# set the translator's MTU",
+      "# set the rules of the MAP device",
+      "# set the MTU of the MAP device",
       "# tell netifd",
     ]);
     const { steps } = JSON.parse(run(...given, "--json").out);
-    expect(steps[0]).toEqual({
-      title: "load the NAT into the port set",
-      does: "nft -f - (table ip mapmin_wan6__4)",
-      undo: [
-        { title: "remove the NAT", does: "nft -f - (table ip mapmin_wan6__4)" },
-        { title: "forget the flows", does: "conntrack -D -q 192.0.2.18/32" },
-      ],
+    expect(steps[1]).toMatchObject({
+      title: "set the rules of the MAP device",
+      undo: [{ title: "remove the MAP device", does: "del map-wan6_4" }],
     });
     expect(steps.at(-1)).toMatchObject({ title: "tell netifd", undo: [] });
   });
@@ -75,7 +93,7 @@ describe("plan", () => {
       ["--config", config],
     ]) {
       const plan = JSON.parse(run(...argv, "--pd", "2001:db8:12:3400::/56", "--json").out);
-      expect(plan.control[1]).toContain("ce.v4 192.0.2.18 ");
+      expect(plan.control[2]).toContain("ce.v4 192.0.2.18 ");
     }
   });
 

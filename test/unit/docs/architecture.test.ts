@@ -60,10 +60,11 @@ describe("the walk", () => {
     expect(runExplain([code + length + option, "--pd", prefix], explained)).toBe(0);
     const planned = makeTerminal();
     expect(runPlan(["--option", option, "--pd", prefix, "--json"], planned)).toBe(0);
-    const { nft, control } = JSON.parse(planned.out());
-    const printed = [code, option, "nft -f -", explained.out(), nft, ...control]
-      .join("\n")
-      .replaceAll(/\s+/g, " ");
+    const script = makeTerminal();
+    expect(runPlan(["--option", option, "--pd", prefix, "--nft"], script)).toBe(0);
+    const { control } = JSON.parse(planned.out());
+    const typed = [code, option, "nft -f -", "option nat 'nftables'"];
+    const printed = [...typed, explained.out(), script.out(), ...control].join("\n").replaceAll(/\s+/g, " ");
     expect(values.length).toBeGreaterThan(12);
     for (const part of values.flatMap((value) => value.split(" ..."))) expect(printed).toContain(part.trim());
   });

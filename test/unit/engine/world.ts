@@ -6,13 +6,19 @@ export interface World extends Host {
   readonly done: string[];
   readonly states: Map<string, string>;
   readonly scripts: string[];
+  /** Tables that are loaded: name and script. */
+  readonly tables: Map<string, string>;
+  /** Devices and their MTUs. */
+  readonly devices: Map<string, number>;
   control: string | undefined;
+  /** Answer of `network.interface status`. */
+  status: unknown;
 }
 
 export interface WorldOptions {
   /** Answer of `network.interface status`. */
   readonly status?: unknown;
-  /** Steps that fail: a ubus `object method`, `notify ACTION`, `nft`, `control`, `mtu`. */
+  /** Steps that fail: a ubus `object method`, `notify ACTION`, `nft`, `list`, `control`, `mtu`, `shut`, `state`, `flush`. */
   readonly failing?: ReadonlyMap<string, Error>;
   readonly withoutModule?: boolean;
 }
@@ -46,44 +52,90 @@ export function makeWorld({
     const error = failing.get(step);
     if (error !== undefined) throw error;
   };
+  const tables = new Map<string, string>();
+  const devices = new Map([["eth1", 1500]]);
   const world: World = {
     done,
     states,
     scripts,
+    tables,
+    devices,
+    status,
     control: withoutModule ? undefined : "",
     async call(object, method, args) {
       const action = (args as { action?: number }).action;
       const step = method === "notify_proto" ? `notify ${action}` : `${object} ${method}`;
       if (method !== "status") done.push(`${step} ${JSON.stringify(args)}`);
       fail(step);
-      return method === "status" ? status : {};
+      const tunnel = (args as { tunnel?: { mtu: number } }).tunnel;
+      if (tunnel !== undefined) devices.set(String(args["ifname"]), tunnel.mtu);
+      return method === "status" ? world.status : {};
     },
     log: (what, outcome, detail) => {
       done.push(`log ${outcome} ${what} ${detail ?? ""}`.trim());
     },
     async loadFirewall(script) {
       scripts.push(script);
-      const kind = /^table ip \S+ \{\n[\s\S]*chain/m.test(script) ? "load" : "delete";
+      const kind = script.includes("chain closed_out")
+        ? "close"
+        : /^table ip/m.test(script)
+          ? "load"
+          : "delete";
       done.push(`nft ${kind}`);
       if (kind === "load") fail("nft");
+      const [, table = ""] = /^delete table ip (\S+)$/m.exec(script) ?? [];
+      if (kind === "delete") tables.delete(table);
+      else tables.set(table, script.slice(script.indexOf("\ntable ip") + 1));
+    },
+    async listTable(table, form) {
+      fail("list");
+      const script = tables.get(table);
+      return script === undefined || form === "text" ? script : asJson(table, script);
     },
     async flushFlows(ipv4) {
       done.push(`flush ${ipv4}`);
+      fail("flush");
     },
     readControl: () => world.control,
     writeControl(lines) {
       done.push(`control ${lines[0]?.split(" ").slice(0, 2).join(" ")}`);
       fail("control");
-      const [verb, device] = (lines[0] ?? "").split(" ");
-      world.control = verb === "add" ? `add ${device}\n` : "";
+      let held = (world.control ?? "").split("\n").filter((line) => line !== "");
+      for (const line of lines) {
+        const [verb, device = "", ...words] = line.split(" ");
+        const own = (other: string) => other.split(" ")[1] === device;
+        if (verb === "add" && held.includes(line)) throw new EffectError("control", `EEXIST ${device}`);
+        if (verb === "add") devices.set(device, 1500);
+        if (verb === "del") {
+          held = held.filter((other) => !own(other));
+          devices.delete(device);
+        } else if (verb === "remove") {
+          const at = held.findIndex((other) => own(other) && other.includes(words.join(" ")));
+          if (at < 0) throw new EffectError("control", `ENOENT ${line}`);
+          held.splice(at, 1);
+        } else {
+          // What sets the device is there once.
+          const key = words[0]?.split(".")[0] ?? "";
+          if (key !== "local" && key !== "remote")
+            held = held.filter((other) => !(own(other) && other.split(" ")[2]?.startsWith(key)));
+          held.push(line);
+        }
+      }
+      world.control = held.length === 0 ? "" : `${held.join("\n")}\n`;
     },
-    deviceMtu: () => 1500,
+    deviceMtu: (device) => devices.get(device),
     setDeviceMtu(device, mtu) {
       done.push(`mtu ${device} ${mtu}`);
       fail("mtu");
+      devices.set(device, mtu);
+    },
+    shutDevice(device) {
+      done.push(`shut ${device}`);
+      fail("shut");
     },
     readState: (iface) => states.get(iface),
     writeState: (iface, text) => {
+      fail("state");
       states.set(iface, text);
     },
     removeState: (iface) => {
@@ -92,6 +144,18 @@ export function makeWorld({
     now: () => new Date("2026-01-02T03:04:05Z"),
   };
   return world;
+}
+
+/** What `nft -j list table` prints of a script, as far as it is read. */
+function asJson(table: string, script: string): string {
+  const own = { family: "ip", table };
+  const chains = [...script.matchAll(/^\tchain (\w+) \{/gm)].map(([, name]) => ({ chain: { ...own, name } }));
+  const maps = [...script.matchAll(/^\tmap (\w+) \{[^}]*elements = \{([^}]*)\}/gm)].map(
+    ([, name, list = ""]) => ({
+      map: { ...own, name, elem: list.split(",").slice(0, -1) },
+    }),
+  );
+  return JSON.stringify({ nftables: [...chains, ...maps] });
 }
 
 /** What was done, without the log. */

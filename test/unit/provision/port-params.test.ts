@@ -122,7 +122,7 @@ describe("port parameters that were given and cannot be read give no CE", () => 
     const { ce } = findCustomerEdge(found.domain, pd);
     const link = { iface: parseInterfaceName("wan6", "tunlink"), device: "", mtu: 1500 } as const;
     const plan = makePlan(parseInterfaceName("wan6_4", "interface"), found.domain, ce, link);
-    expect(plan.tunnel?.fmrs).toEqual([found.domain.rules[0]]);
+    expect(plan.module?.fmrs).toEqual([found.domain.rules[0]]);
   });
 });
 
