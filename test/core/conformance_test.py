@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 
-from core_process import Tally
+from checks import Tally
 from packet_pairs import rows
 
 PAIRS = "test/vectors/rfc7915/"
@@ -77,7 +77,7 @@ def check_item(tally, project, aliases, where, item):
 
 def main():
     path = os.path.abspath(sys.argv[1])
-    project, tally = Project(os.path.dirname(os.path.dirname(path))), Tally()
+    project, tally = Project(os.path.dirname(os.path.dirname(path))), Tally(quiet=True)
     document = open(path).read()
     aliases = dict(re.findall(r"\*([\w ]+)\* = `([^`]+)`", document.replace("\n", " ")))
     tested = 0

@@ -1,26 +1,6 @@
-"""A program that answers a line with a line, and a tally of checks."""
+"""A program that answers a line with a line."""
 
 import subprocess
-import sys
-
-
-class Tally:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def check(self, title, found, expected):
-        self.note(title, found == expected, f"found {found!r}, expected {expected!r}")
-
-    def note(self, title, good, detail):
-        if good:
-            self.passed += 1
-            return
-        self.failed += 1
-        print(f"FAILED   {title}: {detail}", flush=True)
-
-    def end(self):
-        print(f"{self.passed} passed, {self.failed} failed")
-        sys.exit(self.failed != 0)
 
 
 class Core:

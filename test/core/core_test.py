@@ -6,37 +6,13 @@ Prints what failed, and `N passed, N failed`; ends with 1 when one failed.
 import ipaddress
 import json
 import random
-import subprocess
 import sys
 
-results = {"passed": 0, "failed": 0}
+from checks import Tally, chosen
+from core_process import Core
 
-
-def check(title, found, expected):
-    good = found == expected
-    results["passed" if good else "failed"] += 1
-    if not good:
-        print(f"FAILED   {title}: found {found!r}, expected {expected!r}", flush=True)
-
-
-class Core:
-    def __init__(self, program):
-        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-
-    def ask(self, question):
-        self.process.stdin.write(question + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if answer == "":
-            raise RuntimeError(f"the core ended at: {question[:200]!r}")
-        return answer.rstrip("\n")
-
-    def rules(self, *lines):
-        self.ask("reset")
-        for line in lines:
-            answer = self.ask(f"line {line}")
-            if answer != "ok":
-                raise RuntimeError(f"{line}: {answer}")
+tally = Tally(quiet=True)
+check = tally.equal
 
 
 def address6(text):
@@ -448,24 +424,19 @@ def nat_keys(core):
         check(line, core.ask(f"line {line}"), expected)
 
 
+CASES = (vectors, rfc6052, choice, domains, forwarding_rules, icmp, mtu, grammar, port_sets, owners, nat_keys)
+
+
 def main():
     program, ce_json = sys.argv[1:]
     core = Core(program)
-    vectors(core, ce_json)
-    rfc6052(core)
-    choice(core)
-    domains(core)
-    forwarding_rules(core, 7597, 3000)
-    icmp(core)
-    mtu(core)
-    grammar(core, 48879, 10000)
-    port_sets(core, 7597, 60)
-    owners(core, 4787)
-    nat_keys(core)
-    core.process.stdin.close()
-    check("the core ends well", core.process.wait(), 0)
-    print(f"{results['passed']} passed, {results['failed']} failed")
-    sys.exit(results["failed"] != 0)
+    arguments = {
+        vectors: (ce_json,), forwarding_rules: (7597, 3000), grammar: (48879, 10000), port_sets: (7597, 60), owners: (4787,),
+    }
+    for case in chosen(CASES):
+        case(core, *arguments.get(case, ()))
+    check("the core ends well", core.end(), 0)
+    tally.end()
 
 
 main()

@@ -3,7 +3,8 @@
 import os
 import subprocess
 
-from topology import DMR, MAP, OWN, enter
+from module_files import enter
+from topology import DMR, MAP, OWN
 
 # What a relay's own errors come from, on its IPv4 side.
 RELAY4 = "203.0.113.2"

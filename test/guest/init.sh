@@ -56,6 +56,6 @@ export TMPDIR=/run PYTHONDONTWRITEBYTECODE=1
 
 rc=0
 # shellcheck disable=SC2046
-PYTHONPATH=$(dirname "$0") $(echo "${guest_run:?}" | tr , " ") || rc=$?
+PYTHONPATH=$(dirname "$0"):$(dirname "$0")/../support $(echo "${guest_run:?}" | tr , " ") || rc=$?
 trap - EXIT
 finish "$rc"

@@ -17,7 +17,21 @@ PMTUDISC_DO = 2
 MSG_ERRQUEUE = 0x2000
 
 
-def sh(command, text=None):
+VERBOSE = os.environ.get("guest_verbose") or os.environ.get("MAPMIN_VERBOSE")
+
+
+def told(command, namespace="", text=None):
+    """With `test/run -v`: each command, with the namespace that it runs in."""
+    if VERBOSE:
+        print(f"[{namespace}] {command}", flush=True)
+        for line in (text or "").rstrip("\n").split("\n") if text else ():
+            print(f"[{namespace}] <<< {line}", flush=True)
+
+
+def sh(command, text=None, namespace=""):
+    told(command, namespace, text)
+    if namespace:
+        command = f"ip netns exec {namespace} {command}"
     done = subprocess.run(command.split(), input=text, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"{command}: {done.stderr.strip()}")
@@ -32,7 +46,13 @@ class Namespace:
         self.run("ip link set lo up")
 
     def run(self, command, text=None):
-        return sh(f"ip netns exec {self.name} {command}", text)
+        return sh(command, text, self.name)
+
+    def outcome(self, *words):
+        """Runs a program whose failure is an answer: (exit code, what it printed)."""
+        told(" ".join(words), self.name)
+        done = subprocess.run(["ip", "netns", "exec", self.name, *words], capture_output=True, text=True)
+        return done.returncode, done.stdout
 
     def set(self, key, value):
         self.run(f"sysctl -qw {key}={value}")

@@ -10,12 +10,11 @@ import errno
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 
-from module_files import check, control, counters, enter, last_message, read, results
+from checks import check, tally
+from module_files import control, last_message, read
 from kernel_memory import complaints, has_kmemleak, leaks
 from namespaces import IP_MTU, IP_MTU_DISCOVER, PMTUDISC_DO, Namespace, sh
 
@@ -44,8 +43,7 @@ def finish():
         check("kmemleak has nothing of ours", not lost, lost[:2])
     bad = faults()
     check("the kernel's log is clean", not bad, bad[:5])
-    print(f"{results['passed']} passed, {results['failed']} failed", flush=True)
-    sys.exit(results["failed"] != 0)
+    tally.end()
 
 
 # --- the module's files --------------------------------------------------------------------------
@@ -191,8 +189,14 @@ def exchange(sock, data, seconds=3):
 
 
 def ping(namespace, *words):
-    done = subprocess.run(["ip", "netns", "exec", namespace.name, "ping", "-n", *words], capture_output=True, text=True)
-    return done.returncode == 0, done.stdout
+    code, text = namespace.outcome("ping", "-n", *words)
+    return code == 0, text
+
+
+def traceroute(namespace, *words):
+    """The address of each hop, and what traceroute printed."""
+    _, text = namespace.outcome("traceroute", "-n", "-q", "1", *words)
+    return [line.split()[1] for line in text.splitlines()[1:]], text
 
 
 def tcp_echo(namespace, size, to=(SERVER, 7)):

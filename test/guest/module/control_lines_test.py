@@ -11,8 +11,10 @@ import socket
 import string
 import sys
 
+from checks import check
+from module_files import control, counters, enter
 from namespaces import Namespace, sh
-from topology import DEFAULT, EDGE, LOCAL, RULE, check, control, counters, enter, finish, shown
+from topology import DEFAULT, EDGE, LOCAL, RULE, finish, shown
 
 MODULE, COUNT, SEED = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 FMR = "remote." + RULE.format("remote")

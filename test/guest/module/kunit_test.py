@@ -7,8 +7,9 @@ import glob
 import re
 import sys
 
+from checks import check
 from namespaces import sh
-from topology import check, dmesg, finish
+from topology import dmesg, finish
 
 MODULE, SOURCES = sys.argv[1], sys.argv[2]
 

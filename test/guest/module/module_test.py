@@ -13,12 +13,14 @@ import sys
 import threading
 import time
 
+from module_files import control, counters, enter, last_message
 from namespaces import IP_MTU_DISCOVER, Capture, Namespace, checksum, echo, ip, sh, udp
 from border_relays import Tayga
+from checks import check, run_each
 from packets6 import Capture4, Capture6, destination6, icmp6, ip6, next_header, raw6, source6, udp6
 from topology import (
-    DEFAULT, DMR, EDGE, INSIDE, LOCAL, MAP, OUTSIDE, OWN, REMOTE, RULE, SERVER, Here, World, check, control, counters, devices,
-    dmesg, echo_server, enter, exchange, finish, last_message, learned, ping, shown, tcp_echo,
+    DEFAULT, DMR, EDGE, INSIDE, LOCAL, MAP, OUTSIDE, OWN, REMOTE, RULE, SERVER, Here, World, devices, dmesg,
+    echo_server, exchange, finish, learned, ping, shown, tcp_echo, traceroute,
 )
 
 MODULE = sys.argv[1]
@@ -66,7 +68,8 @@ STOCK_464XLAT = (
 )
 
 
-def grammar(namespace):
+def grammar(_):
+    namespace = Namespace("grammar")
     for text, code, words in REFUSED:
         before = (shown(namespace), devices(namespace))
         found = control(namespace, *text.split("\n"))
@@ -104,9 +107,7 @@ def through(world):
     good, text = ping(world.lan, "-c", "2", "-i", "0.2", "-W", "2", "-s", "1452", "-M", "do", SERVER)
     check("ping of a full 1480 octets without fragments", good, text)
     # TTL: down by one for the router, and one hop of its own.
-    traced = subprocess.run(["ip", "netns", "exec", "lan", "traceroute", "-n", "-I", "-q", "1", "-w", "2", SERVER],
-                            capture_output=True, text=True).stdout
-    hops = [line.split()[1] for line in traced.splitlines()[1:]]
+    hops, traced = traceroute(world.lan, "-I", "-w", "2", SERVER)
     check("traceroute: the router is the first hop", hops[:1] == ["192.168.1.1"], traced)
     check("traceroute ends at the server", hops[-1:] == [SERVER], traced)
     # Routers of the provider have no IPv4 address (RFC 7600); the border relay counts for two.
@@ -486,19 +487,17 @@ def life(world):
     check("the module is gone", "mapmint" not in open("/proc/modules").read())
 
 
+CASES = (grammar, through, large, mtu, refuses, incoming, forwarding, styles, life)
+
+
 def main():
     sh("ip link set lo up")
     sh(f"insmod {MODULE}")
     world = World()
-    grammar(world.ce)
     tayga = Tayga(world.br)
     echo_server(world.server, 7)
     world.edge(f"config map0 {LOCAL} {DEFAULT} {EDGE}")
-    for part in (through, large, mtu, refuses, incoming, forwarding, styles, life):
-        try:
-            part(world)
-        except Exception as error:  # A part that breaks off must not hide the others.
-            check(f"{part.__name__} runs to its end", False, repr(error))
+    run_each(CASES, world)
     tayga.stop()
     finish()
 

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 
+from checks import check
 from kernel_memory import growth, slabs
+from module_files import counters
 from namespaces import checksum, echo, icmp, ip, sh, tcp, udp
 from border_relays import Tayga
 from packets6 import icmp6, ip6, udp6
-from topology import DEFAULT, EDGE, INSIDE, LAN, LOCAL, MAP, OWN, REMOTE, SERVER, World, check, counters, dmesg, echo_server, exchange, faults, finish
+from topology import DEFAULT, EDGE, INSIDE, LAN, LOCAL, MAP, OWN, REMOTE, SERVER, World, dmesg, echo_server, exchange, faults, finish
 
 MODULE, PROGRAM, COUNT, SEED, FIRST = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
 STRETCH = 50000

@@ -3,8 +3,8 @@
     lan 192.168.1.2, .3 -- 192.168.1.1 ce (192.0.2.18) == tnl (IPv4 in IPv6) == core -- 203.0.113.1..5 server
                                                                              ^
                                                                           capture
-Arguments: mapmint.ko, the directory of the kernel's tree, and the parts to run (all without). Prints a line for each check and `N passed, N failed` at the end; ends with 1
-when one failed.
+Arguments: mapmint.ko, and the directory of the kernel's tree. Prints a line for each check and `N passed, N failed` at the end;
+ends with 1 when one failed.
 """
 
 import errno
@@ -19,7 +19,8 @@ import sys
 import threading
 import time
 
-from module_files import Flows, check, control, counters, last_message, read, results
+from checks import check, run_each, tally
+from module_files import Flows, control, counters, last_message, read
 from kernel_memory import complaints, has_kmemleak, leaks
 from namespaces import Capture, Namespace, checksum, echo, icmp, ip, ports, sh, tcp, udp
 
@@ -683,37 +684,37 @@ def life(world):
     check("the module is gone", "mapmint" not in open("/proc/modules", encoding="ascii").read())
 
 
+CASES = (keys, filtering, hairpin, other_subscriber, reserved, guard, ftp, firewalls, offload, devices, whole_address, sets, life)
+
+
 def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
     sh("ip link set lo up")
     sh(f"insmod {MODULE}")
     world = World()
     world.capture()
-    parts = (keys, filtering, hairpin, other_subscriber, reserved, guard, ftp, firewalls, offload, devices, whole_address, sets, life)
-    if len(sys.argv) > 3:
-        wanted = sys.argv[3:]
-        unknown = set(wanted) - {part.__name__ for part in parts}
-        if unknown:
-            sys.exit(f"PARTS: {', '.join(sorted(unknown))}: there are {', '.join(part.__name__ for part in parts)}")
-        parts = [part for part in parts if part.__name__ in wanted]
-    # The boot's own messages are not looked at; after each part, before the ring of messages is full.
+    # The boot's own messages are not looked at; after each case, before the ring of messages is full.
     sh("dmesg -c")
-    log = ""
-    for part in parts:
-        try:
+    log = []
+
+    def timed(case):
+        def run(world):
             start = time.monotonic()
-            part(world)
-            print(f"-- {part.__name__}: {time.monotonic() - start:.1f} s", flush=True)
-        except Exception as error:  # A part that breaks off must not hide the others.
-            check(f"{part.__name__} runs to its end", False, repr(error))
-        log += sh("dmesg -c")
+            try:
+                case(world)
+            finally:
+                print(f"-- {case.__name__}: {time.monotonic() - start:.1f} s", flush=True)
+                log.append(sh("dmesg -c"))
+        run.__name__ = case.__name__
+        return run
+
+    run_each([timed(case) for case in CASES], world)
     if has_kmemleak():
         lost = leaks()
         check("kmemleak has nothing of ours", not lost, lost[:2])
-    bad = complaints(log)
+    bad = complaints("".join(log))
     check("the kernel's log is clean", not bad, bad[:5])
-    print(f"{results['passed']} passed, {results['failed']} failed", flush=True)
-    sys.exit(results["failed"] != 0)
+    tally.end()
 
 
 main()

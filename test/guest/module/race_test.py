@@ -15,10 +15,12 @@ import subprocess
 import sys
 import time
 
+from checks import check
 from kernel_memory import growth, slabs
+from module_files import control, counters, last_message
 from namespaces import ip, sh, udp
 from packets6 import ip6, udp6
-from topology import address, check, control, counters, faults, finish, join, last_message, namespaces, route
+from topology import address, faults, finish, join, namespaces, route
 
 MODULE, PROGRAM, COUNT = sys.argv[1], sys.argv[2], int(sys.argv[3])
 OWN, SERVER, PORT = "192.0.2.18", "203.0.113.10", 0x1340

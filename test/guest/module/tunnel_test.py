@@ -2,7 +2,7 @@
 
     lan 192.168.1.2 -- ce (192.0.2.18, PSID 0x34) -- core -- br (ip6_tunnel) -- server 203.0.113.10
 
-Arguments: mapmint.ko, and the parts to run (all without). Prints a line for each check and `N passed, N failed` at the end;
+Argument: mapmint.ko. Prints a line for each check and `N passed, N failed` at the end;
 ends with 1 when one failed.
 """
 
@@ -13,14 +13,15 @@ import struct
 import sys
 import time
 
+from checks import attempt, check, chosen
+from module_files import control, counters, last_message
 from namespaces import IP_MTU_DISCOVER, checksum, echo, icmp, ip, sh, udp
 from packets6 import Capture4, Capture6, destination6, icmp6, ip6, next_header, offload, raw6, source6, valid4
 from topology import (
-    INSIDE, LAN, LOCAL, MAP, OUTSIDE, OWN, RULE, SERVER, World, check, control, counters, echo_server, exchange, finish,
-    last_message, learned, ping, shown, tcp_echo,
+    INSIDE, LAN, LOCAL, MAP, OUTSIDE, OWN, RULE, SERVER, World, echo_server, exchange, finish, learned, ping, shown, tcp_echo,
 )
 
-MODULE, PARTS = sys.argv[1], sys.argv[2:]
+MODULE = sys.argv[1]
 BR = "2001:db8:ffff::1"
 ROUTER = "2001:db8:f000:1::1"
 RELAY = f"remote.style NONE remote.v4 0.0.0.0/0 remote.v6 {BR}/128"
@@ -137,21 +138,16 @@ def only_our_ports(world):
         sock.close()
 
 
-PART = {"through": through, "offloads": offloads, "only_our_ports": only_our_ports}
+CASES = (through, offloads, only_our_ports)
 
 
 def main():
     sh("ip link set lo up")
     sh(f"insmod {MODULE}")
     world = Tunnel()
-    for name, part in PART.items():
-        if PARTS and name not in PARTS:
-            continue
+    for case in chosen(CASES):
         world.fresh()
-        try:
-            part(world)
-        except Exception as error:  # A part that breaks off must not hide the others.
-            check(f"{name} runs to its end", False, repr(error))
+        attempt(case, world)
     finish()
 
 

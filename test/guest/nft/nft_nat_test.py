@@ -15,6 +15,7 @@ import struct
 import sys
 import time
 
+from checks import check, chosen, tally
 from namespaces import (
     IP_MTU, IP_MTU_DISCOVER, IP_RECVERR, MSG_ERRQUEUE, PMTUDISC_DO, Capture, Namespace, checksum, echo, icmp, ip,
     ports, tcp, udp,
@@ -24,12 +25,6 @@ LAN, CE_LAN = "192.168.1.2", "192.168.1.1"
 SERVERS = [f"203.0.113.{i}" for i in range(1, 6)]
 SERVER, CORE = SERVERS[0], "203.0.113.254"
 PARAMETER_PROBLEM, TIME_EXCEEDED, UNREACHABLE = 12, 11, 3
-results = {"passed": 0, "failed": 0}
-
-
-def check(title, good, detail=""):
-    results["passed" if good else "failed"] += 1
-    print(f"{'ok' if good else 'FAILED'}   {title}" + (f": {detail}" if detail != "" and not good else ""), flush=True)
 
 
 class World:
@@ -203,7 +198,7 @@ def test_capacity(world):
           len(set(overload.values())) == len(overload) <= size, len(overload))
 
 
-def test_tcp(world, count):
+def test_tcp(world, count=300):
     """`count` connections at once; as many as there are ports succeed."""
     size = min(world.case["blockLength"], count)
     listener = world.server.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -615,29 +610,33 @@ def test_unrestricted(world):
     world.forget()
 
 
+RESTRICTED = (test_capacity, test_ping, test_errors_inbound, test_errors_outbound, test_endpoint_independence, test_leaks, test_inbound,
+              test_other_subscriber, test_large, test_router)
+WHOLE = (test_unrestricted, test_ping, test_errors_inbound, test_large, test_router)
+TESTS = (*RESTRICTED, test_unrestricted, test_tcp, test_reserved)
+
+
+def tests_of(case):
+    if not case["restricted"]:
+        return WHOLE
+    return (*RESTRICTED, *([test_tcp] if case["name"] == "15x16" else []), *([test_reserved] if case["reserved"] else []))
+
+
 def main(path):
     resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
     world = World()
     with open(path, encoding="utf-8") as file:
         cases = json.load(file)
+    wanted = chosen(TESTS)
     for case in cases:
         print(f"-- {case['name']}", flush=True)
         world.load(case)
-        if case["restricted"]:
-            tests = [test_capacity, test_ping, test_errors_inbound, test_errors_outbound, test_endpoint_independence,
-                     test_leaks, test_inbound, test_other_subscriber, test_large, test_router]
-            if case["name"] == "15x16":
-                tests.append(lambda w: test_tcp(w, 300))
-            if case["reserved"]:
-                tests.append(test_reserved)
-        else:
-            tests = [test_unrestricted, test_ping, test_errors_inbound, test_large, test_router]
-        for test in tests:
-            test(world)
+        for test in tests_of(case):
+            if test in wanted:
+                test(world)
         world.unload()
-    print(f"{results['passed']} passed, {results['failed']} failed", flush=True)
-    return 1 if results["failed"] else 0
+    tally.end()
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    main(sys.argv[1])

@@ -5,13 +5,12 @@ import os
 import select
 import socket
 import struct
-import subprocess
 import time
 
 from namespaces import IP_MTU, IP_MTU_DISCOVER, IP_RECVERR, MSG_ERRQUEUE, echo, ip, udp
 from relay_topology import CLOSED, DO, DONT, ECHO, PROBE
 from packets6 import ip6, next_header, raw6, source6, udp6, valid4, valid6, whole6
-from topology import LAN, MAP, OWN, REMOTE, SERVER, exchange, ping, tcp_echo
+from topology import LAN, MAP, OWN, REMOTE, SERVER, exchange, ping, tcp_echo, traceroute
 
 SMALL = (0, 1, 17, 100, 1252, 1253, 1400, 1451, 1452)
 # They fit a link of 1,500 octets as IPv4 and not as IPv6.
@@ -159,14 +158,10 @@ def hops(world):
     raw.close()
     expected = ["192.168.1.1", "192.0.0.8", *world.relay.hops, SERVER]
     for kind, words in (("ICMP", ["-I"]), ("UDP", ["-U", "-p", "9"]), ("TCP", ["-T", "-p", "7"])):
-        text = subprocess.run(["ip", "netns", "exec", "lan", "traceroute", "-n", "-q", "1", "-w", "1", "-N", "1", "-m", "9", *words, SERVER],
-                              capture_output=True, text=True).stdout
-        found = [line.split()[1] for line in text.splitlines()[1:]]
+        found, text = traceroute(world.lan, "-w", "1", "-N", "1", "-m", "9", *words, SERVER)
         world.outcome(f"traceroute by {kind}: router, core, border relay, server", found == expected, f"traceroute {kind}",
                       found[:2] == expected[:2], text)
-    text = subprocess.run(["ip", "netns", "exec", "server", "traceroute", "-n", "-q", "1", "-w", "1", "-N", "1", "-m", "9", "-T", "-p", str(ECHO), OWN],
-                          capture_output=True, text=True).stdout
-    found = [line.split()[1] for line in text.splitlines()[1:]]
+    found, text = traceroute(world.server, "-w", "1", "-N", "1", "-m", "9", "-T", "-p", str(ECHO), OWN)
     world.check("traceroute from the server: the router is one hop, and the LAN's host the next", len(found) > 2 and found[-2:] == [OWN, OWN]
                 and found[-3] != OWN, text)
 

@@ -17,8 +17,19 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** With `test/run -v`: each command, with the namespace that it runs in (`within`, or ip's own -n). */
+function tell(argv: readonly string[], input = ""): void {
+  if ((process.env["guest_verbose"] ?? "") === "") return;
+  const inside = argv[0] === "ip" && argv[1] === "netns" && argv[2] === "exec";
+  const namespace = inside ? argv[3] : argv[0] === "ip" && argv[1] === "-n" ? argv[2] : "";
+  console.log(`[${namespace}] ${(inside ? argv.slice(4) : argv).join(" ")}`);
+  for (const line of input === "" ? [] : input.trimEnd().split("\n"))
+    console.log(`[${namespace}] <<< ${line}`);
+}
+
 /** Runs a program to its end, whatever that is. `timeoutMs` bounds it. */
 export function attempt(argv: readonly string[], input = "", timeoutMs = 240_000): Outcome {
+  tell(argv, input);
   const [program = "", ...args] = argv;
   const done = spawnSync(program, args, {
     input,
@@ -51,6 +62,7 @@ export interface Daemon {
 }
 
 export function start(argv: readonly string[], logFile: string, env: NodeJS.ProcessEnv = {}): Daemon {
+  tell(argv);
   const [program = "", ...args] = argv;
   const log = openSync(logFile, "a");
   const child = spawn(program, args, { stdio: ["ignore", log, log], env: { ...process.env, ...env } });

@@ -6,8 +6,8 @@
  */
 
 import { availableParallelism } from "node:os";
+import { bootOnceMoreIfFrozen } from "../boot.ts";
 import { decode, type Message } from "./report.ts";
-import { boot, Frozen } from "./uml.ts";
 
 /** A guest that says nothing for so long is ended: nothing in it may take more than 240 s. */
 const SILENT_SECONDS = 300;
@@ -63,58 +63,59 @@ function table(checks: readonly Check[]): void {
 }
 
 const [project, cache, mode = ""] = process.argv.slice(2);
-const scenarios = modes[mode];
-if (project === undefined || cache === undefined || scenarios === undefined) {
+const all = modes[mode];
+/** A scenario by its name; any other pattern is looked for among the failures that `faults` tries. */
+const pattern = process.env["MAPMIN_CASE"] ?? "";
+const named = all?.filter((scenario) => scenario.includes(pattern)) ?? [];
+const scenarios =
+  named.length > 0 || all === undefined ? named : all.filter((scenario) => scenario === "faults");
+if (project === undefined || cache === undefined || all === undefined) {
   console.error(`usage: host.mjs PROJECT CACHE ${Object.keys(modes).join("|")}`);
   process.exit(2);
 }
 
 const checks: Check[] = [];
 const stage = new Stage();
-const verbose = scenarios.length === 1;
+const verbose = scenarios.length === 1 || process.env["MAPMIN_VERBOSE"] !== undefined;
 
-/** Boots a guest for a scenario, shows what it says, and gives what was checked; nothing of a first one that froze. */
-async function runOnce(scenario: string, first: boolean): Promise<readonly Check[] | undefined> {
-  const other: string[] = [];
-  const found: Check[] = [];
+/** Boots a guest for a scenario, shows what it says, and collects what was checked. */
+async function runScenario(scenario: string): Promise<void> {
   const show = (message: Message) => {
     if (message.kind === "check") found.push(message);
     stage.say(scenario, render(message));
   };
   const fail = (detail: string) =>
     show({ kind: "check", name: `${scenario}: the guest ends well`, ok: false, detail });
+  const guest = {
+    kernel: `${cache}/linux-current/linux`,
+    project: project ?? "",
+    cache: cache ?? "",
+    memory: "1536M",
+    argv: [process.execPath, "/lab/cache/lab/scenario.mjs", scenario],
+    layer: true,
+    silentSeconds: SILENT_SECONDS,
+    onLine(line: string) {
+      const message = decode(line);
+      if (message !== undefined) show(message);
+      else other.push(line);
+      if (message === undefined && verbose) stage.say(scenario, `  | ${line}`);
+    },
+  };
+  let other: string[] = [];
+  let found: Check[] = [];
   try {
-    const code = await boot({
-      kernel: `${cache}/linux-current/linux`,
-      project: project ?? "",
-      cache: cache ?? "",
-      program: "lab/scenario.mjs",
-      args: [scenario],
-      silentSeconds: SILENT_SECONDS,
-      onLine(line) {
-        const message = decode(line);
-        if (message !== undefined) show(message);
-        else other.push(line);
-        if (message === undefined && verbose) stage.say(scenario, `  | ${line}`);
-      },
+    const code = await bootOnceMoreIfFrozen(guest, (why) => {
+      stage.say(scenario, `\n  FROZEN ${scenario}: ${why}\n\n  It is booted once more.`);
+      // What the first one checked does not count.
+      other = [];
+      found = [];
     });
     const oops = other.find((line) => /BUG:|WARNING:|Oops|Kernel panic|leaked/.test(line));
     if (oops !== undefined) fail(`the kernel said: ${oops}`);
     else if (code !== 0) fail(`exit ${code}:\n${other.slice(-20).join("\n")}`);
   } catch (error) {
-    // With our module on a stack it is a failure like any other.
-    if (first && error instanceof Frozen && !error.message.includes("[mapmint]")) {
-      stage.say(scenario, `\n  FROZEN ${scenario}: ${error.message}\n\n  It is booted once more.`);
-      return undefined;
-    }
     fail(error instanceof Error ? error.message : String(error));
   }
-  return found;
-}
-
-/** User Mode Linux has frozen, once in some hundred guests: such a guest is booted once more, for all to see. */
-async function runScenario(scenario: string): Promise<void> {
-  const found = (await runOnce(scenario, true)) ?? (await runOnce(scenario, false)) ?? [];
   checks.push(...found);
 }
 

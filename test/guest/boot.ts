@@ -1,4 +1,4 @@
-/** Boots the lab kernel for one guest program, passes on what it prints, and gives its exit code. */
+/** Boots a kernel of the lab for one guest program, passes on what it prints, and gives its exit code. */
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -7,18 +7,24 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 export interface Guest {
-  /** The kernel: the program `linux` of the lab tree. */
+  /** The kernel: the program `linux` of a tree of the lab. */
   readonly kernel: string;
   /** The project's directory and the cache, as the machine has them. */
   readonly project: string;
   readonly cache: string;
-  /** The guest program, relative to the cache, and its arguments (no space or comma in one). */
-  readonly program: string;
-  readonly args: readonly string[];
+  /** The memory that the guest has, as the kernel reads it, for example 768M. */
+  readonly memory: string;
+  /** The guest program and its arguments (no space or comma in one). */
+  readonly argv: readonly string[];
+  /** Whether a writable layer lies over the machine's files; the project is then /lab/project, the cache /lab/cache. */
+  readonly layer: boolean;
   /** A guest that says nothing for so long is ended. Seconds in which the machine stood still do not count. */
   readonly silentSeconds: number;
   readonly onLine: (line: string) => void;
 }
+
+/** What `test/run` was asked for reaches the guest by words of the kernel's command line. */
+const passedOn = { guest_case: "MAPMIN_CASE", guest_verbose: "MAPMIN_VERBOSE" };
 
 const EXIT_MARKER = /^@@guest-exit (\d+)$/;
 
@@ -41,7 +47,7 @@ const TOLD = 150;
 /** What is to be known of a guest that did not come to its end. */
 function autopsy(pid: number, guest: Guest, directory: string, seconds: number): string {
   const ask = (command: string) => {
-    const argv = [`${guest.project}/test/guest/router/mconsole.py`, `${directory}/lab/mconsole`, command];
+    const argv = [`${guest.project}/test/guest/mconsole.py`, `${directory}/lab/mconsole`, command];
     const { stdout, stderr } = spawnSync("python3", argv, { encoding: "utf8", timeout: 30_000 });
     return `${command}: ${stdout}${stderr}`.trimEnd().split("\n").slice(0, TOLD).join("\n");
   };
@@ -64,7 +70,7 @@ export function boot(guest: Guest): Promise<number> {
     [
       `uml_dir=${directory}`,
       "umid=lab",
-      "mem=1536M",
+      `mem=${guest.memory}`,
       "root=/dev/root",
       "rootfstype=hostfs",
       "rootflags=/",
@@ -75,10 +81,18 @@ export function boot(guest: Guest): Promise<number> {
       "con0=null,fd:1",
       "quiet",
       "panic=-1",
-      "guest_layer=1",
-      `guest_project=${guest.project}`,
-      `guest_cache=${guest.cache}`,
-      `guest_run=${[process.execPath, `/lab/cache/${guest.program}`, ...guest.args].join(",")}`,
+      // From Linux 7 on there are two processors; older ones skip these words.
+      "ncpus=2",
+      "seccomp=on",
+      "log_buf_len=4M",
+      ...(guest.layer
+        ? ["guest_layer=1", `guest_project=${guest.project}`, `guest_cache=${guest.cache}`]
+        : []),
+      `guest_run=${guest.argv.join(",")}`,
+      ...Object.entries(passedOn).flatMap(([word, name]) => {
+        const value = process.env[name] ?? "";
+        return value === "" ? [] : [`${word}="${value}"`];
+      }),
       "--",
       `${guest.project}/test/guest/init.sh`,
     ],
@@ -140,4 +154,19 @@ export function boot(guest: Guest): Promise<number> {
       else reject(new Error(`the guest ended without an exit code; its last lines:\n${last.join("\n")}`));
     });
   });
+}
+
+/**
+ * User Mode Linux has frozen, once in some hundred guests: such a guest is booted once more, and `onFrozen` is told why.
+ * With our module on a stack it is a failure like any other.
+ * @throws as `boot` does, the second time also Frozen
+ */
+export async function bootOnceMoreIfFrozen(guest: Guest, onFrozen: (why: string) => void): Promise<number> {
+  try {
+    return await boot(guest);
+  } catch (error) {
+    if (!(error instanceof Frozen) || error.message.includes("[mapmint]")) throw error;
+    onFrozen(error.message);
+    return boot(guest);
+  }
 }

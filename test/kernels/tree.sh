@@ -1,0 +1,57 @@
+# Sourced by the programs that build the kernel module: where things are, the kernels of the lab, and the module for them.
+# Gives `project`, `cache` and `kmod`. Two runs at once would build in the same directories: the second waits for the first.
+# Needs `here`, the directory of the program that sources it.
+
+project=$here
+while [ ! -f "$project/test/run" ]; do project=$(dirname -- "$project"); done
+cache=${MAPMIN_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/mapmin}
+kmod=$project/src/kmod
+mkdir -p "$cache"
+
+# The lock goes with this process and what it has started.
+if [ -z "${MAPMIN_LOCKED:-}" ]; then
+	exec 9>"$cache/test-run.lock"
+	flock -n 9 || {
+		echo "waiting for another run that uses $cache"
+		flock 9
+	}
+	export MAPMIN_LOCKED=1
+fi
+
+fail() {
+	echo "$(basename -- "$(dirname -- "$0")")/$(basename -- "$0"): $*" >&2
+	exit 1
+}
+
+# Gives `tree` of the kernel that KERNEL names, `linux` its program, and `memory` and `seconds` that a guest of it is given.
+kernel() {
+	case ${KERNEL:-} in
+	'') tree=$(readlink -f "$cache/linux-current") memory=768M seconds=300 ;;
+	debug | 6.12 | 7)
+		sh "$project/test/kernels/build.sh" -q "$KERNEL"
+		tree=$(readlink -f "$cache/linux-$KERNEL") memory=768M seconds=300
+		[ "$KERNEL" != debug ] || memory=2048M seconds=900
+		;;
+	*) fail "KERNEL is debug, 6.12 or 7" ;;
+	esac
+	linux=$tree/linux
+}
+
+# Builds a copy of the module for `tree`. Usage: module NAME [WORDS of make]; gives `module`
+module() {
+	build=$cache/kmod-$1
+	shift
+	rm -rf "$build"
+	cp -r "$kmod" "$build"
+	make -C "$tree" ARCH=um M="$build" "$@" modules >"$build.log" 2>&1 || {
+		cat "$build.log" >&2
+		exit 1
+	}
+	module=$build/mapmint.ko
+}
+
+# Builds a program that a guest runs from test/FOLDER/NAME.c. Usage: program FOLDER/NAME; gives `program`
+program() {
+	program=$cache/program-$(basename "$1")
+	cc -std=gnu11 -O2 -Wall -Wextra -Werror -o "$program" "$project/test/$1.c"
+}
