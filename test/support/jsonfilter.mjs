@@ -1,6 +1,9 @@
-// Stands in for jsonfilter: reads JSON on standard input and prints, a line each, what each -e expression selects. Knows
-// the part of its language that the hooks use: .name, ['name'], [0], [*], and [@.name='value'].
-import { readFileSync } from "node:fs";
+// Stands in for jsonfilter: gives, a line each, what each -e expression selects from a JSON text. Knows the part of its language
+// that the hooks use: .name, ['name'], [0], [*], and [@.name='value'].
+//
+// A hook asks several times, and starting Node for each would take most of the test's time. So one process answers all, through
+// two named pipes: jsonfilter.mjs QUESTION REPLY. `startJsonfilter` of shell-sandbox.ts starts it.
+import { readFileSync, writeFileSync } from "node:fs";
 
 const STEP = /^(?:\.([A-Za-z0-9_]+)|\['([^']+)'\]|\[(\d+)\]|\[(\*)\]|\[@\.([a-z]+)='([^']*)'\])/;
 
@@ -24,9 +27,23 @@ function select(expression, root) {
   return values;
 }
 
-const argv = process.argv.slice(2);
-const expressions = argv.filter((_argument, position) => argv[position - 1] === "-e");
-const root = JSON.parse(readFileSync(0, "utf8"));
-const lines = expressions.flatMap((expression) => select(expression, root));
-for (const line of lines) console.log(typeof line === "string" ? line : JSON.stringify(line));
-process.exit(lines.length > 0 ? 0 : 1);
+function answer(argv, text) {
+  const expressions = argv.filter((_argument, position) => argv[position - 1] === "-e");
+  const root = JSON.parse(text);
+  const lines = expressions.flatMap((expression) => select(expression, root));
+  return lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join("");
+}
+
+// A question is the arguments, a line each, an empty line, and the JSON text. A named pipe is read to its end.
+const [question, reply] = process.argv.slice(2);
+for (;;) {
+  const text = readFileSync(question, "utf8");
+  const end = text.indexOf("\n\n");
+  let found = "";
+  try {
+    found = answer(text.slice(0, end).split("\n"), text.slice(end + 2));
+  } catch (error) {
+    process.stderr.write(`${error}\n`);
+  }
+  writeFileSync(reply, found);
+}

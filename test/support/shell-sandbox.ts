@@ -1,6 +1,6 @@
 /** A directory with fake programs, in which the router's shell hooks run as they do there: sourced by another script. */
 
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,5 +80,34 @@ export function makeSandbox(shell: readonly string[]): Sandbox {
       return { status, stdout, stderr };
     },
     remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+export interface Jsonfilter {
+  /** A shell program that asks it, for `Sandbox.program`. */
+  readonly program: string;
+  stop(): void;
+}
+
+/** Starts the process that stands in for jsonfilter; it answers one question at a time. */
+export function startJsonfilter(): Jsonfilter {
+  const directory = mkdtempSync(join(tmpdir(), "mapmin-jsonfilter-"));
+  const [question, reply] = [join(directory, "question"), join(directory, "reply")];
+  for (const pipe of [question, reply]) {
+    if (spawnSync("mkfifo", [pipe]).status !== 0) throw new Error(`${pipe} cannot be made`);
+  }
+  const server = spawn(process.execPath, [repositoryFile("test/support/jsonfilter.mjs"), question, reply], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  return {
+    program: `#!/bin/sh
+{ printf '%s\\n' "$@" ''; /bin/busybox cat; } >'${question}'
+found=$(/bin/busybox cat '${reply}')
+[ -n "$found" ] && printf '%s\\n' "$found"
+`,
+    stop() {
+      server.kill();
+      rmSync(directory, { recursive: true, force: true });
+    },
   };
 }

@@ -1,6 +1,13 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { makeSandbox, repositoryFile, type Sandbox, shells, UNTOUCHED } from "../../support/shell-sandbox.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  type Jsonfilter,
+  makeSandbox,
+  type Sandbox,
+  shells,
+  startJsonfilter,
+  UNTOUCHED,
+} from "../../support/shell-sandbox.ts";
 
 const HOOK = "files/etc/hotplug.d/iface/30-mapmin";
 
@@ -31,6 +38,12 @@ const states = {
 const configured = "network.wan_map=interface\nnetwork.wan_map.proto=map\nnetwork.wan_map.tunlink=wan6\n";
 const renewal = 'renew {"interface":"wan_map"}';
 
+let jsonfilter: Jsonfilter;
+beforeAll(() => {
+  jsonfilter = startJsonfilter();
+});
+afterAll(() => jsonfilter.stop());
+
 /** Each row starts several fake programs: one shell gets all of a table, the others its first. */
 const [first] = shells;
 
@@ -58,10 +71,7 @@ done <'${sandbox.path("uci")}'
 exit 1
 `,
     );
-    sandbox.program(
-      "jsonfilter",
-      `#!/bin/sh\nexec '${process.execPath}' '${repositoryFile("test/support/jsonfilter.mjs")}' "$@"\n`,
-    );
+    sandbox.program("jsonfilter", jsonfilter.program);
     sandbox.program("node", `#!/bin/sh\necho node >>'${log}'\n`);
     writeFileSync(sandbox.path("uci"), configured);
   });
