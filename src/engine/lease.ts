@@ -11,13 +11,13 @@ import type { Host } from "./host.ts";
 /** A hexadecimal option value: at most what one DHCPv6 message carries. */
 const OPTION_HEX = /^(?:[0-9a-fA-F]{2}){1,65535}$/;
 
-/** What odhcp6c's script knows. */
+/** A lease, as odhcp6c's script is told of it. */
 export interface Lease {
   /** netifd's interface of the link. */
   readonly link: InterfaceName;
-  /** Option 48879 as hex; absent when the lease has none (any more). */
+  /** The value of option 48879 as hexadecimal digits; absent when the lease does not have the option. */
   readonly option?: string;
-  /** Its PREFIXES as given: a change of them is a change of the CE. */
+  /** Its variable PREFIXES as given. When the prefixes change, the CE changes. */
   readonly prefixes: string;
   /** The interface to offer: IFACE_MAP, or the link's name and `_4`. */
   readonly iface: InterfaceName;
@@ -98,10 +98,11 @@ export async function applyLease(
     await remove(host, iface);
     return;
   }
-  // netifd removes late, and would take away what is added meanwhile; the handler reads the new lease in renew.
+  // An interface that is removed and offered again would be lost: netifd removes it only later, and takes the new one with
+  // it. So the one that is there is asked to renew, and the handler reads the new lease.
   const state = await stateOf(host, iface);
   if (state !== "absent") {
-    // netifd renews nothing that is down.
+    // netifd does not renew an interface that is down.
     const method = state === "running" ? "renew" : "up";
     await host.call("network.interface", method, { interface: iface });
     host.log(`${method} the interface`, "ok", iface);

@@ -1,7 +1,6 @@
 /**
- * Rule, domain, port set and CE as plain values. `dhcpv6/` and `provision/` make them; `map/plan.ts` and the
- * renderers read
- * them.
+ * Rules, domains, port sets and customer edges as plain data: `provision/` and `map/ce.ts` make them, `map/plan.ts` and the
+ * renderers read them.
  */
 
 import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
