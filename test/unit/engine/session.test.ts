@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { renew, setup, teardown } from "../../../src/engine/session.ts";
+import { renew, report, setup, teardown } from "../../../src/engine/session.ts";
 import { decodeState } from "../../../src/engine/state.ts";
 import { parseInterfaceName } from "../../../src/ip/names.ts";
-import { EffectError } from "../../../src/wire/errors.ts";
+import { EffectError, InputError } from "../../../src/wire/errors.ts";
 import { effects, linkStatus, makeWorld, option48879, Refusal } from "./world.ts";
 
 const wanMap = parseInterfaceName("wan_map", "interface");
@@ -544,5 +544,47 @@ describe("renew", () => {
     bad.states.set("wan_map", good.states.get("wan_map") ?? "");
     expect(await renew(request(), bad)).toBe(1);
     expect(effects(bad).map((line) => line.split(" ").slice(0, 2).join(" "))).toEqual(["notify 3"]);
+  });
+
+  test("after a failure that was mended netifd is told to start it again", async () => {
+    const world = makeWorld({ failing: new Map([["nft", new EffectError("nft", "no")]]) });
+    await setup(request(), world);
+    const mended = makeWorld();
+    mended.states.set("wan_map", world.states.get("wan_map") ?? "");
+    expect(await renew(request(), mended)).toBe(0);
+    expect(effects(mended).at(-1)).toBe('network.interface up {"interface":"wan_map"}');
+  });
+
+  test("a bug in it is reported without a block, leaves the last good state, and is thrown", async () => {
+    const world = makeWorld();
+    await setup(request(), world);
+    const before = world.states.get("wan_map");
+    world.done.length = 0;
+    world.deviceMtu = () => {
+      throw new RangeError("Invalid array length");
+    };
+    await expect(renew(request(), world)).rejects.toThrow(RangeError);
+    expect(effects(world)).toEqual([
+      'notify 3 {"interface":"wan_map","action":3,"error":["INTERNAL_ERROR","this is a bug in mapmin, please report it: Invalid array length"]}',
+    ]);
+    expect(world.states.get("wan_map")).toBe(before);
+  });
+});
+
+describe("report", () => {
+  test("tells the log and netifd, and has netifd wait", async () => {
+    const world = makeWorld();
+    await report(wanMap, "setup", new InputError("mtu", "expected a whole number"), world);
+    expect(world.done.filter((line) => !line.startsWith("log ok"))).toEqual([
+      "log failed setup INVALID_OPTION: mtu: expected a whole number",
+      'notify 3 {"interface":"wan_map","action":3,"error":["INVALID_OPTION","mtu: expected a whole number"]}',
+      'notify 4 {"interface":"wan_map","action":4}',
+    ]);
+  });
+
+  test("does not throw when netifd cannot be told", async () => {
+    const world = makeWorld({ failing: new Map([["notify 3", new Refusal(7)]]) });
+    await report(wanMap, "setup", new InputError("mtu", "x"), world);
+    expect(world.done.at(-1)).toContain("log failed report the error");
   });
 });
