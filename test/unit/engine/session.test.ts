@@ -546,15 +546,6 @@ describe("renew", () => {
     expect(effects(bad).map((line) => line.split(" ").slice(0, 2).join(" "))).toEqual(["notify 3"]);
   });
 
-  test("after a failure that was mended netifd is told to start it again", async () => {
-    const world = makeWorld({ failing: new Map([["nft", new EffectError("nft", "no")]]) });
-    await setup(request(), world);
-    const mended = makeWorld();
-    mended.states.set("wan_map", world.states.get("wan_map") ?? "");
-    expect(await renew(request(), mended)).toBe(0);
-    expect(effects(mended).at(-1)).toBe('network.interface up {"interface":"wan_map"}');
-  });
-
   test("a bug in it is reported without a block, leaves the last good state, and is thrown", async () => {
     const world = makeWorld();
     await setup(request(), world);
