@@ -3,11 +3,8 @@
 # netifd's protocol handler `map`: MAP-T, MAP-E and lw4o6 (RFC 7599, 7597, 7596).
 #
 # netifd runs every handler with `dump` once, one after another, while the router boots: that answer is static text, so
-# that no Node starts. All else is the bundle's, which takes this process's place and so gets netifd's signals itself.
+# that no engine starts. All else is the bundle's, which takes this process's place and so gets netifd's signals itself.
 set -eu
-
-node="${MAPMIN_NODE:-node}"
-bundle="${MAPMIN_BUNDLE:-/usr/lib/mapmin/mapmin.mjs}"
 
 # One line: netifd reads line by line. Types: 3 string, 5 int32, 7 bool, 1 array. A failed setup must not be tried again
 # without end, hence no-proto-task.
@@ -28,7 +25,18 @@ dump)
 	printf '%s\n' "$*"
 	;;
 setup | teardown | renew)
-	exec "$node" "$bundle" proto "$@"
+	. "${MAPMIN_LIB:-/usr/lib/mapmin}/engine.sh"
+	mapmin_exec handler proto "$@" || code=$?
+	# Without an engine nobody else tells netifd; the interface would stay pending without an error.
+	case ${3-} in
+	'' | *[!A-Za-z0-9_.-]*) ;;
+	*)
+		for action in '"action":3,"error":["NO_ENGINE"]' '"action":4'; do
+			ubus -S call network.interface notify_proto "{\"interface\":\"$3\",$action}" || :
+		done
+		;;
+	esac
+	exit "$code"
 	;;
 *)
 	echo "usage: map.sh '' dump | map.sh map setup|teardown|renew INTERFACE JSON [DEVICE]" >&2

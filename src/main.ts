@@ -1,66 +1,54 @@
-/** Composition: picks the program by its first argument and maps errors to exit codes. */
+/** Composition: runs the program that the first argument names and maps errors to exit codes. */
 
 import { endOf } from "./cli/end.ts";
-import { Exit, type Io } from "./cli/io.ts";
+import { Exit } from "./cli/io.ts";
+import { openSystem } from "./system/engine.ts";
+import type { System } from "./system/system.ts";
 
 declare const MAPMIN_VERSION: string;
 
-const help = `usage: mapmin PROGRAM [ARGUMENT ...]
-
-  mdpc        reads OPTION_48879 and PREFIXES, prints the commands that set the CE up
-  mapminctl   explains, calculates, plans and shows MAP customer edges
-  proto       the handler of the netifd protocol "map"
-  hook        what odhcp6c's script runs when a lease changes
-
-Each has --help. --version prints ${MAPMIN_VERSION}.
-`;
-
-const io: Io = {
-  stdout: (text) => process.stdout.write(text),
-  stderr: (text) => process.stderr.write(text),
-  stdin: process.stdin,
-  columns: process.stdout.columns ?? 80,
-};
-
-// Programs are loaded when asked for: start-up counts on a router.
-async function main(argv: readonly string[]): Promise<number> {
-  const [program, ...rest] = argv;
-  if (rest[0] === "--version" || program === "--version") {
-    io.stdout(`${MAPMIN_VERSION}\n`);
-    return Exit.ok;
-  }
-  switch (program) {
-    case "mapminctl":
-      return (await import("./cli/mapminctl.ts")).runMapminctl(rest, io);
-    case "mdpc":
-      return (await import("./cli/mdpc.ts")).runMdpc(rest, process.env, io);
-    case "proto":
-      return (await import("./cli/proto.ts")).runProto(rest, io);
-    case "hook":
-      return (await import("./cli/hook.ts")).runHook(rest, process.env, io);
-    case "--help":
-    case "help":
-      io.stdout(help);
-      return Exit.ok;
-    default:
-      io.stderr(program === undefined ? help : `unknown program "${program}"\n\n${help}`);
-      return Exit.usage;
-  }
+/** One program of a bundle. */
+export interface Program {
+  /** What it does, for the help. */
+  readonly about: string;
+  run(argv: readonly string[], system: System): Promise<number>;
 }
 
-// A reader that goes away (`| head`) is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
-});
+export type Programs = Readonly<Record<string, Program>>;
 
-main(process.argv.slice(2)).then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
+function help(programs: Programs): string {
+  const rows = Object.entries(programs).map(([name, { about }]) => `  ${name.padEnd(12)}${about}\n`);
+  return `usage: PROGRAM [ARGUMENT ...]
+
+${rows.join("")}
+Each has --help. --version prints ${MAPMIN_VERSION}.
+`;
+}
+
+async function choose(programs: Programs, system: System): Promise<number> {
+  const [name, ...rest] = system.args;
+  if (rest[0] === "--version" || name === "--version") {
+    system.stdout(`${MAPMIN_VERSION}\n`);
+    return Exit.ok;
+  }
+  const program = name !== undefined && Object.hasOwn(programs, name) ? programs[name] : undefined;
+  if (program !== undefined) return program.run(rest, system);
+  if (name === "--help" || name === "help") {
+    system.stdout(help(programs));
+    return Exit.ok;
+  }
+  system.stderr(name === undefined ? help(programs) : `unknown program "${name}"\n\n${help(programs)}`);
+  return Exit.usage;
+}
+
+/** Runs one of a bundle's programs, to the end of the process. */
+export async function main(programs: Programs): Promise<void> {
+  const system = await openSystem();
+  try {
+    system.exit(await choose(programs, system));
+  } catch (error) {
     const { text, code } = endOf(error, MAPMIN_VERSION);
-    io.stderr(text);
-    process.exitCode = code;
-  },
-);
+    system.stderr(text);
+    system.exit(code);
+  }
+}

@@ -26,7 +26,7 @@ psidLength and legacy; each may be an option too: --eaLength is --ea-length.
 const DEFAULT_OFFSET = 6;
 /** Answers are written when there are this many octets of them. */
 const BATCH = 65_536;
-/** Longest line that is read, octets. */
+/** Longest line that is read, characters. */
 const LINE_LIMIT = 65_536;
 
 /** The result of one calculation. */
@@ -89,26 +89,28 @@ export function calculate(fields: Fields): CalcAnswer {
 /** The answer to one line of JSON: a result or `{"error"}`. */
 export function calcLine(line: string): CalcAnswer | { readonly error: string } {
   try {
-    const value: unknown = JSON.parse(line);
+    if (line.length > LINE_LIMIT) throw new InputError("line", `is longer than ${LINE_LIMIT} characters`);
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      // The engines have words of their own for where it is not JSON.
+    }
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw new InputError("line", "is not a JSON object");
     }
     return calculate(value as Fields);
   } catch (error) {
     if (error instanceof MapminError) return { error: error.message };
-    if (error instanceof SyntaxError) return { error: `line: not JSON: ${error.message}` };
     throw error;
   }
 }
 
-async function* linesOf(input: AsyncIterable<string | Buffer>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
+async function* linesOf(input: AsyncIterable<string>): AsyncGenerator<string> {
   let rest = "";
   for await (const chunk of input) {
-    const lines = (
-      rest + (typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true }))
-    ).split("\n");
-    rest = (lines.pop() ?? "").slice(0, LINE_LIMIT);
+    const lines = (rest + chunk).split("\n");
+    rest = (lines.pop() ?? "").slice(0, LINE_LIMIT + 1);
     yield* lines;
   }
   if (rest !== "") yield rest;

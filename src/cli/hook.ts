@@ -1,7 +1,7 @@
 import { applyLease, decodeLease } from "../engine/lease.ts";
-import { run } from "../system/node/exec.ts";
-import { openHost } from "../system/node/host.ts";
-import { Exit, type Io } from "./io.ts";
+import { openHost } from "../system/host.ts";
+import type { System } from "../system/system.ts";
+import { Exit } from "./io.ts";
 
 const help = `usage: hook INTERFACE STATE
 
@@ -10,34 +10,31 @@ offers, replaces or withdraws the interface INTERFACE_4.
 `;
 
 /** The network configuration; empty where there is no UCI. */
-async function networkConfiguration(): Promise<string> {
+async function networkConfiguration(system: System): Promise<string> {
   try {
-    return await run("uci", ["-q", "show", "network"]);
+    return await system.run("uci", ["-q", "show", "network"]);
   } catch {
     return "";
   }
 }
 
 /** Runs the hook for one change of a lease. */
-export async function runHook(
-  argv: readonly string[],
-  environment: NodeJS.ProcessEnv,
-  io: Io,
-): Promise<number> {
+export async function runHook(argv: readonly string[], system: System): Promise<number> {
+  const { environment } = system;
   const [link] = argv;
   if (link === "--help") {
-    io.stdout(help);
+    system.stdout(help);
     return Exit.ok;
   }
   if (link === undefined) {
-    io.stderr(help);
+    system.stderr(help);
     return Exit.usage;
   }
   const lease = decodeLease(link, environment);
-  const host = await openHost(lease.iface);
+  const host = openHost(system, lease.iface);
   try {
     const zone = environment["ZONE"];
-    await applyLease(lease, await networkConfiguration(), zone === "" ? undefined : zone, host);
+    await applyLease(lease, await networkConfiguration(system), zone === "" ? undefined : zone, host);
     return Exit.ok;
   } finally {
     host.close();

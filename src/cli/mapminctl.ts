@@ -1,5 +1,6 @@
+import type { System } from "../system/system.ts";
 import { UsageError } from "./arguments.ts";
-import { Exit, type Io } from "./io.ts";
+import { Exit } from "./io.ts";
 import { unknownWord } from "./nearest.ts";
 
 const help = `usage: mapminctl COMMAND [ARGUMENT ...]
@@ -14,7 +15,7 @@ const help = `usage: mapminctl COMMAND [ARGUMENT ...]
 mapminctl COMMAND --help tells more.
 `;
 
-type Command = (argv: readonly string[], io: Io) => number | Promise<number>;
+type Command = (argv: readonly string[], system: System) => number | Promise<number>;
 
 /** A command is loaded only when it is called, because start-up takes time on a router. */
 const commands: { readonly [name: string]: () => Promise<Command> } = {
@@ -24,14 +25,14 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
   status: async () => (await import("./status.ts")).runStatus,
 };
 
-export async function runMapminctl(argv: readonly string[], io: Io): Promise<number> {
+export async function runMapminctl(argv: readonly string[], system: System): Promise<number> {
   const [first, ...rest] = argv;
   if (first === undefined) {
-    io.stderr(help);
+    system.stderr(help);
     return Exit.usage;
   }
   if (first === "--help" || first === "-h") {
-    io.stdout(help);
+    system.stdout(help);
     return Exit.ok;
   }
   const old = /^-[^-]/.test(first);
@@ -42,14 +43,14 @@ export async function runMapminctl(argv: readonly string[], io: Io): Promise<num
       : undefined;
   if (load === undefined) {
     const known = [...Object.keys(commands), "--help", "--version"];
-    io.stderr(`${unknownWord("command", first, known)}\n\n${help}`);
+    system.stderr(`${unknownWord("command", first, known)}\n\n${help}`);
     return Exit.usage;
   }
   try {
-    return await (await load())(old ? argv : rest, io);
+    return await (await load())(old ? argv : rest, system);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    io.stderr(`${error.message}\n(mapminctl ${old ? "-s" : first} --help tells what it takes)\n`);
+    system.stderr(`${error.message}\n(mapminctl ${old ? "-s" : first} --help tells what it takes)\n`);
     return Exit.usage;
   }
 }

@@ -4,6 +4,7 @@ import { chooseBmr, computeCe, whyNoBmr } from "../map/ce.ts";
 import type { CustomerEdge, MapDomain } from "../map/model.ts";
 import { fromOption48879 } from "../provision/option.ts";
 import { parsePrefixes } from "../provision/prefixes.ts";
+import type { Environment } from "../system/system.ts";
 import { InputError, MapminError } from "../wire/errors.ts";
 import { parseOptions, UsageError } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
@@ -65,7 +66,7 @@ function checkedOptions(values: { w?: string; m?: string; o?: string }) {
 }
 
 /** `mdpc`. */
-export function runMdpc(argv: readonly string[], environment: NodeJS.ProcessEnv, io: Io): number {
+export function runMdpc(argv: readonly string[], environment: Environment, io: Io): number {
   let values: { w?: string; m?: string; o?: string; v?: boolean; help?: boolean };
   try {
     values = parseOptions(argv, options).values;

@@ -2,10 +2,10 @@ import type { Host } from "../engine/host.ts";
 import { renew, report, setup, teardown } from "../engine/session.ts";
 import { type InterfaceName, isInterfaceName } from "../ip/names.ts";
 import { decodeRequest, type HandlerRequest } from "../provision/request.ts";
-import { type ConnectedHost, openHost } from "../system/node/host.ts";
-import { openLog } from "../system/node/log.ts";
+import { openHost } from "../system/host.ts";
+import type { System } from "../system/system.ts";
 import { MapminError, messageOf } from "../wire/errors.ts";
-import { Exit, type Io } from "./io.ts";
+import { Exit } from "./io.ts";
 
 export const protoHelp = `usage: proto map setup|teardown|renew INTERFACE JSON [DEVICE]
 
@@ -39,31 +39,23 @@ async function handle(
 }
 
 /** Runs one call of netifd. */
-export async function runProto(argv: readonly string[], io: Io): Promise<number> {
+export async function runProto(argv: readonly string[], system: System): Promise<number> {
   if (argv.includes("--help")) {
-    io.stdout(protoHelp);
+    system.stdout(protoHelp);
     return Exit.ok;
   }
   if (argv.length < 3) {
-    io.stderr(protoHelp);
+    system.stderr(protoHelp);
     return Exit.usage;
   }
   const named = argv[2] ?? "";
   const iface = isInterfaceName(named) ? named : undefined;
-  let host: ConnectedHost;
-  try {
-    host = await openHost(iface ?? "-", argv[1] === "teardown" ? "teardown" : "otherwise");
-  } catch (error) {
-    if (!(error instanceof MapminError)) throw error;
-    openLog(iface ?? "-")(argv[1] ?? "", "failed", error.message);
-    io.stderr(`${error.message}\n`);
-    return Exit.badInput;
-  }
+  const host = openHost(system, iface ?? "-", argv[1] === "teardown" ? "teardown" : "otherwise");
   try {
     return await handle(argv, iface, host);
   } catch (error) {
     if (!(error instanceof MapminError)) throw error;
-    io.stderr(`${error.message}\n`);
+    system.stderr(`${error.message}\n`);
     return Exit.badInput;
   } finally {
     host.close();

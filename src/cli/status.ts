@@ -5,13 +5,12 @@ import { portCount, portRanges } from "../map/port-set.ts";
 import { CONTROL_PATH, linesOf, rulesPrint } from "../render/control.ts";
 import { type NatCounter, natCounters } from "../render/nft.ts";
 import { checkLoaded, parseTable } from "../render/readback.ts";
-import { run } from "../system/node/exec.ts";
-import { namesIn, readText } from "../system/node/files.ts";
-import { LOG_PATH } from "../system/node/log.ts";
+import { LOG_PATH } from "../system/log.ts";
+import type { System } from "../system/system.ts";
 import { MapminError } from "../wire/errors.ts";
 import { parseOptions } from "./arguments.ts";
 import { countPorts, type PortUse } from "./conntrack.ts";
-import { Exit, type Io } from "./io.ts";
+import { Exit } from "./io.ts";
 
 export const statusHelp = `usage: mapminctl status [INTERFACE] [--json]
 
@@ -22,12 +21,17 @@ in use, whether its NAT is loaded, and the last error. Exits 0 if all of them ar
 const CONNTRACK_FILE = "/proc/net/nf_conntrack";
 const SUFFIX = ".state";
 
+/** What `status` needs of the system. */
+export type StatusSystem = Pick<System, "stdout" | "stderr" | "run"> & {
+  readonly files: Pick<System["files"], "readText" | "namesIn">;
+};
+
 /** The kernel's table of flows; undefined if there is neither its file nor the program `conntrack`. */
-async function flowTable(): Promise<string | undefined> {
-  const file = readText(CONNTRACK_FILE);
+async function flowTable(system: StatusSystem): Promise<string | undefined> {
+  const file = system.files.readText(CONNTRACK_FILE);
   if (file !== undefined) return file;
   try {
-    return await run("conntrack", ["-L"]);
+    return await system.run("conntrack", ["-L"]);
   } catch {
     return undefined;
   }
@@ -44,8 +48,8 @@ export interface LoadedNat {
 }
 
 /** Compares what the module's control file says of the device with what it said when the device was set up. */
-function moduleNat({ device = "", rules }: SavedState): LoadedNat {
-  const control = readText(CONTROL_PATH);
+function moduleNat({ device = "", rules }: SavedState, system: StatusSystem): LoadedNat {
+  const control = system.files.readText(CONTROL_PATH);
   const lines = linesOf(control ?? "", device);
   const packets = {};
   if (lines === undefined) {
@@ -58,13 +62,13 @@ function moduleNat({ device = "", rules }: SavedState): LoadedNat {
 }
 
 /** Asks nft what is loaded, and compares that with what the state file says. */
-async function loadedNat(state: SavedState): Promise<LoadedNat | undefined> {
+async function loadedNat(state: SavedState, system: StatusSystem): Promise<LoadedNat | undefined> {
   if (state.state === "up" && state.carrier === "module" && state.table === undefined)
-    return moduleNat(state);
+    return moduleNat(state, system);
   const nat = state.state === "up" ? savedNat(state) : undefined;
   if (nat === undefined) return undefined;
   try {
-    const text = await run("nft", ["-j", "list", "table", "ip", nat.table]);
+    const text = await system.run("nft", ["-j", "list", "table", "ip", nat.table]);
     const table = parseTable(text, nat.table);
     const faults = checkLoaded(nat, table);
     const counted = [...table.counters].filter(([, { packets }]) => packets > 0);
@@ -196,39 +200,40 @@ function describe(entry: Report): string {
 }
 
 /** Prints the state of one interface, or of all. */
-export async function runStatus(argv: readonly string[], io: Io): Promise<number> {
+export async function runStatus(argv: readonly string[], system: StatusSystem): Promise<number> {
   const { values, positionals } = parseOptions(
     argv,
     { json: { type: "boolean" }, help: { type: "boolean" } },
     true,
   );
   if (values.help === true) {
-    io.stdout(statusHelp);
+    system.stdout(statusHelp);
     return Exit.ok;
   }
   if (positionals.length > 1) {
-    io.stderr(statusHelp);
+    system.stderr(statusHelp);
     return Exit.usage;
   }
   const [wanted] = positionals;
   if (wanted !== undefined) parseInterfaceName(wanted, "INTERFACE");
-  const known = namesIn(STATE_DIRECTORY)
+  const known = system.files
+    .namesIn(STATE_DIRECTORY)
     .filter((file) => file.endsWith(SUFFIX))
     .map((file) => file.slice(0, -SUFFIX.length))
     .filter((name) => wanted === undefined || name === wanted);
-  const flows = known.length === 0 ? undefined : await flowTable();
+  const flows = known.length === 0 ? undefined : await flowTable(system);
   const reports: Report[] = [];
   for (const name of known) {
-    const state = decodeState(readText(statePath(name)) ?? "");
+    const state = decodeState(system.files.readText(statePath(name)) ?? "");
     if (state === undefined) continue;
     const deviceThere =
-      state.device !== undefined && readText(`/sys/class/net/${state.device}/mtu`) !== undefined;
-    reports.push(report(state, deviceThere, flows, await loadedNat(state)));
+      state.device !== undefined && system.files.readText(`/sys/class/net/${state.device}/mtu`) !== undefined;
+    reports.push(report(state, deviceThere, flows, await loadedNat(state, system)));
   }
-  if (values.json === true) io.stdout(`${JSON.stringify(reports, null, 2)}\n`);
-  else for (const entry of reports) io.stdout(describe(entry));
+  if (values.json === true) system.stdout(`${JSON.stringify(reports, null, 2)}\n`);
+  else for (const entry of reports) system.stdout(describe(entry));
   if (reports.length === 0) {
-    io.stderr(
+    system.stderr(
       `${wanted === undefined ? "no MAP interface has been set up" : `${wanted} has not been set up as a MAP interface`}; see ${LOG_PATH}\n`,
     );
     return Exit.badInput;

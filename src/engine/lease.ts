@@ -24,7 +24,10 @@ export interface Lease {
 }
 
 /** @throws InputError naming the variable. */
-export function decodeLease(given: string | undefined, environment: NodeJS.ProcessEnv): Lease {
+export function decodeLease(
+  given: string | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+): Lease {
   const link = parseInterfaceName(given ?? "", "INTERFACE");
   const option = environment["OPTION_48879"] ?? "";
   if (option !== "" && !OPTION_HEX.test(option)) {

@@ -1,6 +1,5 @@
 /** Addresses and prefixes as text, read strictly and written as RFC 5952 wants. */
 
-import { isIPv4, isIPv6 } from "node:net";
 import { InputError } from "../wire/errors.ts";
 import { type Ipv4Prefix, type Ipv6Prefix, truncate4, truncate6 } from "./prefix.ts";
 
@@ -14,30 +13,53 @@ function refuse(what: string, text: string): never {
   );
 }
 
+/** Value of one decimal part: 0 to 255, without leading zeros. */
+const DECIMAL = /^(?:0|[1-9]\d{0,2})$/;
+const HEXADECIMAL = /^[0-9a-fA-F]{1,4}$/;
+
 /** Dotted decimal, four parts, no leading zeros. @throws InputError */
 export function parseIpv4(text: string): number {
-  if (!isIPv4(text)) refuse("IPv4 address", text);
-  return text.split(".").reduce((address, part) => address * 256 + Number(part), 0);
+  const parts = text.split(".");
+  const holds = parts.length === 4 && parts.every((part) => DECIMAL.test(part) && Number(part) <= 255);
+  if (!holds) refuse("IPv4 address", text);
+  return parts.reduce((address, part) => address * 256 + Number(part), 0);
+}
+
+/** Groups of 16 bits of one side of a `::`; the last may be dotted decimal, which is two. Undefined if one is wrong. */
+function groupsOf(text: string, mayEndDotted: boolean): readonly bigint[] | undefined {
+  if (text === "") return [];
+  const groups: bigint[] = [];
+  const parts = text.split(":");
+  for (const [i, part] of parts.entries()) {
+    if (HEXADECIMAL.test(part)) groups.push(BigInt(`0x${part}`));
+    else if (mayEndDotted && i === parts.length - 1 && part.includes(".")) {
+      const low = BigInt(parseIpv4(part));
+      groups.push(low >> 16n, low & 0xffffn);
+    } else return undefined;
+  }
+  return groups;
 }
 
 /** RFC 4291 s2.2 text, without zone. @throws InputError */
 export function parseIpv6(text: string): bigint {
-  // isIPv6 accepts a zone id (fe80::1%eth0), which a prefix cannot have.
-  if (text.includes("%") || !isIPv6(text)) refuse("IPv6 address", text);
-  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
-  let groups = text;
-  if (dotted !== null) {
-    const low = parseIpv4(dotted[2] ?? "");
-    groups = `${dotted[1]}${(low >>> 16).toString(16)}:${(low & 0xffff).toString(16)}`;
+  // The longest there is; what is longer is not taken apart.
+  const halves = text.length > 45 ? [] : text.split("::");
+  const [head, tail] = halves;
+  if (head === undefined || halves.length > 2) refuse("IPv6 address", text);
+  let left: readonly bigint[] | undefined;
+  let right: readonly bigint[] | undefined = [];
+  try {
+    left = groupsOf(head, tail === undefined);
+    right = tail === undefined ? [] : groupsOf(tail, true);
+  } catch {
+    // The dotted part is wrong: named as what the text should have been.
+    left = undefined;
   }
-  const [head = "", tail] = groups.split("::");
-  const left = head === "" ? [] : head.split(":");
-  const right = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => "0");
-  return [...left, ...zeros, ...right].reduce(
-    (address, group) => (address << 16n) | BigInt(`0x${group}`),
-    0n,
-  );
+  if (left === undefined || right === undefined) refuse("IPv6 address", text);
+  const count = left.length + right.length;
+  if (tail === undefined ? count !== 8 : count > 7) refuse("IPv6 address", text);
+  const zeros = Array.from({ length: 8 - count }, () => 0n);
+  return [...left, ...zeros, ...right].reduce((address, group) => (address << 16n) | group, 0n);
 }
 
 function splitPrefix(text: string, longest: number): readonly [string, number] {

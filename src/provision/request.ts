@@ -110,11 +110,9 @@ export function decodeConfig(json: string): InterfaceConfig {
   try {
     // netifd sends some keys twice (`mtu`), with equal values; the last one is used.
     value = JSON.parse(json);
-  } catch (error) {
-    throw new InputError(
-      "configuration",
-      `not JSON: ${error instanceof Error ? error.message : String(error)}`,
-    );
+  } catch {
+    // The engines have words of their own for where it is not.
+    throw new InputError("configuration", "is not JSON");
   }
   const result = safeParse(configSchema, value);
   if (!result.success) {

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 const RUNS = 20;
 const LIMIT_MS = 15;
 const LINES = 100_000;
-const bundle = new URL("../../dist/mapmin.mjs", import.meta.url).pathname;
+const bundle = new URL("../../dist/tools.cjs", import.meta.url).pathname;
 
 function once(argv, input) {
   const start = process.hrtime.bigint();

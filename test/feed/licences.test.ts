@@ -25,7 +25,7 @@ async function bundledPackages(): Promise<string[]> {
     outdir: "unused",
     platform: "node",
     format: "esm",
-    external: ["qjs:*"],
+    external: ["os", "std"],
     logLevel: "silent",
   });
   const names = Object.keys(metafile.inputs).map(

@@ -20,6 +20,11 @@ export const UbusStatus = {
 
 const statusNames = Object.keys(UbusStatus);
 
+/** The name of a status, such as "NOT_FOUND". */
+export function statusNameOf(status: number): string {
+  return statusNames[status] ?? `STATUS_${status}`;
+}
+
 /**
  * A request that failed: with a status from the object or ubusd, or with TIMEOUT or CONNECTION_FAILED from this
  * package.
@@ -33,7 +38,7 @@ export class UbusError extends Error {
 
   /** @param what The request that failed, such as "call network.device status". */
   constructor(status: number, what?: string, options?: ErrorOptions) {
-    const statusName = statusNames[status] ?? `STATUS_${status}`;
+    const statusName = statusNameOf(status);
     super(what === undefined ? statusName : `${what}: ${statusName}`, options);
     this.status = status;
     this.statusName = statusName;

@@ -40,7 +40,9 @@ export function ownProcesses(): readonly string[] {
     .flatMap((pid) => {
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").join(" ").trim();
-        return words.includes("mapmin.mjs") || words.includes("proto/map.sh") ? [`process ${words}`] : [];
+        return words.includes("/usr/lib/mapmin/") || words.includes("proto/map.sh")
+          ? [`process ${words}`]
+          : [];
       } catch {
         // It ended while we looked.
         return [];

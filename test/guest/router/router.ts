@@ -35,10 +35,12 @@ export function installRouterFiles(): void {
   for (const dir of ["/usr/lib/mapmin", "/lib/netifd/proto", "/var/run/ubus", "/run/lab"]) {
     mkdirSync(dir, { recursive: true });
   }
-  copyFileSync(`${project}/dist/mapmin.mjs`, "/usr/lib/mapmin/mapmin.mjs");
   copyFileSync(`${project}/netifd-proto/map.sh`, "/lib/netifd/proto/map.sh");
   chmodSync("/lib/netifd/proto/map.sh", 0o755);
   cpSync(`${project}/files`, "/", { recursive: true });
+  for (const name of ["handler", "tools"]) {
+    copyFileSync(`${project}/dist/${name}.cjs`, `/usr/lib/mapmin/${name}.cjs`);
+  }
 }
 
 /** Loads the translator. False when it has not been built. */

@@ -167,7 +167,7 @@ async function provision(transport: Transport, router: Router, name: (text: stri
     address?.address === ce.ipv4,
     `${address?.address}/${address?.mask}`,
   );
-  const mapminctl = [process.execPath, "/usr/lib/mapmin/mapmin.mjs", "mapminctl", "status"];
+  const mapminctl = ["/usr/sbin/mapminctl", "status"];
   const shown = attempt(within("ce", mapminctl));
   detail(shown.stdout);
   const [told] = JSON.parse(attempt(within("ce", [...mapminctl, "--json"])).stdout);

@@ -53,7 +53,7 @@ describe("mapminctl", () => {
   test("an option without its value is another fault", async () => {
     const terminal = makeTerminal();
     expect(await runMapminctl(["explain", "--pd"], terminal)).toBe(2);
-    expect(terminal.err()).toContain("'--pd <value>' argument missing");
+    expect(terminal.err()).toContain('the option "--pd" needs a value');
   });
 });
 

@@ -110,7 +110,7 @@ describe("plan", () => {
     ["an interface for the shell", [...given, "--iface", "$(x)"], "--iface"],
     ["no prefix", given.slice(0, 2), "prefix"],
     ["an option that is none", ["--option", "00", "--pd", "2001:db8::/56"], "DMR"],
-    ["configuration that is no JSON", ["--config", "{", "--pd", "2001:db8::/56"], "not JSON"],
+    ["configuration that is no JSON", ["--config", "{", "--pd", "2001:db8::/56"], "is not JSON"],
   ])("%s: an error that names it", (_title, argv, words) => {
     expect(() => run(...argv)).toThrow(words);
   });

@@ -1,26 +1,11 @@
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { runStatus } from "../../../src/cli/status.ts";
 import { EffectError } from "../../../src/wire/errors.ts";
 import { makeTerminal } from "./terminal.ts";
 
-const disk = vi.hoisted(() => new Map<string, string>());
+const disk = new Map<string, string>();
 /** What programs print; one that is not here is not installed, a text that begins with "!" is its error. */
-const programs = vi.hoisted(() => new Map<string, string>());
-
-vi.mock("../../../src/system/node/files.ts", () => ({
-  readText: (path: string) => disk.get(path),
-  namesIn: (directory: string) =>
-    [...disk.keys()]
-      .filter((path) => path.startsWith(`${directory}/`))
-      .map((path) => path.slice(directory.length + 1)),
-}));
-vi.mock("../../../src/system/node/exec.ts", () => ({
-  run: async (file: string, argv: readonly string[]) => {
-    const text = programs.get(file) ?? "!not installed";
-    if (text.startsWith("!")) throw new EffectError(`${file} ${argv.join(" ")}`, text.slice(1));
-    return text;
-  },
-}));
+const programs = new Map<string, string>();
 
 /** RFC 7597 example 1: 192.0.2.18, PSID 0x34 of 8 bits, 252 ports in 63 ranges. */
 const up = `interface=wan6_4
@@ -42,7 +27,19 @@ const flows =
 
 async function status(...argv: string[]) {
   const terminal = makeTerminal();
-  const code = await runStatus(argv, terminal);
+  const files = {
+    readText: (path: string) => disk.get(path),
+    namesIn: (directory: string) =>
+      [...disk.keys()]
+        .filter((path) => path.startsWith(`${directory}/`))
+        .map((path) => path.slice(directory.length + 1)),
+  };
+  const run = async (file: string, argv: readonly string[]) => {
+    const text = programs.get(file) ?? "!not installed";
+    if (text.startsWith("!")) throw new EffectError(`${file} ${argv.join(" ")}`, text.slice(1));
+    return text;
+  };
+  const code = await runStatus(argv, { ...terminal, files, run });
   return { code, out: terminal.out(), err: terminal.err() };
 }
 

@@ -1,26 +1,42 @@
 import { Readable } from "node:stream";
-import type { Io } from "../../../src/cli/io.ts";
+import type { System } from "../../../src/system/system.ts";
 
-/** A terminal that keeps what was printed. */
-export interface Terminal extends Io {
+/** A system that keeps what was printed and has nothing else: no files, no programs, no ubus. */
+export interface Terminal extends System {
   readonly out: () => string;
   readonly err: () => string;
+}
+
+function refuse(): never {
+  throw new Error("the test's system has neither files nor ubus");
 }
 
 export function makeTerminal(input = "", columns = 80): Terminal {
   let out = "";
   let err = "";
   return {
+    args: [],
+    environment: {},
     stdout: (text) => {
       out += text;
-      return true;
     },
     stderr: (text) => {
       err += text;
-      return true;
     },
-    stdin: Readable.from([input]) as unknown as Io["stdin"],
+    stdin: Readable.from([input]),
     columns,
+    files: {
+      readText: () => undefined,
+      namesIn: () => [],
+      replaceFile: refuse,
+      writeOnce: refuse,
+      removeFile: refuse,
+      appendBounded: refuse,
+    },
+    now: () => new Date("2026-01-02T03:04:05Z"),
+    run: () => Promise.reject(new Error("no such program")),
+    openBus: refuse,
+    exit: refuse,
     out: () => out,
     err: () => err,
   };

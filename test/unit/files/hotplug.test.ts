@@ -10,6 +10,7 @@ import {
 } from "../../support/shell-sandbox.ts";
 
 const HOOK = "files/etc/hotplug.d/iface/30-mapmin";
+const LIB = repositoryFile("files/usr/lib/mapmin");
 
 const wan6 = {
   interface: "wan6",
@@ -85,7 +86,7 @@ exit 1
       }),
     );
   const event = (variables: Record<string, string>) => {
-    const sourced = sandbox.source(HOOK, ["iface"], { INTERFACE: "wan6", ...variables });
+    const sourced = sandbox.source(HOOK, ["iface"], { MAPMIN_LIB: LIB, INTERFACE: "wan6", ...variables });
     expect(sourced).toMatchObject({ status: 0, stdout: UNTOUCHED, stderr: "" });
     const calls = sandbox.calls();
     expect(calls).not.toContain("node");

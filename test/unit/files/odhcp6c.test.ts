@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { makeSandbox, type Sandbox, shells, UNTOUCHED } from "../../support/shell-sandbox.ts";
+import { makeSandbox, repositoryFile, type Sandbox, shells, UNTOUCHED } from "../../support/shell-sandbox.ts";
 
 const HOOK = "files/etc/odhcp6c.user.d/mapmin";
+const LIB = repositoryFile("files/usr/lib/mapmin");
 const OPTION = "0042020015";
 const LEASE = {
   INTERFACE: "wan6",
@@ -20,7 +21,7 @@ describe.each(shells)("the DHCPv6 hook in %s", (_name, shell) => {
     sandbox.program(
       "node",
       `#!/bin/sh
-printf '%s|' node "$@" "$OPTION_48879" "$PREFIXES" "$ZONE" "$IFACE_MAP" >>'${log}'
+printf '%s|' node "\${1##*/}" "$2" "$3" "$4" "$OPTION_48879" "$PREFIXES" "$ZONE" "$IFACE_MAP" >>'${log}'
 echo >>'${log}'
 [ ! -e '${sandbox.path("broken")}' ]
 `,
@@ -28,7 +29,8 @@ echo >>'${log}'
     writeFileSync(sandbox.path("network"), "");
     utimesSync(sandbox.path("network"), 1, 1);
     environment = {
-      MAPMIN_BUNDLE: "B",
+      MAPMIN_LIB: LIB,
+      MAPMIN_BIN: sandbox.path("bin"),
       MAPMIN_NETWORK: sandbox.path("network"),
       MAPMIN_CONTROL: sandbox.path("control"),
     };
@@ -47,7 +49,9 @@ echo >>'${log}'
   };
 
   test("a new lease starts Node with what the provider sent", () => {
-    expect(called("bound")).toEqual([`node|B|hook|wan6|bound|${OPTION}|${LEASE.PREFIXES}||wan6_4|`]);
+    expect(called("bound")).toEqual([
+      `node|handler.cjs|hook|wan6|bound|${OPTION}|${LEASE.PREFIXES}||wan6_4|`,
+    ]);
     expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease"]);
   });
 
@@ -82,7 +86,9 @@ echo >>'${log}'
   test("a lease that loses the option withdraws once", () => {
     called("bound");
     const without = { ...LEASE, OPTION_48879: "" };
-    expect(called("rebound", without)).toEqual([`node|B|hook|wan6|rebound||${LEASE.PREFIXES}||wan6_4|`]);
+    expect(called("rebound", without)).toEqual([
+      `node|handler.cjs|hook|wan6|rebound||${LEASE.PREFIXES}||wan6_4|`,
+    ]);
     expect(readdirSync(sandbox.path("run"))).toEqual([]);
     expect(called("ra-updated", without)).toEqual([]);
   });
@@ -190,7 +196,7 @@ echo >>'${log}'
       expect(called("bound", { ...LEASE, ...variables })).toEqual([]);
       called("bound");
       expect(called("updated", { ...LEASE, ...variables })).toEqual([
-        `node|B|hook|wan6|updated||${LEASE.PREFIXES}||wan6_4|`,
+        `node|handler.cjs|hook|wan6|updated||${LEASE.PREFIXES}||wan6_4|`,
       ]);
     });
 
@@ -200,7 +206,7 @@ echo >>'${log}'
       ["a name that is none", "x;reboot", "wan6_4"],
     ])("iface_map with %s", (_what, value, name) => {
       expect(called("bound", { ...LEASE, IFACE_MAP: value, ZONE: "wan", ZONE_MAP: "map" })).toEqual([
-        `node|B|hook|wan6|bound|${OPTION}|${LEASE.PREFIXES}|map|${name}|`,
+        `node|handler.cjs|hook|wan6|bound|${OPTION}|${LEASE.PREFIXES}|map|${name}|`,
       ]);
     });
   });

@@ -1,3 +1,5 @@
+import { isIPv4, isIPv6 } from "node:net";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatIpv6, parseIpv4, parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "../../../src/ip/text.ts";
 
@@ -63,4 +65,37 @@ describe("prefixes", () => {
   test.each(["::", "::/129", "::/1e1", "::/ 1", "/64"])("%j is refused", (text) => {
     expect(() => parseIpv6Prefix(text)).toThrow();
   });
+});
+
+/** Texts that are addresses, nearly so, or made of the same characters. */
+const nearly = fc.oneof(
+  fc.ipV4(),
+  fc.ipV6(),
+  fc
+    .tuple(fc.ipV6(), fc.nat(), fc.constantFrom("", ":", "::", "0", ".", "1.2.3.4", "g", " "))
+    .map(([text, at, piece]) => text.slice(0, at % 40) + piece + text.slice((at % 40) + 1)),
+  fc
+    .array(fc.constantFrom("::", ":", "1", "0", "ffff", "1.2.3.4", "010", "256", "."), { maxLength: 17 })
+    .map((parts) => parts.join("")),
+);
+
+test("takes what Node takes, without zones", () => {
+  const takes = (parse: (text: string) => unknown, text: string) => {
+    try {
+      parse(text);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  fc.assert(
+    fc.property(nearly, (text) => {
+      expect([text, takes(parseIpv4, text), takes(parseIpv6, text)]).toEqual([
+        text,
+        isIPv4(text),
+        isIPv6(text),
+      ]);
+    }),
+    { numRuns: 5_000 },
+  );
 });

@@ -5,11 +5,11 @@ import { expect, test } from "vitest";
 
 const directory = fileURLToPath(new URL("../../../netifd-proto/", import.meta.url));
 
-test("dump is one line of JSON, with no Node started", () => {
+test("dump is one line of JSON, with no engine started", () => {
   const output = execFileSync("/bin/sh", ["-c", "./map.sh '' dump"], {
     cwd: directory,
     encoding: "utf8",
-    env: { PATH: "/nowhere", MAPMIN_NODE: "/nowhere/node" },
+    env: { PATH: "/nowhere", MAPMIN_LIB: "/nowhere", MAPMIN_BIN: "/nowhere" },
   });
   expect(output.match(/\n/g)).toHaveLength(1);
   const dump = JSON.parse(output);

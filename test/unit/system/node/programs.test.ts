@@ -1,5 +1,8 @@
 import { expect, test, vi } from "vitest";
-import { run } from "../../../../src/system/node/exec.ts";
+import { execute } from "../../../../src/system/node/programs.ts";
+import { makeRun } from "../../../../src/system/programs.ts";
+
+const run = makeRun(execute);
 
 test("gives standard output, passes input, and no shell sees the arguments", async () => {
   expect(await run("cat", [], { input: "text" })).toBe("text");

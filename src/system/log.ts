@@ -1,10 +1,13 @@
-import type { Log, Outcome } from "../../engine/host.ts";
-import { appendBounded } from "./files.ts";
+import type { Log, Outcome } from "../engine/host.ts";
+import { STATE_DIRECTORY } from "../engine/state.ts";
+import type { System } from "./system.ts";
 
 /** Where people read what happened. */
 export const LOG_PATH = "/tmp/map.log";
 /** Most the log takes, octets, beside one older file of the same size. */
 export const LOG_LIMIT = 64 * 1024;
+/** Beside the state: nobody but root may write there. */
+const LOG_LOCK = `${STATE_DIRECTORY}/log.lock`;
 /** Most one record takes, octets: input that is quoted must not push everything else out. */
 const RECORD_LIMIT = 2_000;
 
@@ -24,13 +27,17 @@ export function formatRecord(
 }
 
 /** A log for one interface. A log that cannot be written never stops the work: the record goes to standard error. */
-export function openLog(iface: string, path = LOG_PATH, now: () => Date = () => new Date()): Log {
+export function openLog(
+  system: Pick<System, "files" | "now" | "stderr">,
+  iface: string,
+  path = LOG_PATH,
+): Log {
   return (what, outcome, detail) => {
-    const record = formatRecord(now(), iface, what, outcome, detail);
+    const record = formatRecord(system.now(), iface, what, outcome, detail);
     try {
-      appendBounded(path, record, LOG_LIMIT);
+      system.files.appendBounded(path, record, { limit: LOG_LIMIT, lock: LOG_LOCK });
     } catch {
-      process.stderr.write(record);
+      system.stderr(record);
     }
   };
 }

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+#
+# Sourced by /etc/hotplug.d/iface/30-mapmin at every event of a network interface. A MAP interface whose setup failed is blocked, and netifd
+# never starts it again by itself; one that is up does not learn that its link's lease has changed. So: when a link comes
+# up or gets other addresses, prefixes or options, its MAP interfaces look at it again (`renew`, which does nothing when
+# the same customer edge comes out).
+#
+# What the link had at the last look is kept in a file. With the same again nothing is called, so that a rule that is
+# simply wrong is tried once for each change, and never in a loop.
+(
+	set -euf
+	trap 'exit 0' EXIT
+
+	run=${MAPMIN_RUN:-/var/run/mapmin}
+	link=${INTERFACE-}
+	case $link in
+	'' | .* | -* | *[!A-Za-z0-9_.-]*) exit 0 ;;
+	esac
+
+	case ${ACTION-} in
+	ifup) ;;
+	ifupdate)
+		# Routes and the like do not enter into a customer edge.
+		[ -n "${IFUPDATE_ADDRESSES-}${IFUPDATE_PREFIXES-}${IFUPDATE_DATA-}" ] || exit 0
+		;;
+	ifdown)
+		for file in "$run/$link.lease" "$run/$link.link"; do
+			[ ! -e "$file" ] || rm -f "$file"
+		done
+		exit 0
+		;;
+	*) exit 0 ;;
+	esac
+
+	interfaces=$(ubus -S call network.interface dump) || exit 0
+	maps=$(printf '%s' "$interfaces" | jsonfilter -q -e "@.interface[@.proto='map'].interface") || exit 0
+	[ -n "$maps" ] || exit 0
+
+	# Whether the MAP interface $1 is one of this link's.
+	uses_link() {
+		# Without tunlink the handler takes wan6.
+		if [ -n "$(uci -q get "network.$1" || :)" ]; then
+			tunlink=$(uci -q get "network.$1.tunlink" || :)
+			[ "${tunlink:-wan6}" = "$link" ]
+			return
+		fi
+		# Offered for a lease: named by the link's configuration or after the link.
+		offered=$(uci -q get "network.$link.iface_map" || :)
+		[ "$1" = "${link}_4" ] || [ "$1" = "$offered" ]
+	}
+
+	# What a customer edge can follow from, without what counts down.
+	link_facts() {
+		here="@.interface[@.interface='$link']"
+		printf '%s' "$interfaces" | jsonfilter -q \
+			-e "${here}['ipv6-prefix'][*].address" -e "${here}['ipv6-prefix'][*].mask" \
+			-e "${here}['ipv6-address'][*].address" -e "${here}['ipv6-address'][*].mask" \
+			-e "${here}.data.passthru" || :
+	}
+
+	facts=$(link_facts)
+	file=$run/$link.link
+	known=
+	[ ! -r "$file" ] || known=$(cat "$file")
+	if [ "$ACTION" = ifupdate ] && [ "$facts" = "$known" ]; then
+		exit 0
+	fi
+
+	looked=
+	for map in $maps; do
+		case $map in
+		'' | -* | *[!A-Za-z0-9_.-]*) continue ;;
+		esac
+		uses_link "$map" || continue
+		here="@.interface[@.interface='$map']"
+		status=$(printf '%s' "$interfaces" | jsonfilter -q \
+			-e "$here.up" -e "$here.pending" -e "$here.autostart" -e "$here.errors[0].code" | tr '\n' ' ') || :
+		method=
+		case $ACTION:$status in
+		# Down with an error, and blocked: netifd waits for somebody to start it. Without an error it was the user.
+		*:false\ false\ false\ ?*) method=up ;;
+		# Being set up or just up, since the link has come up: it reads what there is without being told.
+		ifup:false\ true\ true\ * | ifup:true\ *) ;;
+		# Blocked in the middle of setup (`up` would do nothing, `down` removes an offered interface), or being set up
+		# (netifd has the renewal wait), or up.
+		ifup:false\ true\ false\ ?* | ifupdate:false\ true\ * | ifupdate:true\ *) method=renew ;;
+		esac
+		[ -n "$method" ] || continue
+		looked=1
+		ubus -S call network.interface "$method" "{\"interface\":\"$map\"}" >&2 ||
+			echo "mapmin: $map: netifd refuses $method" >&2
+	done
+
+	[ -n "$looked" ] || exit 0
+	[ -d "$run" ] || mkdir -p "$run"
+	printf '%s\n' "$facts" >"$file.$$"
+	mv -f "$file.$$" "$file"
+)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+#
+# Sourced by /etc/odhcp6c.user.d/mapmin, at the end of odhcp6c's script, at every change of a lease and at every router advertisement: $1 is the device,
+# $2 the state. On a lease with option 48879 it has the MAP interface of this link offered, replaced or withdrawn.
+#
+# A program costs a router up to a second, and advertisements come every few minutes or seconds: what was last
+# acted upon is kept in a file, and while it holds nothing is started, not even a small program.
+#
+# Everything is in a subshell: the script that sources this keeps its variables, options and its life.
+(
+	set -euf
+	trap 'exit 0' EXIT
+
+	run=${MAPMIN_RUN:-/var/run/mapmin}
+	state=${2-}
+	link=${INTERFACE-}
+	option=${OPTION_48879-}
+
+	# What the provider sent and what the environment holds goes into file names, and on to another program.
+	case $link in
+	'' | .* | -* | *[!A-Za-z0-9_.-]*) exit 0 ;;
+	esac
+	file=$run/$link.lease
+
+	case $state in
+	bound | informed | updated | rebound | ra-updated) ;;
+	started | stopped | unbound)
+		# The link's prefixes are gone, and netifd takes the interface down: the next lease is a new one.
+		[ ! -e "$file" ] || rm -f "$file"
+		exit 0
+		;;
+	*) exit 0 ;;
+	esac
+
+	case $option in
+	*[!0-9A-Fa-f]*)
+		[ "$state" = ra-updated ] || echo "mapmin: OPTION_48879 of $link is not hexadecimal: not used" >&2
+		exit 0
+		;;
+	esac
+
+	# Where OpenWrt's own script offers a MAP interface (RFC 7598's options), it is that one's rule that counts.
+	if [ "${IFACE_MAP-}" != 0 ] && [ "${DYNAMIC-}" != 0 ]; then
+		if [ -n "${MAPE-}${LW4O6-}" ]; then
+			exit 0
+		fi
+		if [ -n "${MAPT-}" ] && [ -f "${MAPMIN_CONTROL:-/proc/net/nat46/control}" ]; then
+			exit 0
+		fi
+	else
+		# The user wants no interface offered.
+		option=
+	fi
+
+	case ${IFACE_MAP-} in
+	'' | 0 | 1 | .* | -* | *[!A-Za-z0-9_.-]*) name=${link}_4 ;;
+	*) name=$IFACE_MAP ;;
+	esac
+	zone=${ZONE_MAP:-${ZONE-}}
+	case $zone in
+	*[!A-Za-z0-9_.-]*) zone= ;;
+	esac
+
+	# Lifetimes count down from one advertisement to the next: only the prefixes themselves tell of a change.
+	prefixes=
+	for prefix in ${PREFIXES-}; do
+		prefix=${prefix%%,*}
+		case $prefix in
+		*[!0-9A-Fa-f:/]*) ;;
+		*) prefixes="$prefixes $prefix" ;;
+		esac
+	done
+	lease="$name $zone|$option|$prefixes"
+
+	known=
+	outcome=
+	if [ -r "$file" ]; then
+		{
+			IFS= read -r known || :
+			IFS= read -r outcome || :
+		} <"$file"
+	elif [ -z "$option" ]; then
+		# No option, and none before: nothing was offered.
+		exit 0
+	fi
+
+	now=0
+	if [ -r /proc/uptime ]; then
+		read -r now _ </proc/uptime
+		now=${now%%.*}
+	fi
+	if [ "$known" = "$lease" ]; then
+		case $outcome in
+		ok)
+			# A MAP interface that was configured or deleted by hand changes what is to be offered.
+			# shellcheck disable=SC3013
+			[ "${MAPMIN_NETWORK:-/etc/config/network}" -nt "$file" ] || exit 0
+			;;
+		failed\ *[!0-9]*) ;;
+		failed\ ?*)
+			# Not once an advertisement: what failed just now fails again. Other states come with a renewal.
+			if [ "$state" = ra-updated ] && [ $((now - ${outcome#failed })) -lt 60 ]; then
+				exit 0
+			fi
+			;;
+		esac
+	fi
+
+	outcome=ok
+	(
+		export OPTION_48879="$option" ZONE="$zone" IFACE_MAP="$name"
+		. "${MAPMIN_LIB:-/usr/lib/mapmin}/engine.sh"
+		mapmin_exec handler hook "$link" "$state"
+	) || outcome="failed $now"
+
+	if [ "$outcome" = ok ] && [ -z "$option" ]; then
+		rm -f "$file"
+		exit 0
+	fi
+	[ -d "$run" ] || mkdir -p "$run"
+	# Renamed into place: odhcp6c may end a script at any moment to start the next.
+	printf '%s\n%s\n' "$lease" "$outcome" >"$file.$$"
+	mv -f "$file.$$" "$file"
+)

@@ -1,0 +1,77 @@
+/** The real world behind `engine/host.ts`. */
+
+import type { Host } from "../engine/host.ts";
+import { statePath } from "../engine/state.ts";
+import { CONTROL_PATH, MODULE_MARK } from "../render/control.ts";
+import { openLog } from "./log.ts";
+import { PATIENCE_MS, type System } from "./system.ts";
+
+/**
+ * Longest wait for one ubus answer and for one program, ms: a target that dies never answers. netifd kills a teardown after
+ * 5 s; it waits for a setup as long as that takes, and what it was told too late would be undone under its feet.
+ */
+const LIMITS = {
+  teardown: { callMs: 3_000, programMs: 4_000 },
+  otherwise: { callMs: PATIENCE_MS, programMs: PATIENCE_MS },
+} as const;
+
+/** Of a device's flags: it is up (linux/if.h). */
+const IFF_UP = 1;
+
+/** What a session needs, ubus among it. Close it, or the process may never end. */
+export interface ConnectedHost extends Host {
+  close(): void;
+}
+
+/** Nothing is connected yet: a ubusd that does not answer fails the first call. */
+export function openHost(
+  system: System,
+  iface: string,
+  purpose: keyof typeof LIMITS = "otherwise",
+): ConnectedHost {
+  const { callMs, programMs } = LIMITS[purpose];
+  const { files } = system;
+  const bus = system.openBus();
+  return {
+    call: (object, method, args) => bus.call(object, method, args, callMs),
+    log: openLog(system, iface),
+    async loadFirewall(script) {
+      await system.run("nft", ["-f", "-"], { input: script, limitMs: programMs });
+    },
+    async flushFlows(ipv4) {
+      const [address = ipv4] = ipv4.split("/");
+      try {
+        await system.run("conntrack", ["-D", "-q", address], { limitMs: programMs });
+      } catch (error) {
+        // conntrack exits 1 when there was no such flow.
+        if (!String(error).includes("0 flow entries")) throw error;
+      }
+    },
+    async listTable(table, form) {
+      const json = form === "json" ? ["-j"] : [];
+      try {
+        return await system.run("nft", [...json, "list", "table", "ip", table], { limitMs: programMs });
+      } catch (error) {
+        if (String(error).includes("No such file or directory")) return undefined;
+        throw error;
+      }
+    },
+    readControl: () => (files.readText(MODULE_MARK) === undefined ? undefined : files.readText(CONTROL_PATH)),
+    writeControl: (lines) => files.writeOnce(CONTROL_PATH, `${lines.join("\n")}\n`),
+    deviceMtu(device) {
+      const mtu = Number(files.readText(`/sys/class/net/${device}/mtu`));
+      return Number.isInteger(mtu) && mtu > 0 ? mtu : undefined;
+    },
+    setDeviceMtu: (device, mtu) => files.writeOnce(`/sys/class/net/${device}/mtu`, `${mtu}\n`),
+    shutDevice(device) {
+      const path = `/sys/class/net/${device}/flags`;
+      const flags = Number(files.readText(path));
+      files.writeOnce(path, `0x${(flags & ~IFF_UP).toString(16)}\n`);
+    },
+    readState: (name) => files.readText(statePath(name)),
+    writeState: (name, text) => files.replaceFile(statePath(name), text),
+    removeState: (name) => files.removeFile(statePath(name)),
+    now: () => system.now(),
+    close: () => bus.close(),
+  };
+}

@@ -1,0 +1,95 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { repositoryFile, shells } from "../../support/shell-sandbox.ts";
+
+const LIB = repositoryFile("files/usr/lib/mapmin");
+/** Says what it is and what it was given, a word between bars. */
+const TELLING = `#!/bin/sh\nprintf '%s|' "\${0##*/}" "\${1##*/}"\nshift\nprintf '%s|' "$@"\n`;
+
+describe.each(shells)("finding the engine in %s", (_name, [shell = "", ...argv]) => {
+  let directory: string;
+  const path = (name: string) => join(directory, name);
+  const engine = (name: string) => {
+    writeFileSync(path(name), TELLING);
+    chmodSync(path(name), 0o755);
+  };
+  const start = (file: string, ...words: string[]) => {
+    const { stdout, stderr, status } = spawnSync(shell, [...argv, repositoryFile(file), ...words], {
+      encoding: "utf8",
+      env: { PATH: path("bin"), MAPMIN_LIB: path("lib"), MAPMIN_BIN: path("bin") },
+    });
+    return { stdout, stderr, status };
+  };
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "mapmin-engine-"));
+    for (const name of ["lib", "bin"]) mkdirSync(path(name));
+    writeFileSync(path("lib/engine.sh"), `. ${LIB}/engine.sh\n`);
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  test.each(["mdpc", "mapminctl"])("%s gives its arguments on as they are", (name) => {
+    engine("bin/node");
+    const words = ["-w", "wan 6", "$(reboot)", ""];
+    expect(start(`files/usr/sbin/${name}`, ...words)).toEqual({
+      stdout: `node|tools.cjs|${[name, ...words].join("|")}|`,
+      stderr: "",
+      status: 0,
+    });
+  });
+
+  test("Node, then QuickJS; the one that is written down comes first", () => {
+    const word = () => start("files/usr/sbin/mdpc", "x").stdout.split("|")[0];
+    engine("bin/qjs");
+    expect(word()).toBe("qjs");
+    engine("bin/node");
+    expect(word()).toBe("node");
+    writeFileSync(path("lib/engine"), `${path("bin/qjs")}\n`);
+    expect(word()).toBe("qjs");
+    rmSync(path("bin/qjs"));
+    expect(word()).toBe("node");
+  });
+
+  test("without an engine there is a sentence, and netifd is told", () => {
+    expect(start("files/usr/sbin/mapminctl", "status")).toEqual({
+      stdout: "",
+      stderr:
+        "mapmin: there is neither /usr/bin/node nor /usr/bin/qjs to run it: install the package node or quickjs\n",
+      status: 127,
+    });
+    engine("bin/ubus");
+    const told = (action: string) =>
+      `ubus|-S|call|network.interface|notify_proto|{"interface":"wan6_4",${action}}|`;
+    expect(start("netifd-proto/map.sh", "map", "setup", "wan6_4", "{}")).toMatchObject({
+      stdout: `${told('"action":3,"error":["NO_ENGINE"]')}${told('"action":4')}`,
+      status: 127,
+    });
+    expect(start("netifd-proto/map.sh", "map", "setup", '","', "{}")).toMatchObject({
+      stdout: "",
+      status: 127,
+    });
+  });
+
+  test("map.sh becomes the handler", () => {
+    engine("bin/qjs");
+    expect(start("netifd-proto/map.sh", "map", "renew", "wan6_4", "{}")).toMatchObject({
+      stdout: "qjs|handler.cjs|proto|map|renew|wan6_4|{}|",
+      status: 0,
+    });
+  });
+
+  test.each(["odhcp6c.user.d/mapmin", "hotplug.d/iface/30-mapmin"])(
+    "the stub %s does and says nothing where its code is not",
+    (stub) => {
+      const script = `set -eu; . '${repositoryFile(`files/etc/${stub}`)}'; echo on`;
+      const { stdout, stderr } = spawnSync(shell, [...argv, "-c", script], {
+        encoding: "utf8",
+        env: { MAPMIN_LIB: path("lib"), ACTION: "ifup", INTERFACE: "wan6" },
+      });
+      expect({ stdout, stderr }).toEqual({ stdout: "on\n", stderr: "" });
+    },
+  );
+});
