@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import {
   type Jsonfilter,
   makeSandbox,
+  repositoryFile,
   type Sandbox,
   shells,
   startJsonfilter,

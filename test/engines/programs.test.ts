@@ -1,0 +1,219 @@
+/** The programs on Node and on QuickJS: the same command lines, the same octets. */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { describe, expect, test } from "vitest";
+import { quickjs, repositoryFile, start } from "./engines.ts";
+
+const qjs = quickjs();
+const LIMIT_MS = 120_000;
+
+interface Case {
+  readonly bundle: "handler" | "tools";
+  readonly argv: readonly string[];
+  readonly input?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+interface Row {
+  readonly title: string;
+  readonly hex: string;
+  readonly prefixes?: string;
+}
+
+const load = (name: string) => JSON.parse(readFileSync(repositoryFile(`test/vectors/${name}`), "utf8"));
+const edges: readonly Readonly<Record<string, unknown>>[] = load("ce.json");
+const options: Readonly<Record<"option48879" | "rejects" | "rfc7598", readonly Row[]>> = load("options.json");
+
+const HEX = options.option48879[0]?.hex ?? "";
+const PREFIX = "2001:db8:12:3400::/56";
+const RULE =
+  "type=map-t,ealen=16,prefix4len=24,prefix6len=40,ipv4prefix=192.0.2.0,ipv6prefix=2001:db8::,offset=4,dmr=2001:db8:ffff::/64";
+const LEGACY = "-I eth1 -H -a 192.168.1.1/24 -A 192.0.2.18/32 -P 2001:db8:12::/48 -R 256 -z 4 -o 52 -c 1420";
+
+const mapminctl = (...argv: string[]): Case => ({ bundle: "tools", argv: ["mapminctl", ...argv] });
+const words = (line: string) => line.split(" ");
+
+/** Lines for `calc --ndjson`: every vector, and lines that are none. */
+const lines = [
+  ...edges.map(({ expect: _, ...fields }) => JSON.stringify(fields)),
+  "{}",
+  "[]",
+  "null",
+  "{",
+  "[".repeat(60_000),
+  `{"a":"${"x".repeat(70_000)}"}`,
+  "\u00e9\u{1f600}",
+  '{"legacy":"\u00e9"}',
+  JSON.stringify({ ...edges[0], eaLength: 49 }),
+  JSON.stringify({ ...edges[0], eaLength: "16" }),
+  JSON.stringify({ ...edges[0], ruleIpv6Prefix: "2001:db8::%1/40" }),
+  " ",
+  JSON.stringify(edges[0]),
+].join("\n");
+
+const cases: Case[] = [
+  ...Object.values(options)
+    .flat()
+    .flatMap(({ hex, prefixes = PREFIX }) => {
+      const pd = ["--pd", prefixes.split(",")[0] ?? ""];
+      return [
+        mapminctl("explain", hex, ...pd),
+        mapminctl("explain", hex, ...pd, "--json"),
+        {
+          bundle: "tools" as const,
+          argv: ["mdpc", "-v", "-w", "wan0", "-m", "1234"],
+          environment: { OPTION_48879: hex, PREFIXES: prefixes },
+        },
+        mapminctl("plan", "--option", hex, ...pd, "--json"),
+      ];
+    }),
+  { ...mapminctl("calc", "--ndjson"), input: lines },
+  ...[
+    `calc --end-user-ipv6-prefix ${PREFIX} --rule-ipv6-prefix 2001:db8::/40 --rule-ipv4-prefix 192.0.2.0/24 --ea-length 16`,
+    `calc --end-user-ipv6-prefix ${PREFIX} --rule-ipv6-prefix 2001:db8::/40 --rule-ipv4-prefix 192.0.2.0/24 --ea-length 16 --json`,
+    `plan --rule ${RULE} --pd ${PREFIX}`,
+    `plan --rule ${RULE} --pd ${PREFIX} --nft --link-mtu 1400`,
+    `plan --rule ${RULE.replace("map-t", "map-e").replace("dmr=2001:db8:ffff::/64", "br=2001:db8:ffff::1")} --pd ${PREFIX} --shell`,
+    `plan --config {"rule":"${RULE}","reserved_ports":"1024-1100"} --pd ${PREFIX} --nft`,
+    "plan --config { --pd ::/0",
+    "plan --config {} --pd zz",
+    'plan --config {"mtu":"x"}',
+    "plan",
+    "plan --foo",
+    "plan --pd",
+    "explain",
+    "explain zz",
+    "explain 0",
+    "explain 005f",
+    `explain ${HEX} --pd`,
+    `explain ${HEX} --pd 10.0.0.0/8`,
+    "explain --help",
+    "calc --help",
+    "calc --jsn",
+    "plan --help",
+    "status --help",
+    "status --json",
+    "status ../x",
+    "status a b",
+    `-s ${LEGACY} -T`,
+    `-s ${LEGACY} -N -E`,
+    "-r -d -P 2001:db8:ffff::/64 -T",
+    "-q",
+    "-s -R 3",
+    "-Z",
+    "--help",
+    "--version",
+    "expalin",
+    "\u00e9\u{1f600}",
+  ].map((line) => mapminctl(...words(line))),
+  { bundle: "tools", argv: ["mdpc"] },
+  { bundle: "tools", argv: ["mdpc", "--help"] },
+  { bundle: "tools", argv: ["mdpc", "-w"] },
+  { bundle: "tools", argv: ["mdpc", "-m", "12"] },
+  { bundle: "tools", argv: [] },
+  { bundle: "tools", argv: ["proto"] },
+  { bundle: "handler", argv: [] },
+  { bundle: "handler", argv: ["--help"] },
+  { bundle: "handler", argv: ["--version"] },
+  { bundle: "handler", argv: ["proto", "--help"] },
+  { bundle: "handler", argv: ["proto", "map"] },
+  { bundle: "handler", argv: ["hook"] },
+  { bundle: "handler", argv: ["hook", "--help"] },
+  { bundle: "handler", argv: ["hook", "$(x)", "bound"], environment: { OPTION_48879: HEX } },
+  { bundle: "handler", argv: ["hook", "wan6", "bound"], environment: { OPTION_48879: "zz" } },
+];
+
+describe("the same command line", () => {
+  const shown = (argv: readonly string[]) => argv.join(" ").slice(0, 100);
+
+  test.concurrent.each(cases.map((row) => [row.bundle, shown(row.argv), row] as const))(
+    "%s %s",
+    async (_bundle, _argv, { bundle, argv, ...options }) => {
+      const script = repositoryFile(`files/usr/lib/mapmin/${bundle}.cjs`);
+      const [node, quick] = await Promise.all(
+        [process.execPath, qjs].map((engine) => start(engine, [script, ...argv], options)),
+      );
+      expect(quick).toEqual(node);
+      // It said something: an engine that does nothing is equal to itself.
+      expect((node?.stdout ?? "") + (node?.stderr ?? "")).not.toBe("");
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "a reader that goes away is no error",
+    async () => {
+      for (const engine of [process.execPath, qjs]) {
+        const script = `yes '{}' | head -n 50000 | "$@" calc --ndjson | head -n 1; echo over`;
+        const program = [engine, repositoryFile("files/usr/lib/mapmin/tools.cjs"), "mapminctl"];
+        const { stdout, stderr } = await start("sh", ["-c", script, "sh", ...program]);
+        expect({ stdout, stderr }).toEqual({
+          stdout: '{"error":"ruleIpv6Prefix: is missing"}\nover\n',
+          stderr: "",
+        });
+      }
+    },
+    LIMIT_MS,
+  );
+
+  test.each(["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])(
+    "standard streams closed (%s): as with both",
+    async (closing) => {
+      const results = [];
+      for (const engine of [process.execPath, qjs]) {
+        const program = [
+          engine,
+          repositoryFile("files/usr/lib/mapmin/tools.cjs"),
+          "mapminctl",
+          "explain",
+          "0",
+        ];
+        results.push(await start("sh", ["-c", `"$@" ${closing}`, "sh", ...program]));
+      }
+      expect(results[1]).toEqual(results[0]);
+    },
+    LIMIT_MS,
+  );
+});
+
+test(
+  "the renderers' golden files come out of QuickJS as they are",
+  async () => {
+    const script = join(tmpdir(), `mapmin-golden-${process.pid}.js`);
+    await build({
+      stdin: {
+        contents: `
+          import { cases } from "./test/support/nat-plans.ts";
+          import { renderIptables } from "./src/render/iptables.ts";
+          import { renderNft } from "./src/render/nft.ts";
+          print(JSON.stringify(cases.map(([name, plan]) => [
+            name,
+            renderNft(plan),
+            name.includes("reserved") ? "" : renderIptables(plan).join("\\n") + "\\n",
+          ])));`,
+        resolveDir: repositoryFile("."),
+      },
+      bundle: true,
+      format: "iife",
+      outfile: script,
+    });
+    const { stdout, stderr } = await start(qjs, [script]);
+    expect(stderr).toBe("");
+    const golden = (file: string) => readFileSync(repositoryFile(`test/unit/render/golden/${file}`), "utf8");
+    const rows: readonly (readonly [string, string, string])[] = JSON.parse(stdout);
+    const files = rows.flatMap(([name, nft, iptables]) => {
+      expect(nft).toBe(golden(`nft/${name}.nft`));
+      if (iptables === "") return [`${name}.nft`];
+      expect(iptables).toBe(golden(`iptables/${name}.txt`));
+      return [`${name}.nft`, `${name}.txt`];
+    });
+    const all = ["nft", "iptables"].flatMap((directory) =>
+      readdirSync(repositoryFile(`test/unit/render/golden/${directory}`)),
+    );
+    expect(files.sort()).toEqual(all.sort());
+  },
+  LIMIT_MS,
+);
