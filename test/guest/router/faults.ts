@@ -3,7 +3,7 @@
  * loop, and leave nothing behind. No packets cross here; the link's state is set by the lab.
  */
 
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { attempt, run, sleep, until, within } from "./command.ts";
 import { leftSince, snapshot } from "./leftovers.ts";
 import { borderRelay, ce, endUserPrefix, option48879 } from "./plan.ts";
@@ -15,6 +15,7 @@ import {
   type Router,
   startRouter,
   waitUp,
+  writeEngine,
 } from "./router.ts";
 import { buildTopology } from "./topology.ts";
 
@@ -192,16 +193,14 @@ async function latePrefix(router: Router): Promise<string> {
 
 async function advertisement(router: Router): Promise<string> {
   const before = await setupsOf(router, MAP_INTERFACE);
-  const node = "/run/lab/node-was-started";
-  mkdirSync("/run/lab/bin", { recursive: true });
-  writeFileSync("/run/lab/bin/node", `#!/bin/sh\n: >${node}\nexec ${process.execPath} "$@"\n`);
-  chmodSync("/run/lab/bin/node", 0o755);
-  const path = process.env["PATH"];
-  process.env["PATH"] = `/run/lab/bin:${path}`;
+  const started = "/run/lab/engine-was-started";
+  writeFileSync("/run/lab/engine", `#!/bin/sh\n: >${started}\n`);
+  chmodSync("/run/lab/engine", 0o755);
+  writeEngine("/run/lab/engine");
   for (let i = 0; i < 3; i += 1)
     runHooks("ra-updated", `2001:db8:12:3400::/56,${3_500 - i},7100`, option48879["map-e"]);
-  process.env["PATH"] = path;
-  demand(attempt(["test", "-e", node]).code !== 0, "Node was started");
+  writeEngine();
+  demand(attempt(["test", "-e", started]).code !== 0, "the engine was started");
   demand((await setupsOf(router, MAP_INTERFACE)) === before, "the interface was set up again");
   return "no process started";
 }

@@ -56,21 +56,24 @@ function render(message: Message): string {
 
 function table(checks: readonly Check[]): void {
   const width = Math.max(0, ...checks.map(({ name }) => name.length));
-  console.log("\nWhat was checked");
+  console.log(`\nWhat was checked, our programs on ${engine}`);
   console.log(`  ${"-".repeat(width + 9)}`);
   for (const { name, ok } of checks) console.log(`  ${name.padEnd(width)}  ${ok ? "held" : "FAILED"}`);
   console.log(`  ${"-".repeat(width + 9)}`);
 }
 
-const [project, cache, mode = ""] = process.argv.slice(2);
+/** What runs our programs in the guests; the lab's own run on Node. */
+const ENGINES = ["node", "qjs"];
+
+const [project, cache, mode = "", engine = "node"] = process.argv.slice(2);
 const all = modes[mode];
 /** A scenario by its name; any other pattern is looked for among the failures that `faults` tries. */
 const pattern = process.env["MAPMIN_CASE"] ?? "";
 const named = all?.filter((scenario) => scenario.includes(pattern)) ?? [];
 const scenarios =
   named.length > 0 || all === undefined ? named : all.filter((scenario) => scenario === "faults");
-if (project === undefined || cache === undefined || all === undefined) {
-  console.error(`usage: host.mjs PROJECT CACHE ${Object.keys(modes).join("|")}`);
+if (project === undefined || cache === undefined || all === undefined || !ENGINES.includes(engine)) {
+  console.error(`usage: host.mjs PROJECT CACHE ${Object.keys(modes).join("|")} [${ENGINES.join("|")}]`);
   process.exit(2);
 }
 
@@ -91,7 +94,7 @@ async function runScenario(scenario: string): Promise<void> {
     project: project ?? "",
     cache: cache ?? "",
     memory: "1536M",
-    argv: [process.execPath, "/lab/cache/lab/scenario.mjs", scenario],
+    argv: [process.execPath, "/lab/cache/lab/scenario.mjs", scenario, engine],
     layer: true,
     silentSeconds: SILENT_SECONDS,
     onLine(line: string) {

@@ -1,6 +1,6 @@
 /** The CE as a router has it: our files where the packages put them, ubus and netifd running, the link below. */
 
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { UbusClient } from "ubus-client-ts";
 import { run, start, until, within } from "./command.ts";
 
@@ -30,7 +30,34 @@ export interface Router {
   stop(): Promise<void>;
 }
 
-/** Puts the packages' files in place. */
+/** What runs our programs. */
+export type Engine = "node" | "qjs";
+
+export function isEngine(word: string): word is Engine {
+  return word === "node" || word === "qjs";
+}
+
+/** In the guests alone: the machine's own files are not written. */
+const QJS = "/usr/bin/qjs";
+
+function writeProgram(path: string, command: string): void {
+  writeFileSync(path, `#!/bin/sh\nexec ${command} "$@"\n`);
+  chmodSync(path, 0o755);
+}
+
+let engine: Engine = "node";
+
+/** What installRouterFiles has our programs run on. */
+export function useEngine(wanted: Engine): void {
+  engine = wanted;
+}
+
+/** The engine's path goes where engine.sh looks for it. */
+export function writeEngine(path = engine === "node" ? process.execPath : QJS): void {
+  writeFileSync("/usr/lib/mapmin/engine", `${path}\n`);
+}
+
+/** Puts the packages' files in place, and what the engine needs. */
 export function installRouterFiles(): void {
   for (const dir of ["/usr/lib/mapmin", "/lib/netifd/proto", "/var/run/ubus", "/run/lab"]) {
     mkdirSync(dir, { recursive: true });
@@ -41,6 +68,9 @@ export function installRouterFiles(): void {
   for (const name of ["handler", "tools"]) {
     copyFileSync(`${project}/dist/${name}.cjs`, `/usr/lib/mapmin/${name}.cjs`);
   }
+  writeProgram(QJS, "/lab/cache/quickjs/qjs");
+  writeProgram("/usr/bin/ubus", `${process.execPath} /lab/cache/lab/ubus.mjs`);
+  writeEngine();
 }
 
 /** Loads the translator. False when it has not been built. */

@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { faults } from "./faults.ts";
 import { check, detail } from "./report.ts";
+import { isEngine, useEngine } from "./router.ts";
 import { walk } from "./walk.ts";
 
 const LOGS = "/run/lab";
@@ -14,10 +15,10 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
   faults,
 };
 
-const [wanted = ""] = process.argv.slice(2);
+const [wanted = "", engine = "node"] = process.argv.slice(2);
 const scenario = scenarios[wanted];
-if (scenario === undefined) {
-  process.stderr.write(`usage: scenario.mjs ${Object.keys(scenarios).join("|")}\n`);
+if (scenario === undefined || !isEngine(engine)) {
+  process.stderr.write(`usage: scenario.mjs ${Object.keys(scenarios).join("|")} [node|qjs]\n`);
   process.exit(2);
 }
 
@@ -31,6 +32,7 @@ function tellLogs(): void {
 
 mkdirSync(LOGS, { recursive: true });
 try {
+  useEngine(engine);
   await scenario();
 } catch (error) {
   tellLogs();
