@@ -8,13 +8,14 @@ import { fileURLToPath } from "node:url";
 import { parts, suites } from "../suites.mjs";
 
 const USAGE = `usage: test/run [-v] [-k PATTERN] [--repeat N [--busy]] NAME...
-       test/run --list
+       test/run --list | --plan NAME...
 
   NAME          a suite, a part (${parts.join(", ")}) or all; without a name: all
   -k PATTERN    only the cases whose name contains PATTERN
   -v            the programs of the lab print each command with the namespace that it runs in
   --repeat N    N times, each run's output in a file; prints a line a run and how many passed
   --busy        meanwhile other programs keep every processor busy
+  --plan        the commands that would be run, a line a suite
   --list        each suite: what it shows, what it needs, and how long it takes`;
 
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -171,13 +172,21 @@ function chosen(names) {
 }
 
 function options(words) {
-  const found = { names: [], pattern: undefined, verbose: false, repeat: undefined, busy: false };
+  const found = {
+    names: [],
+    pattern: undefined,
+    verbose: false,
+    plan: false,
+    repeat: undefined,
+    busy: false,
+  };
   for (let i = 0; i < words.length; i++) {
     const word = words[i];
     const value = () => words[++i] ?? stop(`${word} needs a value\n${USAGE}`);
     if (word === "--list") return { list: true };
     if (word === "-h" || word === "--help") return { help: true };
     if (word === "-v") found.verbose = true;
+    else if (word === "--plan") found.plan = true;
     else if (word === "-k") found.pattern = value();
     else if (word === "--busy") found.busy = true;
     else if (word === "--repeat") {
@@ -245,6 +254,10 @@ async function main() {
   checkVariables();
   const rows = chosen(asked.names.length === 0 ? ["all"] : asked.names);
   const planned = rows.map((suite) => ({ suite, command: commandOf(suite, asked.pattern) }));
+  if (asked.plan) {
+    for (const { suite, command } of planned) console.log(`${suite.name}: ${command.join(" ")}`);
+    return;
+  }
   const made = new Set();
   for (const need of rows.flatMap((suite) => suite.needs)) {
     if (made.has(need)) continue;

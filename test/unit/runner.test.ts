@@ -1,0 +1,112 @@
+/** `test/run` itself, and the commands that the documents tell a reader to type. */
+
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { parts, suites } from "../suites.mjs";
+
+const project = fileURLToPath(new URL("../../", import.meta.url));
+const text = (path: string) => readFileSync(`${project}${path}`, "utf8");
+const { scripts } = JSON.parse(text("package.json")) as { scripts: Record<string, string> };
+
+function testRun(words: readonly string[], environment: Record<string, string> = {}) {
+  const { status, stdout, stderr } = spawnSync("test/run", words, {
+    cwd: project,
+    encoding: "utf8",
+    env: { ...process.env, ...environment },
+  });
+  return { status, stdout, stderr };
+}
+
+describe("test/run", () => {
+  test("every suite has a name of its own, says what it shows, and is started by a program that exists", () => {
+    expect(new Set(suites.map(({ name }) => name)).size).toBe(suites.length);
+    for (const { name, shows, seconds, part, command } of suites) {
+      expect(shows, name).not.toBe("");
+      expect(seconds, name).toBeGreaterThan(0);
+      expect([...parts, "more"], name).toContain(part);
+      for (const word of command.filter((argument) => argument.startsWith("test/"))) {
+        expect(readdirSync(`${project}${word.slice(0, word.lastIndexOf("/"))}`), name).toContain(
+          word.slice(word.lastIndexOf("/") + 1),
+        );
+      }
+    }
+  });
+
+  test("--list names every suite", () => {
+    const { status, stdout } = testRun(["--list"]);
+    expect(status).toBe(0);
+    for (const { name, shows } of suites)
+      expect(stdout).toMatch(new RegExp(`^  ${name} .*${shows.slice(0, 20)}`, "m"));
+  });
+
+  test("without a name it runs the four parts, in their order", () => {
+    const { stdout } = testRun(["--plan"]);
+    expect(
+      stdout
+        .trim()
+        .split("\n")
+        .map((line) => line.split(":")[0]),
+    ).toEqual(parts.flatMap((part) => suites.filter((row) => row.part === part).map(({ name }) => name)));
+  });
+
+  test.each([
+    [["relay"], 'there is no suite "relay": did you mean "relays"? test/run --list shows all'],
+    [["modul-nat"], 'there is no suite "modul-nat": did you mean "module-nat"? test/run --list shows all'],
+    [["--frobnicate"], "there is no option --frobnicate"],
+    [["-k"], "-k needs a value"],
+    [["--repeat", "0", "relays"], "--repeat takes a whole number above 0"],
+    [["-k", "x", "lint"], "lint has no cases to choose from by -k"],
+  ])("%j is refused: %s", (words, message) => {
+    const { status, stdout, stderr } = testRun(words);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toContain(`test/run: ${message}`);
+  });
+
+  test.each([
+    ["COUNT", "0"],
+    ["COUNT", "many"],
+    ["SEED", "-1"],
+    ["ROUNDS", ""],
+  ])("%s=%j is refused", (name, value) => {
+    const { status, stderr } = testRun(["--plan", "module"], { [name]: value });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(new RegExp(`test/run: ${name}: expected a whole number from [01]`));
+  });
+});
+
+describe("commands in documents", () => {
+  const documents = ["README.md", "CONTRIBUTING.md", "test/README.md", "src/kmod/README.md"];
+  const all = documents.map(text).join("\n");
+  const found = (pattern: RegExp) => [
+    ...new Set([...all.matchAll(pattern)].map(([, words = ""]) => words.trim())),
+  ];
+
+  test.each(found(/npm (?:run )?((?:test|demo|bench|fuzz|kmod|check|format|build)[a-z:]*)/g))(
+    "npm run %s is a script, and what it runs exists",
+    (name) => {
+      const script = scripts[name] ?? expect.fail("no such script");
+      const [, words] = /^sh test\/run (.+)$/.exec(script) ?? [];
+      if (words !== undefined) expect(testRun(["--plan", ...words.split(" ")]).status).toBe(0);
+    },
+  );
+
+  test.each(
+    found(/test\/run ((?:-k [a-z]+ |-v |--repeat \d+ )?[a-z][a-z-]*(?: [a-z][a-z-]*)*)(?=`| {2}|$)/gm),
+  )("test/run %s runs something", (words) => {
+    expect(testRun(["--plan", ...words.split(" ")])).toMatchObject({ status: 0, stderr: "" });
+  });
+
+  test.each(found(/npx vitest run (test\/[a-z/-]+)/g))(
+    "npx vitest run %s finds tests, and they pass",
+    (path) => {
+      const { status, stdout } = spawnSync("npx", ["vitest", "run", path], {
+        cwd: project,
+        encoding: "utf8",
+      });
+      expect(stdout).toMatch(/Tests .*passed/);
+      expect(status).toBe(0);
+    },
+  );
+});
