@@ -16,7 +16,8 @@ import time
 
 import figures
 from module_files import Flows, control, last_message, read
-from namespaces import LIBC, Namespace, ip, sh, udp
+from namespaces import LIBC, Namespace, sh
+from packets4 import ip, udp
 
 MODULE, TRAFFIC, ROUNDS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 MSS, OCTETS, NEW, REPEATS = 1380, 96 << 20, 600, 3

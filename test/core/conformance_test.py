@@ -87,7 +87,7 @@ def main():
             tally.note(f"line {number}", not cells or cells[0] == "---" or len(cells) == 4, "a row has four cells")
             continue
         tested += 1
-        tally.note(f"line {number}", cells[3] != "", "no test is named, nor why there is none")
+        tally.note(f"line {number}", cells[3] != "", "the row names no test, and gives no reason for that")
         for item in items(cells[2]) + items(cells[3]):
             check_item(tally, project, aliases, f"{os.path.basename(path)}:{number}", item)
     tally.note("the document has rows", tested > 150, tested)

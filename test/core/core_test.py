@@ -325,7 +325,7 @@ def grammar(core, seed, count):
 # --- NAT -----------------------------------------------------------------------------------------
 
 def members(offset, length, psid):
-    """The ports of a set by the picture of RFC 7597 s5.1; port 0 is none, and below 1024 only where there are no others."""
+    """The ports of a set, by the picture of RFC 7597 s5.1. Port 0 is not one of them; ports below 1024 are, if there are no others."""
     found = []
     for port in range(1, 65536):
         bits = f"{port:016b}"

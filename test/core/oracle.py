@@ -62,7 +62,7 @@ def dropped(answers):
 # --- what both directions have -------------------------------------------------------------------
 
 def ports(protocol, body, echo):
-    """Source and destination port, or an echo's id for both; None where there is none. `echo`: the types that have one."""
+    """Source and destination port, or an echo's id for both; None if the packet has no port. `echo`: the types that have one."""
     if protocol in (TCP, UDP):
         if len(body) < 4:
             raise Malformed

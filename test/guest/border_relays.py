@@ -16,7 +16,10 @@ class Tayga:
     name = "tayga"
     # Its routers on the way out: the kernel before it, itself, and the kernel behind it.
     hops = ("192.0.0.8", "192.0.0.8", "203.0.113.1")
-    fails = {"fragmented ICMP": "drops an echo in fragments, RFC 7915 s1.2"}
+    fails = {
+        "fragmented ICMP": "drops an echo in fragments, RFC 7915 s1.2",
+        "zero checksum in": "drops UDP without a checksum, which RFC 7915 s4.5 lets it compute",
+    }
 
     def __init__(self, namespace, edges=((OWN, MAP),), prefix=DMR):
         os.makedirs("/run/tayga", exist_ok=True)
@@ -48,6 +51,8 @@ class Jool:
     fails = {
         "fragmented ICMP": "drops an echo in fragments, RFC 7915 s1.2",
         "TOS out": "keeps three bits of the traffic class",
+        # With its setting amend-udp-checksum-zero, version 4.1.9 computes a wrong one.
+        "zero checksum in": "drops UDP without a checksum, which RFC 7915 s4.5 lets it compute",
     }
 
     def __init__(self, namespace, edges=((OWN, MAP),), prefix=DMR):

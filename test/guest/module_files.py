@@ -4,6 +4,7 @@ import os
 import socket
 import struct
 
+from captures import until
 from namespaces import CLONE_NEWNET, LIBC, sh
 
 NETLINK_NETFILTER = 12
@@ -37,6 +38,12 @@ def control(namespace, *lines):
 def counters(namespace, device="map0"):
     rows = [line.split() for line in read(namespace, "mapmint/counters").splitlines()]
     return {name: int(value) for owner, name, value in rows if owner == device}
+
+
+def risen(namespace, name, before, by=1, device="map0"):
+    """How much a counter has grown: as soon as it has grown by so much, or when that took too long."""
+    until(lambda: counters(namespace, device)[name] - before >= by)
+    return counters(namespace, device)[name] - before
 
 
 def last_message():

@@ -1,20 +1,14 @@
-"""Namespaces, sockets in them, packets by hand, and the capture between the customer edge and the network."""
+"""Network namespaces, programs and sockets in them."""
 
 import ctypes
 import os
-import select
 import socket
-import struct
 import subprocess
-import threading
-import time
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
-ETH_P_IP = 0x0800
 IP_RECVERR, IP_MTU_DISCOVER, IP_MTU, IP_NODEFRAG = 11, 10, 14, 22
 PMTUDISC_DO = 2
-MSG_ERRQUEUE = 0x2000
 
 
 VERBOSE = os.environ.get("guest_verbose") or os.environ.get("MAPMIN_VERBOSE")
@@ -79,99 +73,3 @@ class Namespace:
         made = self.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
         made.settimeout(2)
         return made
-
-
-def checksum(data):
-    if len(data) % 2:
-        data += b"\0"
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
-def ip(source, destination, protocol, payload, ttl=64, fragment=0, identification=1):
-    head = struct.pack(
-        "!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), identification, fragment, ttl, protocol, 0,
-        socket.inet_aton(source), socket.inet_aton(destination),
-    )
-    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
-
-
-def pseudo(source, destination, protocol, payload):
-    return socket.inet_aton(source) + socket.inet_aton(destination) + struct.pack("!BBH", 0, protocol, len(payload))
-
-
-def tcp(source, destination, sport, dport, flags, wrong=0):
-    head = struct.pack("!HHIIBBHHH", sport, dport, 1000, 2000, 0x50, flags, 8192, 0, 0)
-    total = checksum(pseudo(source, destination, 6, head) + head) ^ wrong
-    return head[:16] + struct.pack("!H", total) + head[18:]
-
-
-def udp(source, destination, sport, dport, data=b"payload!"):
-    head = struct.pack("!HHHH", sport, dport, 8 + len(data), 0) + data
-    total = checksum(pseudo(source, destination, 17, head) + head) or 0xFFFF
-    return head[:6] + struct.pack("!H", total) + head[8:]
-
-
-def icmp(kind, code, word, rest):
-    head = struct.pack("!BBHI", kind, code, 0, word) + rest
-    return head[:2] + struct.pack("!H", checksum(head)) + head[4:]
-
-
-def echo(kind, identifier, data=b"abcdefgh"):
-    return icmp(kind, 0, identifier << 16 | 1, data)
-
-
-class Capture(threading.Thread):
-    """Sees every packet that leaves the customer edge, where the network receives it."""
-
-    def __init__(self, namespace, device, judge):
-        super().__init__(daemon=True)
-        self.socket = namespace.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
-        self.socket.setsockopt(socket.SOL_SOCKET, 33, 32 << 20)  # SO_RCVBUFFORCE
-        self.socket.bind((device, ETH_P_IP))
-        self.judge, self.seen, self.outside, self.stopped = judge, [], [], False
-        self.fragments = {}
-
-    def run(self):
-        poll = select.poll()
-        poll.register(self.socket, select.POLLIN)
-        while not self.stopped:
-            if not poll.poll(200):
-                continue
-            packet, (_, _, kind, _, _) = self.socket.recvfrom(65536)
-            if kind == 4:  # PACKET_OUTGOING: the network's own
-                continue
-            self.seen.append(packet)
-            reason = self.judge(packet)
-            if reason is not None:
-                self.outside.append((reason, packet.hex()[:96]))
-
-    def wait(self, condition, seconds=3.0):
-        """The first packet seen, from now or before, that fulfils `condition`."""
-        end = time.monotonic() + seconds
-        while True:
-            for packet in list(self.seen):
-                if condition(packet):
-                    return packet
-            if time.monotonic() > end:
-                return None
-            time.sleep(0.02)
-
-    def clear(self):
-        self.seen.clear()
-
-    def dropped(self):
-        """Packets that the kernel did not hand over: a capture with holes proves nothing."""
-        return struct.unpack("II", self.socket.getsockopt(263, 6, 8))[1]
-
-
-def ports(packet):
-    """(protocol, source, source port or id, destination, destination port, offset of the payload)"""
-    size = (packet[0] & 15) * 4
-    protocol = packet[9]
-    source, destination = socket.inet_ntoa(packet[12:16]), socket.inet_ntoa(packet[16:20])
-    if protocol in (6, 17):
-        return protocol, source, *struct.unpack("!H", packet[size:size + 2]), destination, *struct.unpack("!H", packet[size + 2:size + 4]), size
-    return protocol, source, 0, destination, 0, size

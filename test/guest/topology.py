@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 
+from captures import PATIENCE, until
 from checks import check, tally
 from module_files import control, last_message, read
 from kernel_memory import complaints, has_kmemleak, leaks
@@ -136,18 +137,18 @@ class World:
 # --- users ---------------------------------------------------------------------------------------
 
 def learned(sock, octets, wanted):
-    """What a connected UDP socket takes for the path's MTU when it has sent that much a few times, or once it is what is wanted."""
+    """What a connected UDP socket takes for the path's MTU. It sends so many octets until that is what is wanted."""
     sock.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, PMTUDISC_DO)
-    for _ in range(6):
+
+    def look():
         try:
             sock.send(bytes(octets))
         except OSError:
             pass
-        time.sleep(0.1)
-        found = sock.getsockopt(socket.SOL_IP, IP_MTU)
-        if found == wanted:
-            break
-    return found
+        return until(lambda: sock.getsockopt(socket.SOL_IP, IP_MTU) == wanted, 1)
+
+    until(look)
+    return sock.getsockopt(socket.SOL_IP, IP_MTU)
 
 
 def echo_server(namespace, port, own=SERVER, discover=1):
@@ -178,14 +179,26 @@ def echo_server(namespace, port, own=SERVER, discover=1):
         threading.Thread(target=target, daemon=True).start()
 
 
-def exchange(sock, data, seconds=3):
-    """The datagram sent on a connected socket, and what comes back."""
-    sock.settimeout(seconds)
+def received(sock, data, seconds=PATIENCE):
+    """The datagram of just this content, and not one that comes late from before. Gives it, or the socket's error."""
+    end = time.monotonic() + seconds
     try:
-        sock.send(data)
-        return sock.recv(65536)
+        while True:
+            sock.settimeout(max(end - time.monotonic(), 0.001))
+            found = sock.recv(65536)
+            if found == data:
+                return found
     except OSError as error:
         return error
+
+
+def exchange(sock, data, seconds=PATIENCE):
+    """Sends a datagram on a connected socket, and waits for it to come back. Gives it, or the socket's error."""
+    try:
+        sock.send(data)
+    except OSError as error:
+        return error
+    return received(sock, data, seconds)
 
 
 def ping(namespace, *words):
@@ -199,11 +212,15 @@ def traceroute(namespace, *words):
     return [line.split()[1] for line in text.splitlines()[1:]], text
 
 
-def tcp_echo(namespace, size, to=(SERVER, 7)):
-    """Whether so many octets come back from an echo server as they were sent."""
+def connected(namespace, to):
     sock = namespace.socket(socket.AF_INET, socket.SOCK_STREAM)
-    sock.settimeout(10)
+    sock.settimeout(PATIENCE)
     sock.connect(to)
+    return sock
+
+
+def stream_echo(sock, size):
+    """Whether so many octets come back from an echo server as they were sent on a TCP connection."""
     data = os.urandom(size)
     sender = threading.Thread(target=sock.sendall, args=(data,), daemon=True)
     sender.start()
@@ -213,5 +230,10 @@ def tcp_echo(namespace, size, to=(SERVER, 7)):
         if not part:
             break
         found += part
-    sock.close()
     return bytes(found) == data
+
+
+def tcp_echo(namespace, size, to=(SERVER, 7)):
+    """The same on a connection of its own."""
+    with connected(namespace, to) as sock:
+        return stream_echo(sock, size)

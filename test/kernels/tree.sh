@@ -37,17 +37,21 @@ kernel() {
 	linux=$tree/linux
 }
 
-# Builds a copy of the module for `tree`. Usage: module NAME [WORDS of make]; gives `module`
+# Builds a copy of the module for `tree`, unless it is built from the same sources. Usage: module [WORDS of make]; gives `module`
 module() {
-	build=$cache/kmod-$1
-	shift
+	build=$cache/kmod-$(basename "$tree")$(echo "$*" | tr -cd 'A-Za-z0-9')
+	module=$build/mapmint.ko
+	key=$({ echo "$tree $*"; cd "$kmod" && find . -type f ! -name '*.o' | LC_ALL=C sort | xargs sha256sum; } | sha256sum)
+	if [ -f "$module" ] && [ "$key" = "$(cat "$build/.key" 2>/dev/null)" ]; then
+		return
+	fi
 	rm -rf "$build"
 	cp -r "$kmod" "$build"
-	make -C "$tree" ARCH=um M="$build" "$@" modules >"$build.log" 2>&1 || {
+	make -C "$tree" ARCH=um M="$build" -j"$(nproc)" "$@" modules >"$build.log" 2>&1 || {
 		cat "$build.log" >&2
 		exit 1
 	}
-	module=$build/mapmint.ko
+	echo "$key" >"$build/.key"
 }
 
 # Builds a program that a guest runs from test/FOLDER/NAME.c. Usage: program FOLDER/NAME; gives `program`

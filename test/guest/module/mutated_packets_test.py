@@ -14,9 +14,10 @@ import time
 from checks import check
 from kernel_memory import growth, slabs
 from module_files import counters
-from namespaces import checksum, echo, icmp, ip, sh, tcp, udp
-from border_relays import Tayga
+from namespaces import sh
+from packets4 import checksum, echo, icmp, ip, tcp, udp
 from packets6 import icmp6, ip6, udp6
+from border_relays import Tayga
 from topology import DEFAULT, EDGE, INSIDE, LAN, LOCAL, MAP, OWN, REMOTE, SERVER, World, dmesg, echo_server, exchange, faults, finish
 
 MODULE, PROGRAM, COUNT, SEED, FIRST = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])

@@ -12,7 +12,6 @@ import os
 import random
 import re
 import resource
-import select
 import socket
 import struct
 import sys
@@ -20,9 +19,13 @@ import threading
 import time
 
 from checks import check, run_each, tally
-from module_files import Flows, control, counters, last_message, read
+from module_files import Flows, control, counters, last_message, read, risen
 from kernel_memory import complaints, has_kmemleak, leaks
-from namespaces import Capture, Namespace, checksum, echo, icmp, ip, ports, sh, tcp, udp
+from captures import PATIENCE, JudgedCapture, token, until
+from namespaces import Namespace, sh
+from packets4 import checksum, echo, icmp, ip, ports, tcp, udp
+from packets6 import ip6, raw6
+from sockets import comes, icmp_with, readable, source_of
 
 MODULE, TREE = sys.argv[1], sys.argv[2]
 OWN, CE_LAN = "192.0.2.18", "192.168.1.1"
@@ -32,6 +35,8 @@ SERVER = SERVERS[0]
 # Where nobody answers and nobody says so: what arrives there is seen by the capture alone.
 SILENT = [f"198.18.0.{i}" for i in range(1, 6)]
 SYN = 2
+# What `settle` sends last begins so.
+AFTER = b"after all of it "
 # (name, offset, PSID length, PSID)
 SETS = (("15x16", 4, 8, 0x34), ("63x16", 6, 6, 0x12), ("63x4", 6, 8, 0x34), ("15x256", 4, 4, 5), ("1x256", 0, 8, 0x34))
 PROTOCOLS = {"TCP": 6, "UDP": 17, "ICMP": 1}
@@ -77,7 +82,8 @@ class World:
         core.run(f"ping -c 1 -W 2 {SERVER}")
         core.run("ping -c 1 -W 2 fd00:2::2")
         self.flows = None
-        self.set = set(range(1, 65536))
+        self.allowed = set(range(1, 65536))
+        self.seen = JudgedCapture(core, "tnl", self.judge)
 
     def tunnel(self):
         ce = self.ce
@@ -99,9 +105,16 @@ class World:
         self.set = set(members(offset, length, psid))
         self.forget()
 
-    def capture(self):
-        self.seen = Capture(self.core, "tnl", self.judge)
-        self.seen.start()
+    @property
+    def set(self):
+        """The ports that packets may have."""
+        return self.allowed
+
+    @set.setter
+    def set(self, allowed):
+        # What was seen so far is judged by the set that it was sent with.
+        self.seen.drain()
+        self.allowed = allowed
 
     def judge(self, packet):
         """Why a packet should not have left, or None."""
@@ -125,12 +138,25 @@ class World:
     def forget(self):
         self.ce.run("conntrack -F")
 
+    def reached(self):
+        """Until the router has had what the LAN has sent: packets stay in their order, and it has answered a ping."""
+        mark = token()
+        pinger = self.lan.icmp()
+        until(lambda: pinger.sendto(echo(8, 1, mark), (CE_LAN, 0)) and icmp_with(pinger, mark, 0, 2))
+        pinger.close()
+
     def settle(self):
-        """Until nothing has been captured for a moment."""
-        before = -1
-        while len(self.seen.seen) != before:
-            before = len(self.seen.seen)
-            time.sleep(0.1)
+        """Until what the LAN has sent is captured, if it is ever to be.
+
+        What the router sends through the tunnel afterwards is behind all of it. That packet is made by hand, so that no NAT can
+        refuse it.
+        """
+        self.reached()
+        mark = token()
+        own = min(self.set)
+        raw6(self.ce, ip6("fd00:2::2", "fd00:2::1", 4, ip(OWN, SILENT[4], 17, udp(OWN, SILENT[4], own, 9, AFTER + mark))))
+        if self.seen.wait_for(AFTER + mark) is None:
+            raise RuntimeError("nothing gets through the tunnel")
 
     def outside(self, title):
         self.settle()
@@ -159,8 +185,10 @@ def arrived(world):
     """{number: port} of the probes that were captured."""
     world.settle()
     found = {}
-    for packet in list(world.seen.seen):
+    for packet in world.seen.seen:
         protocol = packet[9]
+        if AFTER in packet:
+            continue
         if protocol == 1:
             found[struct.unpack("!I", packet[28:32])[0]] = struct.unpack("!H", packet[24:26])[0]
         elif protocol == 6:
@@ -175,7 +203,7 @@ def send(world, sock, packets):
     for i, packet in enumerate(packets):
         sock.sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
         if i % 200 == 199:
-            time.sleep(0.01)
+            world.reached()
 
 
 def dport(protocol):
@@ -221,7 +249,7 @@ def churn(world, name, size, fill):
     for i in range(operations):
         at = rng.randrange(held)
         # What was sent may still be in a queue.
-        if not any(world.flows.delete(17, LAN, open_flows[at], SILENT[0], 9000) or time.sleep(0.002) for _ in range(500)):
+        if not any(world.flows.delete(17, LAN, open_flows[at], SILENT[0], 9000) or time.sleep(0.002) for _ in range(7500)):
             raise RuntimeError("a flow that was opened is not there")
         open_flows[at] = next(fresh)
         send(world, raw, [probe(17, LAN, open_flows[at], SILENT[0], held + i)])
@@ -264,20 +292,10 @@ def sets(world):
 
 # --- behaviour -----------------------------------------------------------------------------------
 
-def readable(sock, seconds=1.0):
-    return bool(select.select([sock], [], [], seconds)[0])
-
-
 def talk(sock, listener, data=b"hello"):
     """A datagram from a LAN host's connected socket, and the source that the server sees; None if it does not arrive."""
     sock.send(data)
-    end = time.monotonic() + 1
-    while time.monotonic() < end:
-        if readable(listener, end - time.monotonic()):
-            got, source = listener.recvfrom(2048)
-            if got == data:
-                return source
-    return None
+    return source_of(listener, data)
 
 
 def pair(world, address=SERVER, port=9000, local=LAN):
@@ -302,15 +320,19 @@ def filtering(world):
         free.close()
         inside = world.lan.udp(LAN, local)
         listener.sendto(b"same", source)
-        check(f"{words}: the server's answer comes", readable(inside) and inside.recv(64) == b"same")
+        check(f"{words}: the server's answer comes", comes(inside, b"same"))
         second = world.server.udp(SERVER, 9001)
         second.sendto(b"other port", source)
-        check(f"{words}: another port of the same server may answer", readable(inside) and inside.recv(64) == b"other port")
+        check(f"{words}: another port of the same server may answer", comes(inside, b"other port"))
         stranger = world.server.udp(SERVERS[1], 9000)
         before = counters(world.ce)["nat_filtered"]
         stranger.sendto(b"stranger", source)
-        check(f"{words}: a stranger's packet {'comes' if stranger_comes else 'does not, and is counted'}",
-              (readable(inside, 0.4), counters(world.ce)["nat_filtered"] - before) == (stranger_comes, int(not stranger_comes)))
+        if stranger_comes:
+            check(f"{words}: a stranger's packet comes", comes(inside, b"stranger"))
+            check(f"{words}: and is not counted", counters(world.ce)["nat_filtered"] == before)
+        else:
+            check(f"{words}: a stranger's packet is counted", risen(world.ce, "nat_filtered", before) == 1)
+            check(f"{words}: and does not come", not readable(inside, 0))
         close(inside, listener, second, stranger)
         world.outside(words)
 
@@ -319,9 +341,10 @@ def hairpin(world):
     world.load(4, 8, 0x34)
     listener = world.server.udp(SERVER, 9000)
     a, b = world.lan.udp(LAN), world.lan.udp(LAN2)
-    for sock in (a, b):
-        sock.sendto(b"who", (SERVER, 9000))
-    ends = [listener.recvfrom(64)[1] for _ in range(2) if readable(listener)]
+    a.sendto(b"who a", (SERVER, 9000))
+    first = source_of(listener, b"who a")
+    b.sendto(b"who b", (SERVER, 9000))
+    ends = [source for source in (first, source_of(listener, b"who b")) if source]
     check("hairpin: both LAN hosts have a port of the set", len(ends) == 2 and all(e[0] == OWN and e[1] in world.set for e in ends), ends)
     before = counters(world.ce)["nat_hairpin"]
     a.sendto(b"neighbour", ends[1])
@@ -330,7 +353,7 @@ def hairpin(world):
     b.sendto(b"back", ends[0])
     got = a.recvfrom(64) if readable(a) else None
     check("hairpin: and back", got == (b"back", ends[1]), got)
-    check("hairpin: counted", counters(world.ce)["nat_hairpin"] == before + 1)
+    check("hairpin: counted", risen(world.ce, "nat_hairpin", before) == 1)
     close(a, b, listener)
     world.outside("hairpin")
 
@@ -340,16 +363,16 @@ def other_subscriber(world):
     other = next(p for p in range(5000, 65536) if p not in world.set)
     local = world.ce.udp(OWN, other)
     sock = world.lan.udp(LAN, 0, (OWN, other))
-    world.seen.clear()
-    sock.send(b"neighbour")
-    packet = world.seen.wait(lambda p: p[9] == 17 and ports(p)[3] == OWN, 1)
+    mark = token()
+    sock.send(mark)
+    packet = world.seen.wait_for(mark)
     got = ports(packet) if packet else None
     check("another port of our address: out by the device, from our set", got is not None and got[2] in world.set and got[4] == other, got)
-    check("another port of our address: not delivered to the router", not readable(local, 0.2))
+    check("another port of our address: not delivered to the router", not readable(local, 0))
     if got is not None:
         answer = ip(OWN, OWN, 17, udp(OWN, OWN, other, got[2], b"answer"))
         world.core.raw().sendto(answer, (OWN, 0))
-        check("another subscriber's answer arrives", readable(sock) and sock.recv(64) == b"answer")
+        check("another subscriber's answer arrives", comes(sock, b"answer"))
     close(local, sock)
     world.outside("other subscriber")
 
@@ -366,12 +389,11 @@ def reserved(world):
           len(found) == len(ports_of) - 3 and not set(found.values()) & set(kept))
     listener = world.server.udp(SERVER, 9000)
     service = world.ce.udp(OWN, kept[1])
-    service.sendto(b"from", (SERVER, 9000))
-    source = listener.recvfrom(64)[1] if readable(listener) else None
+    source = service.sendto(b"from", (SERVER, 9000)) and source_of(listener, b"from")
     check("reserved: a service of the router's leaves as it is", source == (OWN, kept[1]), source)
     stranger = world.server.udp(SERVERS[2], 1)
     stranger.sendto(b"to", (OWN, kept[1]))
-    check("reserved: and is reached by strangers", readable(service) and service.recv(64) == b"to")
+    check("reserved: and is reached by strangers", comes(service, b"to"))
     close(raw, listener, service, stranger)
     world.outside("reserved")
 
@@ -389,8 +411,7 @@ def guard(world):
             sock.sendto(packet, (destination, 0))
         except PermissionError:
             pass  # how the router itself hears of a drop on the way out
-        time.sleep(0.05)
-        check(f"dropped as {name}: {title}", counters(world.ce)[name] == before + 1)
+        check(f"dropped as {name}: {title}", risen(world.ce, name, before) == 1)
 
     quoted = ip(SERVER, OWN, 17, udp(SERVER, OWN, 9, outside))
     for arguments in (
@@ -413,14 +434,14 @@ def guard(world):
          ip(SERVER, OWN, 1, icmp(3, 3, 0, ip(OWN, SERVER, 17, udp(OWN, SERVER, outside, 9)))), OWN),
     ):
         counted(*arguments)
-    identifier = min(world.set)
-    world.seen.clear()
-    core.sendto(ip(SERVER, OWN, 1, echo(8, identifier)), (OWN, 0))
-    check("an echo request with an id of the set is answered", world.seen.wait(lambda p: p[9] == 1 and p[20] == 0, 1) is not None)
+    identifier, mark = min(world.set), token()
+    core.sendto(ip(SERVER, OWN, 1, echo(8, identifier, mark)), (OWN, 0))
+    check("an echo request with an id of the set is answered", world.seen.wait_for(mark, lambda p: p[20] == 0) is not None)
     sock, listener, source = pair(world)
     sock.close()
-    listener.sendto(b"anyone?", source)
-    packet = world.seen.wait(lambda p: p[9] == 1 and p[20] == 3, 1)
+    mark = token()
+    listener.sendto(mark, source)
+    packet = world.seen.wait_for(mark, lambda p: p[9] == 1 and p[20] == 3)
     check("a LAN host's error leaves, about our port", packet is not None and struct.unpack("!H", packet[50:52])[0] == source[1])
     close(lan, ce, core, listener)
     world.outside("guard")
@@ -433,17 +454,17 @@ def ftp_session(world, wanted):
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((SERVER, port))
         made.listen(1)
-        made.settimeout(2)
+        made.settimeout(PATIENCE)
     client = world.lan.socket(socket.AF_INET, socket.SOCK_STREAM)
-    client.settimeout(2)
+    client.settimeout(PATIENCE)
     second = world.lan.socket(socket.AF_INET, socket.SOCK_STREAM)
-    second.settimeout(2)
+    second.settimeout(PATIENCE)
     made = [server, data, client, second]
     try:
         client.connect((SERVER, 21))
         peer, _ = server.accept()
         made.append(peer)
-        peer.settimeout(2)
+        peer.settimeout(PATIENCE)
         peer.sendall(b"220 ready\r\n")
         client.recv(100)
         client.sendall(b"PASV\r\n")
@@ -505,7 +526,7 @@ def firewalls(world):
             check(f"{title} masquerading, {when}: our port", source is not None and source[0] == OWN and source[1] in world.set, source)
             if source:
                 listener.sendto(b"back", source)
-                check(f"{title} masquerading, {when}: and back", readable(sock) and sock.recv(64) == b"back")
+                check(f"{title} masquerading, {when}: and back", comes(sock, b"back"))
             close(sock, listener)
             world.ce.run(*off)
             world.outside(f"{title}, {when}")
@@ -519,21 +540,18 @@ def offload(world):
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((SERVER, 8001))
     listener.listen(1)
-    listener.settimeout(3)
+    listener.settimeout(PATIENCE)
     client = world.lan.socket(socket.AF_INET, socket.SOCK_STREAM)
-    client.settimeout(3)
+    client.settimeout(PATIENCE)
     client.connect((SERVER, 8001))
     peer, source = listener.accept()
-    peer.settimeout(3)
+    peer.settimeout(PATIENCE)
     blob = os.urandom(200000)
     for sender, receiver, way in ((client, peer, "up"), (peer, client, "down")):
         thread = threading.Thread(target=sender.sendall, args=(blob,))
         thread.start()
         got = b""
-        while len(got) < len(blob):
-            more = receiver.recv(65536)
-            if not more:
-                break
+        while len(got) < len(blob) and (more := receiver.recv(65536)):
             got += more
         thread.join()
         check(f"flow offload: {len(blob)} octets {way}", got == blob, len(got))
@@ -692,7 +710,6 @@ def main():
     sh("ip link set lo up")
     sh(f"insmod {MODULE}")
     world = World()
-    world.capture()
     # The boot's own messages are not looked at; after each case, before the ring of messages is full.
     sh("dmesg -c")
     log = []

@@ -18,7 +18,8 @@ import time
 from checks import check
 from kernel_memory import growth, slabs
 from module_files import control, counters, last_message
-from namespaces import ip, sh, udp
+from namespaces import sh
+from packets4 import ip, udp
 from packets6 import ip6, udp6
 from topology import address, faults, finish, join, namespaces, route
 

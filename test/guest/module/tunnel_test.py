@@ -13,10 +13,12 @@ import struct
 import sys
 import time
 
+from captures import Capture4, Capture6, offload
 from checks import attempt, check, chosen
 from module_files import control, counters, last_message
-from namespaces import IP_MTU_DISCOVER, checksum, echo, icmp, ip, sh, udp
-from packets6 import Capture4, Capture6, destination6, icmp6, ip6, next_header, offload, raw6, source6, valid4
+from namespaces import IP_MTU_DISCOVER, sh
+from packets4 import checksum, echo, icmp, ip, udp, valid4
+from packets6 import destination6, icmp6, ip6, next_header, raw6, source6
 from topology import (
     INSIDE, LAN, LOCAL, MAP, OUTSIDE, OWN, RULE, SERVER, World, echo_server, exchange, finish, learned, ping, shown, tcp_echo,
 )

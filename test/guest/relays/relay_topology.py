@@ -1,7 +1,7 @@
 """The namespaces with a border relay, and what is watched there while a row runs."""
 
 from checks import check
-from packets6 import Capture4, Capture6, offload
+from captures import Capture4, Capture6, offload
 from topology import DEFAULT, EDGE, INSIDE, LAN, LOCAL, World, echo_server
 
 # Ports of the set that are forwarded into the LAN: to an echo server, and to a port where nobody is.
