@@ -29,19 +29,21 @@ const commands = {
   explain: [tools, "mapminctl", "explain", vector.hex, "--pd", vector.prefixes.split(",")[0]],
 };
 
-/** Runs a program and says how long it took, ms, and the most memory it had, KiB. */
-const MEASURE = `
-import os, sys, time
-start = time.perf_counter()
-pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)])
-_, status, usage = os.wait4(pid, 0)
-print((time.perf_counter() - start) * 1000, usage.ru_maxrss, status)`;
+const SILENT = { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" };
 
-function once(argv) {
-  const text = execFileSync("python3", ["-c", MEASURE, ...argv], { encoding: "utf8" });
-  const [ms, memory, status] = text.split(" ").map(Number);
-  if (status !== 0) throw new Error(`${argv.join(" ")} ended with ${status}`);
-  return { ms, memory };
+/** Runs a program and says how long it took, ms. */
+function timeOf([program, ...argv]) {
+  const start = process.hrtime.bigint();
+  const { status } = spawnSync(program, argv, SILENT);
+  if (status !== 0) throw new Error(`${program} ${argv.join(" ")} ended with ${status}`);
+  return Number(process.hrtime.bigint() - start) / 1e6;
+}
+
+/** The most memory that a program had, MiB. Debian's `time` is small: what starts a program counts until it is another. */
+function memoryOf(argv) {
+  const { stderr, error } = spawnSync("/usr/bin/time", ["-f", "%M", ...argv], SILENT);
+  if (error !== undefined) throw new Error("install the Debian package time", { cause: error });
+  return Number(stderr.trim().split("\n").at(-1)) / 1024;
 }
 
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
@@ -50,7 +52,8 @@ const found = {};
 for (let round = -1; round < ROUNDS; round++) {
   for (const [engine, program] of Object.entries(engines)) {
     for (const [command, argv] of Object.entries(commands)) {
-      const result = once([...program, ...argv]);
+      const line = [...program, ...argv];
+      const result = { ms: timeOf(line), mib: memoryOf(line) };
       // The first round fills the caches.
       if (round >= 0) {
         found[engine] ??= {};
@@ -66,7 +69,7 @@ for (const [engine, of] of Object.entries(found)) {
   figures[engine] = {};
   for (const [command, results] of Object.entries(of)) {
     const ms = median(results.map((result) => result.ms));
-    const mib = median(results.map((result) => result.memory)) / 1024;
+    const mib = median(results.map((result) => result.mib));
     figures[engine][command] = { ms, mib };
     console.log(
       `${engine.padEnd(8)} ${command.padEnd(8)} ${ms.toFixed(1).padStart(6)} ms ${mib.toFixed(1).padStart(6)} MiB`,
