@@ -71,6 +71,17 @@ export const suites = [
     variables: ["COUNT"],
   },
   {
+    name: "core-tunnel",
+    part: "core",
+    shows:
+      "packet pairs for encapsulation (RFC 7597, 2473, 6040, 7596), and random packets against an oracle",
+    needs: ["compiler"],
+    seconds: 30,
+    command: core("tunnel"),
+    cases: "guest",
+    variables: ["COUNT"],
+  },
+  {
     name: "core-replay",
     part: "core",
     shows: "what fuzzers start from and have once found goes through the core",

@@ -16,8 +16,8 @@
 #define MM_KIND "mapmint"
 
 /* Most rule pairs of a device, and octets of one transaction. */
-#define MM_MAX_PAIRS 1024
-#define MM_MAX_WRITE 65536
+#define MM_MAX_PAIRS 4096
+#define MM_MAX_WRITE (2 << 20)
 
 enum mm_style {
 	MM_STYLE_NONE,

@@ -17,7 +17,7 @@ import sys
 from checks import Tally
 from packet_pairs import rows
 
-PAIRS = "test/vectors/rfc7915/"
+PAIRS = ("test/vectors/rfc7915/", "test/vectors/tunnel/")
 
 
 class Project:
@@ -41,7 +41,7 @@ def items(cell):
 
 
 def rows_of(project, file):
-    folder = os.path.join(project.root, PAIRS)
+    folder = os.path.join(project.root, os.path.dirname(file))
     return [row.name for row in rows(folder) if row.file == os.path.basename(file)]
 
 

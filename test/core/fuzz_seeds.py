@@ -1,6 +1,6 @@
 """Seeds for the fuzz targets of the module's core, made of the packet pairs and their rule sets.
 
-    fuzz_seeds.py test/vectors/rfc7915 FOLDER      writes FOLDER/packet and FOLDER/control
+    fuzz_seeds.py FOLDER test/vectors/rfc7915 test/vectors/tunnel      writes FOLDER/packet and FOLDER/control
 """
 
 import os
@@ -31,17 +31,17 @@ def write(folder, name, data):
 
 
 def main():
-    vectors, folder = sys.argv[1:]
-    sets = rule_sets(vectors)
-    names = list(sets)
-    for row in rows(vectors):
+    folder, *sources = sys.argv[1:]
+    # In the order in which the fuzz target reads them.
+    names = [(source, name) for source in sources for name in rule_sets(source)]
+    for source, row in ((source, row) for source in sources for row in rows(source)):
         keys = dict(key.split("=") for key in row.keys)
         flags = INCOMING * (row.question == "x64") | CUT * (keys.get("cut") == "1")
         flags |= PATH * (PATHS.index(int(keys["limit6"])) if int(keys.get("limit6", 0)) in PATHS else 0)
         name = f"{row.file[:-4]}-{row.name}"
-        write(f"{folder}/packet", name, bytes([names.index(row.rules), flags]) + row.packet)
-    for name in names:
-        write(f"{folder}/control", name, ("\n".join(sets[name]) + "\n").encode())
+        write(f"{folder}/packet", name, bytes([names.index((source, row.rules)), flags]) + row.packet)
+    for source, name in names:
+        write(f"{folder}/control", f"{os.path.basename(source)}-{name}", ("\n".join(rule_sets(source)[name]) + "\n").encode())
     for number, line in enumerate(CONTROL):
         write(f"{folder}/control", f"line-{number}", line.encode())
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Fuzz target: a packet through the module's core. An input is an octet that chooses the rule set, one of flags, and the
- * packet. The rule sets are those of test/vectors/rfc7915/rules.txt, which MAPMIN_RULES names.
+ * packet. The rule sets are those of rules.txt in test/vectors/rfc7915 and test/vectors/tunnel, which MAPMIN_RULES names,
+ * parted by a colon.
  *
  * Whatever comes out has lengths that hold, a checksum that is right where it was right before, and of our own addresses
  * only such with a port of our set: told from the rules' words by arithmetic of its own.
@@ -33,14 +34,11 @@ static void __attribute__((noreturn)) broken(const char *what)
 	abort();
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
+static void read_rules(const char *path)
 {
-	const char *path = getenv("MAPMIN_RULES");
-	FILE *file = path ? fopen(path, "r") : NULL;
+	FILE *file = fopen(path, "r");
 	char text[2048];
 
-	(void)argc;
-	(void)argv;
 	if (!file)
 		broken("MAPMIN_RULES names no file of rule sets");
 	while (fgets(text, sizeof(text), file)) {
@@ -57,6 +55,18 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		}
 	}
 	fclose(file);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	char *paths = strdup(getenv("MAPMIN_RULES") ?: "");
+	char *path, *left = paths;
+
+	(void)argc;
+	(void)argv;
+	while ((path = strsep(&left, ":")))
+		read_rules(path);
+	free(paths);
 	return 0;
 }
 
@@ -284,6 +294,45 @@ static void check_in(const struct mm_rules *rules, u8 *in, u8 *out, unsigned int
 		broken("in: the checksum");
 }
 
+/* Into the tunnel goes the packet as it is, behind a header, and nothing that is not ours. */
+static void check_encapsulated(const struct mm_rules *rules, u8 *in, unsigned int len, u8 *out, unsigned int out_len)
+{
+	unsigned int head = rules->tunnel.limited ? 48 : 40, header = (in[0] & 15) * 4;
+
+	if (out_len != len + head || get16(out + 4) != min(out_len - 40, 65535U) || memcmp(out + head, in, len))
+		broken("tunnel out: the packet");
+	if (out[0] >> 4 != 6 || out[6] != (head == 40 ? 4 : 60) || (head == 48 && out[40] != 4))
+		broken("tunnel out: the header");
+	if (out[7] != (rules->tunnel.hop_limit ?: in[8]) || (out[1] >> 4 & 3) != (in[1] & 3))
+		broken("tunnel out: hop limit or ECN");
+	if (is_error4(in, len) ? !ours(rules, address_at(in + 12), port_of(in + header + 8, len - header - 8, false), out + 8) :
+				 !ours(rules, address_at(in + 12), port_of(in, len, true), out + 8))
+		broken("tunnel out: an address or port outside the set");
+}
+
+/* Out of the tunnel comes the end of the packet, but for its ECN field, and nothing that is not ours. */
+static void check_decapsulated(const struct mm_rules *rules, u8 *in, unsigned int len, u8 *out, unsigned int out_len)
+{
+	const u8 *inside = in + len - out_len;
+	u32 own = address_at(out + 16);
+
+	if (out_len < 20 || out[0] >> 4 != 4)
+		broken("tunnel in: the packet");
+	/* An error that was made of ICMPv6. */
+	if (address_at(out + 12) == 0xc0000008 && checksum_right(out, out_len) == 1 && is_error4(out, out_len) &&
+	    (out_len > len || memcmp(inside + 20, out + 20, out_len - 20))) {
+		if (out_len > 576 || !ours(rules, address_at(out + 40), port_of(out + 28, out_len - 28, true), out + 28))
+			broken("tunnel in: an error about a packet that was not ours");
+		return;
+	}
+	if (out_len > len || out[0] != inside[0] || (out[1] ^ inside[1]) & 0xfc || memcmp(out + 2, inside + 2, 8) ||
+	    memcmp(out + 12, inside + 12, out_len - 12))
+		broken("tunnel in: not as it was");
+	/* The port of a piece is asked for once it is whole; an error's is that of what it quotes. */
+	if (!is_error4(out, out_len) && !(get16(out + 6) & 0x1fff) && !ours(rules, own, port_of(out, out_len, false), in + 24))
+		broken("tunnel in: an address or port outside the set");
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	static u8 in[PACKET_MOST] __aligned(8), out[PACKET_MOST] __aligned(8);
@@ -314,6 +363,14 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		broken("no verdict");
 	if (verdict)
 		return 0;
+	if (rules->tunnel.on) {
+		/* Nothing: an error that nobody is told of. */
+		if (!(flags & INCOMING))
+			check_encapsulated(rules, in, len, out, out_len);
+		else if (out_len)
+			check_decapsulated(rules, in, len, out, out_len);
+		return 0;
+	}
 	/* Behind extension headers the checksum is looked for in vain. */
 	was = checksum_right(in, len);
 	if (flags & INCOMING)

@@ -39,11 +39,11 @@ static bool mm_ecn(u8 outer, u8 inner, struct mm_decap *d)
 /* Why a port that is not ours, or is none, is refused. */
 static int mm_not_for_us(const struct mm_inner *inner)
 {
+	if (inner->error)
+		return MM_DROP_ICMP_INNER;
 	if (inner->dport.known)
 		return MM_DROP_PORT_IN;
-	if (inner->protocol != IPPROTO_ICMP)
-		return MM_DROP_PROTOCOL;
-	return inner->error ? MM_DROP_ICMP_INNER : MM_DROP_ICMP_TYPE;
+	return inner->protocol == IPPROTO_ICMP ? MM_DROP_ICMP_TYPE : MM_DROP_PROTOCOL;
 }
 
 /*

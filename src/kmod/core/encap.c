@@ -59,11 +59,11 @@ static int mm_not_ours(const struct mm_inner *inner)
 {
 	if (inner->later)
 		return MM_DROP_FRAGMENT;
+	if (inner->error)
+		return MM_DROP_ICMP_INNER;
 	if (inner->sport.known)
 		return MM_DROP_PORT_OUT;
-	if (inner->protocol != IPPROTO_ICMP)
-		return MM_DROP_PROTOCOL;
-	return inner->error ? MM_DROP_ICMP_INNER : MM_DROP_ICMP_TYPE;
+	return inner->protocol == IPPROTO_ICMP ? MM_DROP_ICMP_TYPE : MM_DROP_PROTOCOL;
 }
 
 /* A packet that goes out. Gives MM_XLAT_OK, MM_XLAT_MORE, or why it is dropped. */

@@ -223,8 +223,10 @@ int mm_side_to_v4(const struct mm_side *side, const struct in6_addr *v6,
 		address = mm_get_bits(v6, i, 32) & ((1ULL << rest) - 1);
 		address |= mm_get_bits(v6, side->v6_len, suffix_len) << rest;
 		address |= ntohl(side->v4 & mm_mask4(side->v4_len));
-		psid = psid_len ? mm_get_bits(v6, side->v6_len + suffix_len, psid_len) :
-				  mm_get_bits(v6, i + 32, 16);
+		psid = psid_len ? mm_get_bits(v6, side->v6_len + suffix_len, psid_len) : 0;
+		/* s5.2: of a rule for one address the PSID is told apart from it. */
+		if (!side->ea_len && side->v4_len == 32)
+			psid = mm_get_bits(v6, i + 32, 16);
 		*v4 = htonl(address);
 		mm_build(side, *v4, psid, &expected);
 		/* Subnet bits between the EA bits and the interface identifier are the CE's own. */

@@ -94,7 +94,7 @@ static bool mm_map_told(const struct mm_told *told, struct mm_icmp_map *map)
 		map->code = ICMP_FRAG_NEEDED;
 		return true;
 	case ICMPV6_PARAMPROB:
-		/* s8.2: alone that about the limit on encapsulations. */
+		/* s8.1: alone that about the limit on encapsulations. */
 		return told->limit_at && told->icmp->icmp6_code == ICMPV6_HDR_FIELD &&
 		       ntohl(told->icmp->icmp6_dataun.un_data32[0]) == told->limit_at;
 	default:

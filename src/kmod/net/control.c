@@ -25,6 +25,10 @@ struct mm_shadow {
 	char name[IFNAMSIZ];
 	/* NULL: to be created. */
 	struct mm_dev *mm;
+	/*
+	 * Last pair first while lines are read, so that what goes ahead of all others is put at the
+	 * end: thousands of such lines move nothing.
+	 */
 	struct mm_rules *rules;
 	int room;
 	/* 0: as it was. */
@@ -75,6 +79,14 @@ static struct mm_shadow *mm_shadow_find(struct net *net, struct list_head *shado
 	return mm ? mm_shadow_add(shadows, name, mm) : NULL;
 }
 
+static void mm_turn_over(struct mm_rules *rules)
+{
+	int i;
+
+	for (i = 0; i < rules->count / 2; i++)
+		swap(rules->pair[i], rules->pair[rules->count - 1 - i]);
+}
+
 /* Makes room for @count pairs in rules that are the shadow's own. */
 static int mm_shadow_reserve(struct mm_shadow *shadow, int count)
 {
@@ -99,6 +111,8 @@ static int mm_shadow_reserve(struct mm_shadow *shadow, int count)
 		rules->tunnel = old->tunnel;
 		rules->count = old->count;
 		memcpy(rules->pair, old->pair, old->count * sizeof(*old->pair));
+		if (!shadow->rules)
+			mm_turn_over(rules);
 	}
 	kvfree(shadow->rules);
 	shadow->rules = rules;
@@ -130,10 +144,14 @@ static int mm_change(struct mm_shadow *shadow, struct mm_line *line)
 {
 	struct mm_rules *rules;
 	struct mm_pair *pair;
-	int error, kept, i;
+	int error, kept, count, i;
+	bool more;
 
 	rules = shadow->rules ?: shadow->mm ? rtnl_dereference(shadow->mm->rules) : NULL;
-	error = mm_shadow_reserve(shadow, (rules ? rules->count : 0) + 1);
+	count = rules ? rules->count : 0;
+	/* Only these lines make a pair. */
+	more = mm_sets_pair(line) && (line->verb == MM_VERB_INSERT || !count);
+	error = mm_shadow_reserve(shadow, count + more);
 	if (error) {
 		line->word = shadow->name;
 		line->word_len = strlen(shadow->name);
@@ -162,16 +180,9 @@ static int mm_change(struct mm_shadow *shadow, struct mm_line *line)
 		rules->count = kept;
 		return 0;
 	}
-	if (line->verb == MM_VERB_INSERT) {
-		memmove(rules->pair + 1, rules->pair, rules->count * sizeof(*rules->pair));
-		pair = rules->pair;
-		memset(pair, 0, sizeof(*pair));
-		rules->count++;
-	} else {
-		if (!rules->count)
-			memset(&rules->pair[rules->count++], 0, sizeof(*pair));
-		pair = &rules->pair[rules->count - 1];
-	}
+	if (line->verb == MM_VERB_INSERT || !rules->count)
+		memset(&rules->pair[rules->count++], 0, sizeof(*pair));
+	pair = line->verb == MM_VERB_INSERT ? &rules->pair[rules->count - 1] : rules->pair;
 	mm_merge(pair, line);
 	if (!mm_valid_pair(pair, &line->word)) {
 		line->word_len = strlen(line->word);
@@ -245,12 +256,14 @@ static int mm_create_all(struct net *net, struct list_head *shadows)
 	return 0;
 }
 
-/* What holds of a device's rules and NAT once all lines are read. */
+/* What holds of a device's rules and NAT once all lines are read, and stand in their order. */
 static int mm_check_all(struct list_head *shadows, struct mm_line *line)
 {
 	struct mm_shadow *shadow;
 
 	list_for_each_entry(shadow, shadows, list) {
+		if (shadow->rules)
+			mm_turn_over(shadow->rules);
 		if (shadow->deleted || !shadow->changed ||
 		    (mm_valid_transport(shadow->rules, &line->word) &&
 		     mm_nat_valid(shadow->rules, &line->word)))
