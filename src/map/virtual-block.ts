@@ -46,15 +46,31 @@ function allocatablePorts(plan: NatPlan): number[] {
   return user.length > 0 ? user : ports;
 }
 
-/** Stretches of `FIRST_USER_PORT`..65535 between the ports in `taken` (ascending), highest first. */
-function gaps(taken: readonly number[]): PortRange[] {
+/** Stretches of `first`..65535 between the ports in `taken` (ascending), highest first. */
+function gaps(taken: readonly number[], first = FIRST_USER_PORT): PortRange[] {
   const found: PortRange[] = [];
-  let low = FIRST_USER_PORT;
-  for (const port of [...taken.filter((p) => p >= FIRST_USER_PORT), LAST_PORT + 1]) {
+  let low = first;
+  for (const port of [...taken.filter((p) => p >= first), LAST_PORT + 1]) {
     if (port > low) found.push([low, port - 1]);
     low = port + 1;
   }
   return found.reverse();
+}
+
+/**
+ * With k = 0 no set restricts NAT, and no block stands for one: NAT allocates from the longest stretch without a reserved
+ * port, from {@link FIRST_USER_PORT} where that can be. `reserved` is ascending.
+ *
+ * @returns undefined when every port is reserved
+ */
+export function unreservedRange(reserved: readonly number[]): PortRange | undefined {
+  const length = ([low, high]: PortRange) => high - low + 1;
+  const longest = (ranges: readonly PortRange[]) =>
+    ranges.reduce<PortRange | undefined>(
+      (best, range) => (best === undefined || length(range) > length(best) ? range : best),
+      undefined,
+    );
+  return longest(gaps(reserved)) ?? longest(gaps(reserved, 1));
 }
 
 /** The kept ports, which NAT does not change: reserved ports, and with a = 0 system ports. Ascending. */

@@ -33,7 +33,13 @@ import { type DeviceName, isDeviceName } from "../ip/names.ts";
 import { formatIpv4, formatIpv4Prefix } from "../ip/text.ts";
 import type { NatPlan } from "../map/plan.ts";
 import { portRanges } from "../map/port-set.ts";
-import { asRanges, keptPorts, type VirtualBlock, virtualBlock } from "../map/virtual-block.ts";
+import {
+  asRanges,
+  keptPorts,
+  unreservedRange,
+  type VirtualBlock,
+  virtualBlock,
+} from "../map/virtual-block.ts";
 import { quotedRules } from "./nft-icmp-errors.ts";
 import { type NftChain, type NftSet, nftScript, type Rule } from "./nft-script.ts";
 
@@ -98,7 +104,41 @@ function mssClamp(plan: NatPlan): Rule {
   ];
 }
 
-/** k = 0: nothing to keep apart but addresses. */
+const elements = (ranges: readonly (readonly [number, number])[]) =>
+  ranges.map(([low, high]) => (low === high ? `${low}` : `${low}-${high}`));
+
+function reservedSets(plan: NatPlan): readonly NftSet[] {
+  const ranges = elements(asRanges(plan.reservedPorts));
+  if (ranges.length === 0) return [];
+  return [
+    { kind: "set", name: "kept_ports", type: "type inet_service", flags: "interval", elements: ranges },
+  ];
+}
+
+/** k = 0: every port is ours, but NAT gives flows none of those that are kept for servers and forwards. */
+function aroundReservedPorts(plan: NatPlan): readonly Rule[] {
+  if (plan.reservedPorts.length === 0) return [];
+  const { device } = plan;
+  const address = formatIpv4(plan.ipv4.address);
+  const range = unreservedRange(plan.reservedPorts);
+  return [
+    ...["tcp", "udp"].map(
+      (protocol): Rule => [
+        `oifname "${device}" ip saddr ${address} ${protocol} sport @kept_ports snat to ${address}:${protocol} sport`,
+        "services of ours on reserved ports",
+      ],
+    ),
+    range === undefined
+      ? [`oifname "${device}" meta l4proto { tcp, udp } ${drop("out_port")}`, "every port is reserved"]
+      : [
+          // The allocator leaves a source its port where the range has it, and takes none from outside the range.
+          `oifname "${device}" meta l4proto { tcp, udp } snat to ${address}:${range[0]}-${range[1]}`,
+          "the longest range without a reserved port",
+        ],
+  ];
+}
+
+/** k = 0: nothing to keep apart but addresses, and reserved ports. */
 function unrestricted(plan: NatPlan): string {
   const { device, ipv4 } = plan;
   const own = formatIpv4Prefix(ipv4);
@@ -111,13 +151,20 @@ function unrestricted(plan: NatPlan): string {
           [`oifname "${device}" ip saddr ${own} snat to ip saddr`, "addresses of our prefix stay"],
         ];
   return nftScript(plan, {
-    counters: { out_source: natCounters.out_source },
-    sets: [],
+    counters: {
+      out_source: natCounters.out_source,
+      ...(plan.reservedPorts.length === 65_535 ? { out_port: natCounters.out_port } : {}),
+    },
+    sets: reservedSets(plan),
     chains: [
       {
         name: "translate",
         hook: "type nat hook postrouting priority srcnat - 10",
-        rules: [...prefix, [`oifname "${device}" snat to ${address}`, "our address"]],
+        rules: [
+          ...prefix,
+          ...aroundReservedPorts(plan),
+          [`oifname "${device}" snat to ${address}`, "our address"],
+        ],
       },
       {
         name: "incoming",
@@ -136,9 +183,6 @@ function unrestricted(plan: NatPlan): string {
     ],
   });
 }
-
-const elements = (ranges: readonly (readonly [number, number])[]) =>
-  ranges.map(([low, high]) => (low === high ? `${low}` : `${low}-${high}`));
 
 /** ICMP ids are integers to nft and ports are not, so each list comes as both. */
 function asPortsAndIds(ports: string, ids: string, ranges: readonly string[]): readonly NftSet[] {

@@ -26,5 +26,15 @@ export const cases: readonly (readonly [name: string, NatPlan])[] = [
   ["unrestricted", plan("192.0.2.18/32", [6, 0, 0])],
   ["prefix", plan("192.0.2.80/28", [6, 0, 0])],
   ["reserved", plan("106.72.50.97/32", [4, 8, 100], [5696, 9800, 9801, 40000])],
+  ["unrestricted-reserved", plan("192.0.2.18/32", [6, 0, 0], [80, 443, 20000, 20001])],
+  ["prefix-reserved", plan("192.0.2.80/28", [6, 0, 0], [8080])],
+  [
+    "all-reserved",
+    plan(
+      "192.0.2.18/32",
+      [6, 0, 0],
+      Array.from({ length: 65_535 }, (_, i) => i + 1),
+    ),
+  ],
   ["one-range-reserved", plan("192.0.2.18/32", [0, 8, 52], [13400])],
 ];

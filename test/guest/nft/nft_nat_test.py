@@ -545,8 +545,31 @@ def test_reserved(world):
     reserved = world.case["reserved"]
     placed = capacity(world, world.case["blockLength"], 4)
     check("no flow is given a reserved port", not {source[1] for source in placed.values()} & set(reserved))
+    reserved_services(world)
+
+
+def test_reserved_of_whole_address(world):
     listener = server_udp(world)
-    for port in reserved:
+    for port in world.case["reserved"]:
+        sock = world.lan.udp(LAN, port, (SERVER, 9000))
+        sock.send(b"x")
+        source = listener.recvfrom(16)[1] if wait_readable(listener) else None
+        check(f"a flow of the LAN from {port} is given another port",
+              source is not None and source[0] == world.case["address"] and source[1] not in world.case["reserved"], source)
+        sock.close()
+    sock = world.lan.udp(LAN, 40000, (SERVER, 9000))
+    sock.send(b"x")
+    source = listener.recvfrom(16)[1] if wait_readable(listener) else None
+    check("one from another port keeps it", source == (world.case["address"], 40000), source)
+    for made in (sock, listener):
+        made.close()
+    world.forget()
+    reserved_services(world)
+
+
+def reserved_services(world):
+    listener = server_udp(world)
+    for port in world.case["reserved"]:
         service = world.ce.udp(world.case["address"], port)
         service.sendto(b"from", (SERVER, 9000))
         source = source_of(listener, b"from")
@@ -593,12 +616,12 @@ def test_unrestricted(world):
 RESTRICTED = (test_capacity, test_ping, test_errors_inbound, test_errors_outbound, test_endpoint_independence, test_leaks, test_inbound,
               test_other_subscriber, test_large, test_router)
 WHOLE = (test_unrestricted, test_ping, test_errors_inbound, test_large, test_router)
-TESTS = (*RESTRICTED, test_unrestricted, test_tcp, test_reserved)
+TESTS = (*RESTRICTED, test_unrestricted, test_tcp, test_reserved, test_reserved_of_whole_address)
 
 
 def tests_of(case):
     if not case["restricted"]:
-        return WHOLE
+        return (*WHOLE, *([test_reserved_of_whole_address] if case["reserved"] else []))
     return (*RESTRICTED, *([test_tcp] if case["name"] == "15x16" else []), *([test_reserved] if case["reserved"] else []))
 
 

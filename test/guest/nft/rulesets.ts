@@ -49,6 +49,7 @@ const rulesets = [
   ruleset("15x16 with reserved ports", "198.51.100.7/32", [4, 8, 100], [5696, 9800]),
   ruleset("overlapping block, 4032 ports", "198.51.100.7/32", [6, 4, 0]),
   ruleset("whole address", "198.51.100.7/32", [6, 0, 0]),
+  ruleset("whole address with reserved ports", "198.51.100.7/32", [6, 0, 0], [5696, 20000]),
   ruleset("prefix of 16 addresses", "198.51.100.16/28", [6, 0, 0]),
 ];
 process.stdout.write(`${JSON.stringify(rulesets)}\n`);

@@ -1,7 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parseDeviceName } from "../../../src/ip/names.ts";
 import type { NatPlan } from "../../../src/map/plan.ts";
-import { keptPorts, virtualBlock } from "../../../src/map/virtual-block.ts";
+import { keptPorts, unreservedRange, virtualBlock } from "../../../src/map/virtual-block.ts";
 import { mapBlockToSet } from "../../support/block-to-set.ts";
 
 function plan(offset: number, psidLength: number, psid: number, reservedPorts: number[] = []): NatPlan {
@@ -84,4 +84,21 @@ test.each([
   ["k = 0", plan(6, 0, 0), 80, 80],
 ])("block port to port of the set: %s", (_title, of, port, expected) => {
   expect(mapBlockToSet(of, port)).toBe(expected);
+});
+
+describe("where no set restricts NAT, it allocates between the reserved ports", () => {
+  const all = Array.from({ length: 65_535 }, (_, i) => i + 1);
+
+  test.each([
+    ["below 1024 only", [80, 443], [1024, 65_535]],
+    ["one in the middle", [20_000], [20_001, 65_535]],
+    ["one high up", [60_000], [1024, 59_999]],
+    ["both ends", [1024, 65_535], [1025, 65_534]],
+    ["a stretch", all.slice(4999, 6000), [6001, 65_535]],
+    ["all but the system's", all.slice(1023), [1, 1023]],
+    ["all but one", all.filter((port) => port !== 7), [7, 7]],
+    ["all", all, undefined],
+  ] as const)("%s", (_title, reserved, range) => {
+    expect(unreservedRange(reserved)).toEqual(range);
+  });
 });
