@@ -1,8 +1,9 @@
 import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { formatIpv4Prefix, formatIpv6, parseIpv4Prefix, parseIpv6Prefix } from "../ip/text.ts";
 import { computeCe } from "../map/ce.ts";
-import type { MapRule } from "../map/model.ts";
-import { type PortRange, portRanges } from "../map/port-set.ts";
+import { LIMITS, type PortRange, portRanges } from "../map/port-set.ts";
+import { FIELD_NAMES, judgeEdge, routerRefuses } from "../provision/judge.ts";
+import { explicitPsid } from "../provision/port-parameters.ts";
 import { parseNumber } from "../provision/rule-text.ts";
 import { InputError, MapminError } from "../wire/errors.ts";
 import { parseOptions, UsageError } from "./arguments.ts";
@@ -24,6 +25,7 @@ psidLength and legacy; each may be an option too: --eaLength is --ea-length.
 
 /** RFC 7597 s5.1. */
 const DEFAULT_OFFSET = 6;
+const NAMES = { length: "psidLength", psid: "psid", eaLength: "eaLength" } as const;
 /** Answers are written when there are this many octets of them. */
 const BATCH = 65_536;
 /** Longest line that is read, characters. */
@@ -59,30 +61,42 @@ function number(fields: Fields, name: string, low: number, high: number, otherwi
   return value;
 }
 
+function optionalNumber(fields: Fields, name: string, high: number): number | undefined {
+  return fields[name] === undefined ? undefined : number(fields, name, 0, high);
+}
+
 /** Does one calculation. The fields have the names in the help text. @throws InputError naming the field */
 export function calculate(fields: Fields): CalcAnswer {
-  const psidLength = number(fields, "psidLength", 0, 16, 0);
   const { legacy } = fields;
   if (legacy !== undefined && typeof legacy !== "boolean")
     throw new InputError("legacy", "is not true or false");
-  const rule: MapRule = {
+  const rule = {
     ipv6Prefix: parseIpv6Prefix(text(fields, "ruleIpv6Prefix")),
     ipv4Prefix: parseIpv4Prefix(text(fields, "ruleIpv4Prefix")),
     eaLength: number(fields, "eaLength", 0, EA_LENGTH_LIMIT),
     forward: false,
-    psidOffset: number(fields, "psidOffset", 0, 15, DEFAULT_OFFSET),
-    ...(psidLength === 0 ? {} : { explicitPsid: { psidLength, psid: number(fields, "psid", 0, 65_535, 0) } }),
+    psidOffset: number(fields, "psidOffset", 0, LIMITS.offset, DEFAULT_OFFSET),
   };
-  const { ce, remarks } = computeCe(rule, parseIpv6Prefix(text(fields, "endUserIpv6Prefix")), {
-    legacyInterfaceId: legacy === true,
-  });
+  const written = {
+    psidlen: optionalNumber(fields, "psidLength", LIMITS.psidLength),
+    psid: optionalNumber(fields, "psid", 65_535),
+  };
+  const { ce, remarks } = computeCe(
+    { ...rule, ...explicitPsid(written, rule, NAMES) },
+    parseIpv6Prefix(text(fields, "endUserIpv6Prefix")),
+    { legacyInterfaceId: legacy === true },
+  );
+  const notes = [
+    ...remarks.map((remark) => remark.text),
+    ...judgeEdge(ce, { names: FIELD_NAMES.uci, allowPrivate: false, neighbours: [] }).map(routerRefuses),
+  ];
   return {
     ipv4: formatIpv4Prefix(ce.ipv4),
     psid: ce.portSet.psid,
     psidLength: ce.portSet.psidLength,
     mapIpv6Address: formatIpv6(ce.mapAddress),
     ranges: portRanges(ce.portSet),
-    ...(remarks.length === 0 ? {} : { remarks: remarks.map((remark) => remark.text) }),
+    ...(notes.length === 0 ? {} : { remarks: notes }),
   };
 }
 

@@ -5,7 +5,9 @@ import { findRow, type OptionRow, optionTable, type Space } from "../dhcpv6/opti
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { formatIpv4Prefix, formatIpv6, parseIpv6Prefix } from "../ip/text.ts";
 import { findCustomerEdge } from "../map/ce.ts";
+import type { CustomerEdge } from "../map/model.ts";
 import { type PortRange, portCount, portRanges } from "../map/port-set.ts";
+import { FIELD_NAMES, type JudgeOptions, judgeDomain, routerRefuses } from "../provision/judge.ts";
 import { domainOf, holdsDomain } from "../provision/option.ts";
 import { DecodeError, MapminError } from "../wire/errors.ts";
 import { parseHex, Reader } from "../wire/reader.ts";
@@ -53,6 +55,8 @@ const CODE_48879 = 48_879;
 const OPTION_HEADER = 4;
 /** The spaces that a series may come from. */
 const SERIES: readonly Space[] = ["dhcpv6", "s46-container", "s46-rule"];
+/** A router that allows no private addresses, and whose other interfaces are not known. */
+const JUDGING: JudgeOptions = { names: FIELD_NAMES.dhcpv6, allowPrivate: false, neighbours: [] };
 /** Most options that are not known, of one option, that are listed one by one. */
 const UNKNOWN_SHOWN = 8;
 
@@ -131,13 +135,19 @@ export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanati
   for (const option of form === "options out of a container" ? [] : options.filter(holdsDomain)) {
     try {
       const domain = domainOf(option);
-      if (domain.rules.length === 0) continue;
-      if (prefixes.length === 0) {
-        prefixWanted = true;
+      const judge = (ce?: CustomerEdge) => {
+        for (const objection of judgeDomain(domain, ce, JUDGING)) {
+          remarks.push({ path: option.path, text: routerRefuses(objection) });
+        }
+      };
+      if (domain.rules.length === 0 || prefixes.length === 0) {
+        prefixWanted ||= domain.rules.length > 0;
+        judge();
         continue;
       }
       const { ce, remarks: edgeRemarks } = findCustomerEdge(domain, prefixes);
       remarks.push(...edgeRemarks);
+      judge(ce);
       edges.push({
         transport: domain.transport,
         ipv4: formatIpv4Prefix(ce.ipv4),

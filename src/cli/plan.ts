@@ -83,19 +83,18 @@ export function runPlan(argv: readonly string[], io: Io): number {
   );
   // Who asks for the script wants the NAT that it is for.
   const config = values.nft === true ? { ...decoded, nat: "nftables" } : decoded;
-  const { plan, remarks, source } = provision(
-    parseInterfaceName(values.iface, "--iface"),
-    config,
-    config.tunlink ?? parseInterfaceName(values.tunlink, "--tunlink"),
-    {
+  const { plan, remarks, source } = provision(parseInterfaceName(values.iface, "--iface"), config, {
+    tunlink: config.tunlink ?? parseInterfaceName(values.tunlink, "--tunlink"),
+    link: {
       up: true,
       device,
       prefixes: (values.pd ?? []).map((text) => parseIpv6Prefix(text)),
       ...(values.option === undefined ? {} : { passthru: asPassthru(values.option) }),
     },
     linkMtu,
-    values["no-module"] !== true,
-  );
+    neighbours: [],
+    moduleLoaded: values["no-module"] !== true,
+  });
   const steps = sessionSteps(claimOf(plan), plan);
   if (values.json === true) {
     const text = JSON.stringify(

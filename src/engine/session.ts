@@ -9,6 +9,7 @@ import { formatIpv4Prefix, formatIpv6 } from "../ip/text.ts";
 import { type Plan, tableName } from "../map/plan.ts";
 import { type Provisioned, provision } from "../provision/choose.ts";
 import { decodeLinkStatus, type LinkStatus } from "../provision/link.ts";
+import { decodeNeighbours } from "../provision/network.ts";
 import type { HandlerRequest, InterfaceConfig } from "../provision/request.ts";
 import { linesOf, rulesPrint } from "../render/control.ts";
 import {
@@ -159,7 +160,10 @@ async function provisionFor(host: Host, iface: InterfaceName, config: InterfaceC
   const tunlink = config.tunlink ?? DEFAULT_TUNLINK;
   const link = await linkStatus(host, tunlink);
   const linkMtu = link.device ? host.deviceMtu(link.device) : undefined;
-  const provisioned = provision(iface, config, tunlink, link, linkMtu, host.readControl() !== undefined);
+  const own = [iface, ...addressInterfaces(iface)];
+  const neighbours = decodeNeighbours(await host.call(NETWORK, "dump", {}), own);
+  const moduleLoaded = host.readControl() !== undefined;
+  const provisioned = provision(iface, config, { tunlink, link, linkMtu, neighbours, moduleLoaded });
   for (const remark of provisioned.remarks) host.log("rule", "note", `${remark.path}: ${remark.text}`);
   return provisioned;
 }

@@ -60,37 +60,64 @@ export const specialIpv6: readonly SpecialIpv6[] = [
 /** The option that lets private prefixes pass. */
 export const ALLOW_PRIVATE = "allow_private";
 
-function sentence(prefix: string, row: Special, special: string): string {
+/** `10.0.0.1/32 is in 10.0.0.0/8, private (RFC 1918 s3)`, and what can be done about it. */
+function sentence(prefix: string, relation: string, special: string, row: Special): string {
   const remedy =
     row.refused === "never"
       ? ""
       : `; \`option ${ALLOW_PRIVATE} '1'\` accepts it from a provider that uses it`;
-  return `${prefix} is in ${special}, ${row.use} (${row.clause})${remedy}`;
+  return `${prefix} ${relation} ${special}, ${row.use} (${row.clause})${remedy}`;
+}
+
+function ipv4Sentence(
+  prefix: Ipv4Prefix,
+  allowPrivate: boolean,
+  relation: string,
+  holds: (special: Ipv4Prefix) => boolean,
+): string | undefined {
+  const row = specialIpv4.find(
+    ({ refused, prefix: special }) => (refused === "never" || !allowPrivate) && holds(special),
+  );
+  return row && sentence(formatIpv4Prefix(prefix), relation, formatIpv4Prefix(row.prefix), row);
+}
+
+function ipv6Sentence(
+  prefix: Ipv6Prefix,
+  allowPrivate: boolean,
+  relation: string,
+  holds: (special: Ipv6Prefix) => boolean,
+): string | undefined {
+  const row = specialIpv6.find(
+    ({ refused, prefix: special }) => (refused === "never" || !allowPrivate) && holds(special),
+  );
+  return row && sentence(formatIpv6Prefix(prefix), relation, formatIpv6Prefix(row.prefix), row);
 }
 
 /**
- * Why an IPv4 prefix (a /32 for one address) may not be a CE's, as a sentence; undefined for one that may.
- *
- * A prefix is refused for lying in a special one. A prefix that merely holds a special one, such as a rule for all of
- * 0.0.0.0/0, is not: what counts there is the address that the CE gets of it.
+ * Why a rule may not have this IPv4 prefix, as a sentence; undefined for one that it may have. It is refused for lying in
+ * a special prefix; a rule for all of 0.0.0.0/0 holds special ones and is legal, because each CE gets one address of it.
  */
 export function refuseIpv4(prefix: Ipv4Prefix, allowPrivate: boolean): string | undefined {
-  for (const row of specialIpv4) {
-    if (row.refused === "unless-allowed" && allowPrivate) continue;
-    if (contains4(row.prefix, prefix)) {
-      return sentence(formatIpv4Prefix(prefix), row, formatIpv4Prefix(row.prefix));
-    }
-  }
-  return undefined;
+  return ipv4Sentence(prefix, allowPrivate, "is in", (special) => contains4(special, prefix));
 }
 
-/** The same for an IPv6 prefix, a /128 for one address. */
+/** The same for an IPv6 prefix; an address is a /128. */
 export function refuseIpv6(prefix: Ipv6Prefix, allowPrivate: boolean): string | undefined {
-  for (const row of specialIpv6) {
-    if (row.refused === "unless-allowed" && allowPrivate) continue;
-    if (contains6(row.prefix, prefix)) {
-      return sentence(formatIpv6Prefix(prefix), row, formatIpv6Prefix(row.prefix));
-    }
-  }
-  return undefined;
+  return ipv6Sentence(prefix, allowPrivate, "is in", (special) => contains6(special, prefix));
+}
+
+/** Why a CE may not have this whole IPv4 prefix, a /32 for one address: it lies in a special one, or holds one. */
+export function holdsSpecialIpv4(prefix: Ipv4Prefix, allowPrivate: boolean): string | undefined {
+  return (
+    refuseIpv4(prefix, allowPrivate) ??
+    ipv4Sentence(prefix, allowPrivate, "holds", (special) => contains4(prefix, special))
+  );
+}
+
+/** The same for an IPv6 prefix that is used as a whole: a DMR. */
+export function holdsSpecialIpv6(prefix: Ipv6Prefix, allowPrivate: boolean): string | undefined {
+  return (
+    refuseIpv6(prefix, allowPrivate) ??
+    ipv6Sentence(prefix, allowPrivate, "holds", (special) => contains6(prefix, special))
+  );
 }

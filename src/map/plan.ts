@@ -160,8 +160,7 @@ function forwardingRules(domain: MapDomain): readonly MapRule[] {
 /**
  * Makes the plan of one interface. `ce` is absent only for a domain without rules.
  *
- * @throws SetupError INVALID_RULE when the domain and the link do not give what the transport needs: a DMR and a CE,
- * or a
+ * @throws SetupError INVALID_MAP_RULE when the domain and the link do not give what the transport needs: a DMR and a CE, or a
  * border relay and an address of our own
  */
 export function makePlan(
@@ -202,7 +201,7 @@ export function makePlan(
   };
   if (translated) {
     if (domain.dmr === undefined || ce === undefined) {
-      throw new SetupError("INVALID_RULE", "MAP-T needs a DMR and a rule that matches");
+      throw new SetupError("INVALID_MAP_RULE", "MAP-T needs a DMR and a rule that matches");
     }
     return {
       ...common,
@@ -218,9 +217,9 @@ export function makePlan(
   const remote = domain.borderRelays[0];
   const local = ce?.mapAddress ?? link.address;
   if (remote === undefined)
-    throw new SetupError("INVALID_RULE", "MAP-E and lw4o6 need the address of a border relay");
+    throw new SetupError("INVALID_MAP_RULE", "MAP-E and lw4o6 need the address of a border relay");
   if (local === undefined)
-    throw new SetupError("INVALID_RULE", "a tunnel needs an IPv6 address of our own on the link");
+    throw new SetupError("INVALID_MAP_RULE", "a tunnel needs an IPv6 address of our own on the link");
   const ends = { local, remote, ttl: options.ttl ?? 64, encaplimit: options.encaplimit ?? "ignore" };
   if (!byModule) return { ...common, tunnel: { ...ends, fmrs } };
   return {

@@ -2,13 +2,16 @@
 
 import type { InterfaceName } from "../ip/names.ts";
 import { findCustomerEdge } from "../map/ce.ts";
-import type { MapDomain, Remark } from "../map/model.ts";
+import type { CustomerEdge, MapDomain, Remark } from "../map/model.ts";
 import { makePlan, type NatChoice, type Plan } from "../map/plan.ts";
-import { InputError, MapminError, SetupError } from "../wire/errors.ts";
+import { DecodeError, InputError, MapminError, SetupError } from "../wire/errors.ts";
+import { FIELD_NAMES, type FieldNames, type JudgeOptions, judgeDomain, judgeRule } from "./judge.ts";
 import type { LinkStatus } from "./link.ts";
+import type { Neighbour } from "./network.ts";
 import { fromPassthru } from "./option.ts";
-import { decodePorts, type InterfaceConfig } from "./request.ts";
-import { fromRuleText } from "./rule-text.ts";
+import { decodeReservedPorts, type InterfaceConfig } from "./request.ts";
+import { remarkReservedPorts } from "./reserved-ports.ts";
+import { fromRuleText, parseTransport } from "./rule-text.ts";
 import { fromUci } from "./uci.ts";
 
 /** The MTU of Ethernet, used if the link's MTU is not known. */
@@ -26,15 +29,20 @@ interface Candidate {
   readonly remarks: readonly Remark[];
 }
 
-function candidates(
-  config: InterfaceConfig,
-  link: LinkStatus,
-): { source: string; found: readonly Candidate[] } {
+interface Candidates {
+  /** Where the rule came from, in words. */
+  readonly source: string;
+  readonly names: FieldNames;
+  readonly found: readonly Candidate[];
+}
+
+function candidates(config: InterfaceConfig, link: LinkStatus): Candidates {
   if (config.rule !== undefined && config.rule !== "" && !/^\d+$/.test(config.rule)) {
-    return { source: "the option `rule`", found: fromRuleText(config.rule, config) };
+    const found = fromRuleText(config.rule, config);
+    return { source: "the option `rule`", names: FIELD_NAMES.rule, found };
   }
   if (config.ipaddr !== undefined || config.ip6prefix !== undefined || config.peeraddr !== undefined) {
-    return { source: "the interface's options", found: [fromUci(config)] };
+    return { source: "the interface's options", names: FIELD_NAMES.uci, found: [fromUci(config)] };
   }
   if (link.passthru === undefined) {
     throw new SetupError(
@@ -42,34 +50,92 @@ function candidates(
       "there is no rule: none is configured, and the provider's DHCPv6 reply contained no MAP option; request it with `option reqopts '48879'` on the tunlink, or configure the rule",
     );
   }
-  return { source: "DHCPv6", found: fromPassthru(link.passthru) };
+  try {
+    return { source: "DHCPv6", names: FIELD_NAMES.dhcpv6, found: fromPassthru(link.passthru) };
+  } catch (error) {
+    if (!(error instanceof MapminError)) throw error;
+    throw new SetupError("INVALID_OPTION", error.message, { cause: error });
+  }
+}
+
+/** The error's code for netifd: LuCI has words for INVALID_MAP_RULE, NO_MATCHING_PD and UNSUPPORTED_TYPE. */
+function refusalOf(error: MapminError): SetupError {
+  if (error instanceof SetupError) return error;
+  const field = error instanceof InputError ? error.field : "";
+  const code =
+    error instanceof DecodeError
+      ? "INVALID_OPTION"
+      : field === "end-user prefix"
+        ? "NO_MATCHING_PD"
+        : field === "type" || field === "maptype"
+          ? "UNSUPPORTED_TYPE"
+          : "INVALID_MAP_RULE";
+  return new SetupError(code, error.message, { cause: error });
+}
+
+/** Rules that are refused are not forwarded by; the BMR has been judged with the CE. */
+function withoutRefusedRules(
+  domain: MapDomain,
+  ce: CustomerEdge | undefined,
+  judging: JudgeOptions,
+): { readonly domain: MapDomain; readonly remarks: readonly Remark[] } {
+  const remarks: Remark[] = [];
+  const rules = domain.rules.filter((rule) => {
+    if (rule === ce?.bmr) return true;
+    const [objection] = judgeRule(rule, judging);
+    if (objection !== undefined && rule.forward) {
+      const { field, text } = objection;
+      remarks.push({ code: "refused-rule", path: field, text: `a rule is not forwarded by: ${text}` });
+    }
+    return objection === undefined;
+  });
+  return { domain: { ...domain, rules }, remarks };
+}
+
+/** The transport that the options ask for; undefined when any will do. @throws InputError for one that is unknown */
+function wantedTransport({ type, maptype }: InterfaceConfig) {
+  if (type !== undefined) return parseTransport(type, "type");
+  return maptype === undefined ? undefined : parseTransport(maptype, "maptype");
+}
+
+/** What setting an interface up needs to know beside its options. */
+export interface Surroundings {
+  /** netifd's name of the link below. */
+  readonly tunlink: InterfaceName;
+  readonly link: LinkStatus;
+  /** Octets; undefined where it is not to be had. */
+  readonly linkMtu: number | undefined;
+  /** The router's other interfaces. */
+  readonly neighbours: readonly Neighbour[];
+  /** Whether the kernel module is there; true unless said. */
+  readonly moduleLoaded?: boolean;
 }
 
 /**
  * Chooses the domain that matches and makes the plan.
  *
- * @throws SetupError with a code of NO_RULE, INVALID_RULE or NO_MATCHING_PREFIX.
+ * @throws SetupError with a code of NO_RULE, INVALID_MAP_RULE, INVALID_OPTION, NO_MATCHING_PD or UNSUPPORTED_TYPE;
+ *   InputError for reserved ports that are not ports
  */
-export function provision(
-  iface: InterfaceName,
-  config: InterfaceConfig,
-  tunlink: InterfaceName,
-  link: LinkStatus,
-  linkMtu: number | undefined,
-  moduleLoaded = true,
-): Provisioned {
+export function provision(iface: InterfaceName, config: InterfaceConfig, around: Surroundings): Provisioned {
+  const { tunlink, link, linkMtu, neighbours, moduleLoaded = true } = around;
+  const reservedPorts = decodeReservedPorts(config);
+  const reservedBy = config.reserved_ports === undefined ? "dont_snat_to" : "reserved_ports";
   try {
-    const reservedPorts = decodePorts(config.reserved_ports ?? "");
-    const { source, found } = candidates(config, link);
-    const wanted = config.type ?? config.maptype;
+    const wanted = wantedTransport(config);
+    const { source, names, found } = candidates(config, link);
     const usable = found.filter(({ domain }) => wanted === undefined || domain.transport === wanted);
     if (usable.length === 0) {
       throw new SetupError("NO_RULE", `${source} contained no ${wanted ?? "MAP"} domain`);
     }
-    let refusal: InputError | undefined;
-    for (const { domain, remarks } of usable) {
+    const judging: JudgeOptions = { names, neighbours, allowPrivate: config.allow_private === true };
+    let refusal: SetupError | undefined;
+    for (const { domain: given, remarks } of usable) {
       try {
-        const edge = domain.rules.length === 0 ? undefined : findCustomerEdge(domain, link.prefixes);
+        const edge = given.rules.length === 0 ? undefined : findCustomerEdge(given, link.prefixes);
+        const [objection] = judgeDomain(given, edge?.ce, judging);
+        if (objection !== undefined) throw new InputError(objection.field, objection.text);
+        const { domain, remarks: refused } = withoutRefusedRules(given, edge?.ce, judging);
         const plan = makePlan(
           iface,
           domain,
@@ -92,18 +158,22 @@ export function provision(
             ...(config.encaplimit === undefined ? {} : { encaplimit: config.encaplimit }),
           },
         );
-        return { plan, source, remarks: [...remarks, ...(edge?.remarks ?? [])] };
+        const reserved =
+          edge === undefined ? [] : remarkReservedPorts(reservedPorts, edge.ce.portSet, reservedBy);
+        return {
+          plan,
+          source,
+          remarks: [...remarks, ...(edge?.remarks ?? []), ...refused, ...reserved],
+        };
       } catch (error) {
-        if (!(error instanceof InputError)) throw error;
-        refusal ??= error;
+        if (!(error instanceof MapminError)) throw error;
+        refusal ??= refusalOf(error);
       }
     }
-    throw new SetupError("NO_MATCHING_PREFIX", refusal?.message ?? "no rule matches a prefix of the link", {
-      cause: refusal,
-    });
+    throw refusal ?? new SetupError("NO_MATCHING_PD", "no rule matches a prefix of the link");
   } catch (error) {
     // Any other error is a bug in mapmin and must not be reported as a bad rule.
-    if (error instanceof SetupError || !(error instanceof MapminError)) throw error;
-    throw new SetupError("INVALID_RULE", error.message, { cause: error });
+    if (!(error instanceof MapminError)) throw error;
+    throw refusalOf(error);
   }
 }

@@ -22,6 +22,8 @@ const numbers = {
 } as const;
 
 const ANY_TEXT = /^.{0,4096}$/s;
+/** How much of a wrong word an error quotes. */
+const QUOTED = 60;
 const SHORT = "text of at most 4,096 characters";
 
 /** Options that are text: the pattern, and its description for an error. */
@@ -35,10 +37,21 @@ const texts = {
   zone: [/^[A-Za-z0-9_-]{1,32}$/, "the name of a firewall zone"],
   encaplimit: [/^(ignore|\d{1,3})$/, "`ignore` or 0 to 255"],
   reserved_ports: [ANY_TEXT, SHORT],
+  /** LuCI's name for the same. */
+  dont_snat_to: [ANY_TEXT, SHORT],
   nat: [/^(auto|module|nftables)$/, "auto, module or nftables"],
 } as const;
 
-const flags: Readonly<Record<string, boolean>> = {
+/** Options that are yes or no. */
+const flags = [
+  "legacymap",
+  /** Private addresses in rules are accepted. */
+  "allow_private",
+  /** LuCI's: NAT into the whole port set, which is what we do anyway. */
+  "snat_fix",
+] as const;
+
+const flagWords: Readonly<Record<string, boolean>> = {
   "0": false,
   "1": true,
   false: false,
@@ -51,11 +64,12 @@ const flags: Readonly<Record<string, boolean>> = {
 
 type NumberOption = keyof typeof numbers;
 type TextOption = keyof typeof texts;
+type FlagOption = (typeof flags)[number];
 
 /** The options of one interface, each checked for its own range. */
 export type InterfaceConfig = { readonly [option in NumberOption]?: number } & {
   readonly [option in TextOption]?: string;
-} & { readonly tunlink?: InterfaceName; readonly legacymap?: boolean };
+} & { readonly tunlink?: InterfaceName } & { readonly [option in FlagOption]?: boolean };
 
 /**
  * netifd converts configured options to the declared type, but not those given to add_dynamic: a number may be text.
@@ -90,10 +104,11 @@ const configSchema = object({
     "the name of one interface",
     (value) => typeof value === "string" && isInterfaceName(value),
   ),
-  legacymap: option(
-    "legacymap",
-    "0 or 1",
-    (value) => !Array.isArray(value) && Object.hasOwn(flags, String(value)),
+  ...Object.fromEntries(
+    flags.map((name) => [
+      name,
+      option(name, "0 or 1", (value) => !Array.isArray(value) && Object.hasOwn(flagWords, String(value))),
+    ]),
   ),
 });
 
@@ -102,6 +117,11 @@ export interface HandlerRequest {
   readonly action: HandlerAction;
   readonly iface: InterfaceName;
   readonly config: InterfaceConfig;
+}
+
+function typedValue(name: string, found: unknown): unknown {
+  if (Object.hasOwn(numbers, name)) return Number(found);
+  return flags.some((flag) => flag === name) ? flagWords[String(found)] : found;
 }
 
 /** @throws InputError naming the option and what is wrong with it. */
@@ -122,25 +142,34 @@ export function decodeConfig(json: string): InterfaceConfig {
   }
   const typed = Object.entries(result.data)
     .filter(([, found]) => found !== undefined)
-    .map(([name, found]) => [
-      name,
-      Object.hasOwn(numbers, name) ? Number(found) : name === "legacymap" ? flags[String(found)] : found,
-    ]);
+    .map(([name, found]) => [name, typedValue(name, found)]);
   return Object.fromEntries(typed) as InterfaceConfig;
 }
 
-/** A list of ports and ranges, `80 443 5000-5003`, separated by blanks or commas. @throws InputError */
-export function decodePorts(list: string): readonly number[] {
+/** A list of ports and ranges, `80 443 5000-5003`, separated by blanks or commas. @throws InputError naming the option */
+export function decodePorts(list: string, name = "reserved_ports"): readonly number[] {
   const ports = new Set<number>();
   for (const word of list.split(/[\s,]+/).filter((part) => part !== "")) {
     const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(word);
     const low = Number(match?.[1] ?? Number.NaN);
     const high = Number(match?.[2] ?? low);
     if (match === null || low < 1 || high > 65_535 || low > high) {
-      throw new InputError("reserved_ports", `"${word}" is not a port or a range of ports from 1 to 65535`);
+      const quoted = word.slice(0, QUOTED);
+      throw new InputError(name, `"${quoted}" is not a port or a range of ports from 1 to 65535`);
     }
     for (let port = low; port <= high; port++) ports.add(port);
   }
+  return [...ports].sort((a, b) => a - b);
+}
+
+/** The ports that NAT leaves alone, by either name. @throws InputError naming the option */
+export function decodeReservedPorts(
+  config: Pick<InterfaceConfig, "reserved_ports" | "dont_snat_to">,
+): readonly number[] {
+  const ports = new Set([
+    ...decodePorts(config.reserved_ports ?? "", "reserved_ports"),
+    ...decodePorts(config.dont_snat_to ?? "", "dont_snat_to"),
+  ]);
   return [...ports].sort((a, b) => a - b);
 }
 

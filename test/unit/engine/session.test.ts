@@ -145,13 +145,13 @@ describe("setup", () => {
 
   test.each([
     ["no rule at all", { status: { ...linkStatus, data: {} } }, "NO_RULE"],
+    ["no prefix yet", { status: { up: true, l3_device: "eth1", data: linkStatus.data } }, "NO_MATCHING_PD"],
+    ["a passthru that is no hex", { status: { ...linkStatus, data: { passthru: "xyz" } } }, "INVALID_OPTION"],
     [
-      "no prefix yet",
-      { status: { up: true, l3_device: "eth1", data: linkStatus.data } },
-      "NO_MATCHING_PREFIX",
+      "a passthru cut short",
+      { status: { ...linkStatus, data: { passthru: "beef00ff00" } } },
+      "INVALID_OPTION",
     ],
-    ["a passthru that is no hex", { status: { ...linkStatus, data: { passthru: "xyz" } } }, "INVALID_RULE"],
-    ["a passthru cut short", { status: { ...linkStatus, data: { passthru: "beef00ff00" } } }, "INVALID_RULE"],
     ["no kernel module", { withoutModule: true }, "NO_KERNEL_MODULE"],
     [
       "the module refuses",
@@ -159,6 +159,20 @@ describe("setup", () => {
       "SETUP_FAILED",
     ],
     ["netifd refuses", { failing: new Map([["notify 0", new Refusal(6)]]) }, "SETUP_FAILED"],
+    [
+      "the address is the LAN's",
+      {
+        dump: {
+          interface: [{ interface: "lan", "ipv4-address": [{ address: "192.0.2.1", mask: 24 }] }],
+        },
+      },
+      "INVALID_MAP_RULE",
+    ],
+    [
+      "netifd does not tell of the other interfaces",
+      { failing: new Map([["network.interface dump", new Refusal(7)]]) },
+      "SETUP_FAILED",
+    ],
     ["no such tunlink", { failing: new Map([["network.interface status", new Refusal(4)]]) }, "NO_LINK"],
   ] as const)("%s: reported, blocked, everything undone", async (_title, options, code) => {
     const world = makeWorld(options);
@@ -169,6 +183,14 @@ describe("setup", () => {
     expect(world.tables.size).toBe(0);
     expect(world.control ?? "").toBe("");
     expect(decodeState(world.states.get("wan_map") ?? "")).toMatchObject({ state: "failed" });
+  });
+
+  test("what the interface has itself, and the one that holds its tunnel's address, is not in its way", async () => {
+    const own = [
+      { interface: "wan_map", "ipv4-address": [{ address: "192.0.2.18", mask: 32 }] },
+      { interface: "wan_map_", "ipv4-address": [{ address: "192.0.2.18", mask: 32 }] },
+    ];
+    expect(await setup(request(), makeWorld({ dump: { interface: own } }))).toBe(0);
   });
 
   test("a link that is down is left to netifd: no block", async () => {

@@ -10,7 +10,13 @@ const wanMap = parseInterfaceName("wan_map", "interface");
 const wan6 = parseInterfaceName("wan6", "tunlink");
 const rule =
   "type=map-e,ealen=16,prefix4len=24,prefix6len=40,ipv4prefix=192.0.2.0,ipv6prefix=2001:db8::,offset=4,br=2001:db8:ffff::1";
-const planOf = (config: object) => provision(wanMap, config, wan6, decodeLinkStatus(linkStatus), 1500).plan;
+const planOf = (config: object) =>
+  provision(wanMap, config, {
+    tunlink: wan6,
+    link: decodeLinkStatus(linkStatus),
+    linkMtu: 1500,
+    neighbours: [],
+  }).plan;
 const plans = {
   "MAP-T": planOf({}),
   "MAP-T with nftables": planOf({ nat: "nftables" }),

@@ -18,6 +18,8 @@ export interface World extends Host {
 export interface WorldOptions {
   /** Answer of `network.interface status`. */
   readonly status?: unknown;
+  /** Answer of `network.interface dump`. */
+  readonly dump?: unknown;
   /** Steps that fail: a ubus `object method`, `notify ACTION`, `nft`, `list`, `control`, `mtu`, `shut`, `state`, `flush`. */
   readonly failing?: ReadonlyMap<string, Error>;
   readonly withoutModule?: boolean;
@@ -42,6 +44,7 @@ export const linkStatus = {
 
 export function makeWorld({
   status = linkStatus,
+  dump = { interface: [] },
   failing = new Map(),
   withoutModule = false,
 }: WorldOptions = {}): World {
@@ -65,11 +68,12 @@ export function makeWorld({
     async call(object, method, args) {
       const action = (args as { action?: number }).action;
       const step = method === "notify_proto" ? `notify ${action}` : `${object} ${method}`;
-      if (method !== "status") done.push(`${step} ${JSON.stringify(args)}`);
+      const asked = method === "status" || method === "dump";
+      if (!asked) done.push(`${step} ${JSON.stringify(args)}`);
       fail(step);
       const tunnel = (args as { tunnel?: { mtu: number } }).tunnel;
       if (tunnel !== undefined) devices.set(String(args["ifname"]), tunnel.mtu);
-      return method === "status" ? world.status : {};
+      return method === "status" ? world.status : method === "dump" ? dump : {};
     },
     log: (what, outcome, detail) => {
       done.push(`log ${outcome} ${what} ${detail ?? ""}`.trim());

@@ -252,6 +252,6 @@ describe("a border relay alone: the provider does the NAT", () => {
     const { ce } = findCustomerEdge(mapE, [parseIpv6Prefix("2001:db8:12:3400::/56")]);
     const act = () => makePlan(named("wan"), domain as MapDomain, withCe ? ce : undefined, link);
     expect(act).toThrow(SetupError);
-    expect(act).toThrow(expect.objectContaining({ code: "INVALID_RULE", message }));
+    expect(act).toThrow(expect.objectContaining({ code: "INVALID_MAP_RULE", message }));
   });
 });

@@ -1,0 +1,39 @@
+/** Ports that a person wants kept, held against the ports that the CE has. */
+
+import type { PortSet, Remark } from "../map/model.ts";
+import { contains, portRanges } from "../map/port-set.ts";
+import { asRanges } from "../map/virtual-block.ts";
+
+/** Most ranges outside the set that a remark names. */
+const NAMED = 4;
+
+/** The ports of the set next below and above a port. */
+function nearest(set: PortSet, port: number): readonly number[] {
+  let below: number | undefined;
+  for (const [low, high] of portRanges(set)) {
+    if (low > port) return below === undefined ? [low] : [below, low];
+    below = high;
+  }
+  return below === undefined ? [] : [below];
+}
+
+/**
+ * What there is to say of reserved ports, ascending: those outside the set are other subscribers', so that nothing can be
+ * reached on them. With k = 0 every port is the CE's.
+ */
+export function remarkReservedPorts(ports: readonly number[], set: PortSet, path: string): readonly Remark[] {
+  const outside = asRanges(ports.filter((port) => !contains(set, port)));
+  if (outside.length === 0) return [];
+  const named = outside.slice(0, NAMED).map(([low, high]) => {
+    const near = nearest(set, low).join(" and ");
+    return `${low === high ? low : `${low}-${high}`} (nearest of the set: ${near === "" ? "none" : near})`;
+  });
+  const more = outside.length - named.length;
+  return [
+    {
+      code: "reserved-outside",
+      path,
+      text: `not in the port set, so that nothing reaches you there: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
+    },
+  ];
+}
