@@ -1,5 +1,5 @@
 import { savedNat, savedPortSet } from "../engine/saved-nat.ts";
-import { decodeState, type SavedState, STATE_DIRECTORY, statePath } from "../engine/state.ts";
+import { decodeState, type SavedState, STATE_DIRECTORY, stateDamage, statePath } from "../engine/state.ts";
 import { parseInterfaceName } from "../ip/names.ts";
 import { portCount, portRanges } from "../map/port-set.ts";
 import { CONTROL_PATH, linesOf, rulesPrint } from "../render/control.ts";
@@ -8,6 +8,7 @@ import { checkLoaded, parseTable } from "../render/readback.ts";
 import { LOG_PATH } from "../system/log.ts";
 import type { System } from "../system/system.ts";
 import { MapminError } from "../wire/errors.ts";
+import { printable } from "../wire/printable.ts";
 import { parseOptions } from "./arguments.ts";
 import { countPorts, type PortUse } from "./conntrack.ts";
 import { Exit } from "./io.ts";
@@ -155,7 +156,7 @@ function report(
 function describe(entry: Report): string {
   const lines = [`${entry.interface}: ${entry.up ? "up" : entry.state === "starting" ? "starting" : "down"}`];
   const row = (label: string, value: string | number | undefined): void => {
-    if (value !== undefined) lines.push(`  ${label.padEnd(16)}${value}`);
+    if (value !== undefined) lines.push(`  ${label.padEnd(16)}${printable(String(value))}`);
   };
   row("since", entry.since);
   row("transport", entry.transport);
@@ -224,7 +225,10 @@ export async function runStatus(argv: readonly string[], system: StatusSystem): 
   const flows = known.length === 0 ? undefined : await flowTable(system);
   const reports: Report[] = [];
   for (const name of known) {
-    const state = decodeState(system.files.readText(statePath(name)) ?? "");
+    const content = system.files.readText(statePath(name)) ?? "";
+    const damage = stateDamage(content);
+    if (damage !== undefined) system.stderr(`warning: ${statePath(name)}: ${damage}\n`);
+    const state = decodeState(content);
     if (state === undefined) continue;
     const deviceThere =
       state.device !== undefined && system.files.readText(`/sys/class/net/${state.device}/mtu`) !== undefined;

@@ -11,6 +11,7 @@ import { type Provisioned, provision } from "../provision/choose.ts";
 import { decodeLinkStatus, type LinkStatus } from "../provision/link.ts";
 import { decodeNeighbours } from "../provision/network.ts";
 import type { HandlerRequest, InterfaceConfig } from "../provision/request.ts";
+import { formatPorts } from "../provision/reserved-ports.ts";
 import { linesOf, rulesPrint } from "../render/control.ts";
 import {
   addressInterfaces,
@@ -27,7 +28,7 @@ import { MapminError, messageOf, SetupError } from "../wire/errors.ts";
 import { fingerprint } from "../wire/fingerprint.ts";
 import { describeEffect, type Effect, isNotFound, isUncertain, type Performed, perform } from "./effect.ts";
 import type { Host } from "./host.ts";
-import { decodeState, formatState, type SavedState } from "./state.ts";
+import { decodeState, formatState, type SavedState, stateDamage, statePath } from "./state.ts";
 import { type Claim, claimFrom, claimOf, type Step, sessionSteps, type Undo } from "./steps.ts";
 
 /** The link when `tunlink` is not set: OpenWrt's name for it. */
@@ -192,7 +193,7 @@ function describe(provisioned: Provisioned, claim: Claim, state: SavedState["sta
     device: plan.device,
     ...(plan.nat === undefined
       ? {}
-      : { table: tableName(plan.iface), reserved_ports: plan.nat.reservedPorts.join(" ") }),
+      : { table: tableName(plan.iface), reserved_ports: formatPorts(plan.nat.reservedPorts) }),
     ipv4: formatIpv4Prefix(plan.ipv4),
     ...(plan.ce === undefined ? {} : { map_address: formatIpv6(plan.ce.mapAddress) }),
     ...(set === undefined
@@ -200,10 +201,7 @@ function describe(provisioned: Provisioned, claim: Claim, state: SavedState["sta
       : { offset: `${set.offset}`, psid_length: `${set.psidLength}`, psid: `${set.psid}` }),
     mtu: `${plan.mtu}`,
     source: provisioned.source,
-    remarks: provisioned.remarks
-      .map((remark) => remark.text)
-      .join("; ")
-      .slice(0, 2_000),
+    remarks: provisioned.remarks.map((remark) => remark.text).join("; "),
     carrier: carrierOf(plan),
     nat_by: plan.natBy,
     address_interfaces: claim.addressInterfaces.join(" "),
@@ -271,7 +269,10 @@ async function refuse(iface: InterfaceName, error: unknown, host: Host): Promise
 /** What the state file says; undefined when it does not exist or cannot be read. */
 function savedState(iface: InterfaceName, host: Host): SavedState | undefined {
   try {
-    return decodeState(host.readState(iface) ?? "");
+    const content = host.readState(iface) ?? "";
+    const damage = stateDamage(content);
+    if (damage !== undefined) host.log("read the state", "note", `${statePath(iface)}: ${damage}`);
+    return decodeState(content);
   } catch (error) {
     if (!(error instanceof MapminError)) throw error;
     host.log("read the state", "failed", error.message);

@@ -1,12 +1,19 @@
 /** What a set-up interface leaves under /var/run/mapmin for teardown, renew and `status`: key=value text. */
 
-import { parse, stringify } from "ini";
-import { custom, object, optional, type output, safeParse, text } from "../wire/schema.ts";
+import { parse } from "ini";
+import { printable } from "../wire/printable.ts";
+import { custom, object, optional, type output, safeParse } from "../wire/schema.ts";
 
 /** Where the state files are, one per interface. */
 export const STATE_DIRECTORY = "/var/run/mapmin";
 
-const value = text(2_000);
+/** Any text: what was written has been cut, and what is read back has to be taken whatever its length. */
+const value = custom<string>((value) => typeof value === "string");
+/**
+ * Most characters that are written of one value. The longest of ours are `reserved_ports`, ranges out of two options of
+ * 4,096 characters, and errors, which may quote a whole program's.
+ */
+const WRITTEN_LIMIT = 10_000;
 const phases = ["starting", "up", "failed"] as const;
 
 const stateSchema = object({
@@ -49,18 +56,46 @@ export function statePath(iface: string): string {
   return `${STATE_DIRECTORY}/${iface}.state`;
 }
 
+/** What ini reads back as it stands; all else is quoted as JSON, which ini takes off again. */
+const PLAIN = /^[A-Za-z0-9._:/,()+-]+(?: [A-Za-z0-9._:/,()+-]+)*$/;
+
+/** The text of a state file. What cannot be printed in one line is taken out of the values, and their end is cut. */
 export function formatState(state: SavedState): string {
-  return stringify(Object.fromEntries(Object.entries(state).filter(([, value]) => value !== undefined)));
+  return Object.entries(state)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => {
+      const shown = printable(String(value), WRITTEN_LIMIT);
+      return `${key}=${PLAIN.test(shown) ? shown : JSON.stringify(shown)}\n`;
+    })
+    .join("");
+}
+
+/** The top of an INI file; undefined where it is none. */
+function fieldsOf(content: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return parse(content);
+  } catch {
+    // ini trips over some lines, such as a key that is a quoted null.
+    return undefined;
+  }
 }
 
 /** The state a file holds, or undefined when it is not one: then the interface counts as not set up. */
 export function decodeState(content: string): SavedState | undefined {
   // ini reads bare true and null as such, and a section as an object; every value of ours is text.
   const fields = Object.fromEntries(
-    Object.entries(parse(content))
+    Object.entries(fieldsOf(content) ?? {})
       .filter(([, value]) => typeof value !== "object" || value === null)
       .map(([key, value]) => [key, String(value)]),
   );
   const result = safeParse(stateSchema, fields);
   return result.success ? result.data : undefined;
+}
+
+/** What a person should know of a state file that somebody else has written to; undefined for one of ours, or none. */
+export function stateDamage(content: string): string | undefined {
+  if (content === "") return undefined;
+  if (decodeState(content) === undefined) return "it is damaged: the interface counts as not set up";
+  const foreign = /^\[/m.test(content) || Object.values(fieldsOf(content) ?? {}).some(Array.isArray);
+  return foreign ? "it holds sections or lists, which are ignored" : undefined;
 }

@@ -1,11 +1,20 @@
 /** Ports that a person wants kept, held against the ports that the CE has. */
 
 import type { PortSet, Remark } from "../map/model.ts";
-import { contains, portRanges } from "../map/port-set.ts";
+import { contains, type PortRange, portRanges } from "../map/port-set.ts";
 import { asRanges } from "../map/virtual-block.ts";
 
 /** Most ranges outside the set that a remark names. */
 const NAMED = 4;
+
+/** Ascending ports as a person writes them: `80 5000-5003`. */
+export function formatPorts(ports: readonly number[]): string {
+  return asRanges(ports).map(formatRange).join(" ");
+}
+
+function formatRange([low, high]: PortRange): string {
+  return low === high ? `${low}` : `${low}-${high}`;
+}
 
 /** The ports of the set next below and above a port. */
 function nearest(set: PortSet, port: number): readonly number[] {
@@ -24,9 +33,9 @@ function nearest(set: PortSet, port: number): readonly number[] {
 export function remarkReservedPorts(ports: readonly number[], set: PortSet, path: string): readonly Remark[] {
   const outside = asRanges(ports.filter((port) => !contains(set, port)));
   if (outside.length === 0) return [];
-  const named = outside.slice(0, NAMED).map(([low, high]) => {
-    const near = nearest(set, low).join(" and ");
-    return `${low === high ? low : `${low}-${high}`} (nearest of the set: ${near === "" ? "none" : near})`;
+  const named = outside.slice(0, NAMED).map((range) => {
+    const near = nearest(set, range[0]).join(" and ");
+    return `${formatRange(range)} (nearest of the set: ${near === "" ? "none" : near})`;
   });
   const more = outside.length - named.length;
   return [

@@ -2,6 +2,7 @@
 
 import { formatIpv4, formatIpv6, formatIpv6Prefix } from "../ip/text.ts";
 import type { Plan } from "../map/plan.ts";
+import { printable } from "../wire/printable.ts";
 
 /** Numbers of netifd's `notify_proto` actions. */
 export const Action = { update: 0, error: 3, block: 4, available: 5, hostDependency: 6, restart: 7 } as const;
@@ -97,9 +98,9 @@ export function restartRequest(iface: string): JsonObject {
   return { interface: iface, action: Action.restart };
 }
 
-/** Action 3: an error code and what a person can do about it, as `ifstatus` shows them. */
+/** Action 3: an error code and what a person can do about it, as `ifstatus` and LuCI show them: one line, cut to length. */
 export function errorRequest(iface: string, code: string, text: string): JsonObject {
-  return { interface: iface, action: Action.error, error: [code, text] };
+  return { interface: iface, action: Action.error, error: [code, printable(text)] };
 }
 
 /** Action 4: no further tries until somebody, or the cause going away, asks for one. */

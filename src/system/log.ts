@@ -1,5 +1,6 @@
 import type { Log, Outcome } from "../engine/host.ts";
 import { STATE_DIRECTORY } from "../engine/state.ts";
+import { printable } from "../wire/printable.ts";
 import type { System } from "./system.ts";
 
 /** Where people read what happened. */
@@ -8,7 +9,7 @@ export const LOG_PATH = "/tmp/map.log";
 export const LOG_LIMIT = 64 * 1024;
 /** Beside the state: nobody but root may write there. */
 const LOG_LOCK = `${STATE_DIRECTORY}/log.lock`;
-/** Most one record takes, octets: input that is quoted must not push everything else out. */
+/** Most one record takes, characters: input that is quoted must not push everything else out. */
 const RECORD_LIMIT = 2_000;
 
 /** One record as text: a line of its own, whatever the input it quotes. */
@@ -21,9 +22,7 @@ export function formatRecord(
 ): string {
   const stamp = time.toISOString().replace(/\.\d+Z$/, "Z");
   const tail = detail === undefined || detail === "" ? "" : ` | ${detail}`;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not get into the log.
-  const line = `${stamp} ${iface} ${outcome} ${what}${tail}`.replace(/[\u0000-\u001f\u007f]+/g, " ");
-  return `${line.length > RECORD_LIMIT ? `${line.slice(0, RECORD_LIMIT - 3)}...` : line}\n`;
+  return `${printable(`${stamp} ${iface} ${outcome} ${what}${tail}`, RECORD_LIMIT)}\n`;
 }
 
 /** A log for one interface. A log that cannot be written never stops the work: the record goes to standard error. */

@@ -11,6 +11,11 @@
  * Any other error (TypeError, RangeError, ...) is a bug in mapmin and is never reported as bad input.
  */
 
+import { printable } from "./printable.ts";
+
+/** Most characters of a message: what a program answers may have any length. */
+const MESSAGE_LIMIT = 4_000;
+
 /** The root of every declared error. `cause` is the error below it, where there is one. */
 export class MapminError extends Error {
   override readonly name: string = "MapminError";
@@ -18,7 +23,8 @@ export class MapminError extends Error {
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+    // Messages quote what others wrote: they are fit to be shown from here on.
+    super(printable(message, MESSAGE_LIMIT), options);
     this.code = code;
   }
 }
@@ -36,7 +42,7 @@ export class DecodeError extends MapminError {
     super("MALFORMED", `${path} at octet ${offset}: ${reason}`);
     this.path = path;
     this.offset = offset;
-    this.reason = reason;
+    this.reason = printable(reason, MESSAGE_LIMIT);
   }
 }
 
@@ -50,7 +56,7 @@ export class InputError extends MapminError {
   constructor(field: string, reason: string, options?: ErrorOptions) {
     super("INVALID_OPTION", `${field}: ${reason}`, options);
     this.field = field;
-    this.reason = reason;
+    this.reason = printable(reason, MESSAGE_LIMIT);
   }
 }
 
@@ -72,7 +78,7 @@ export class EffectError extends MapminError {
   constructor(subject: string, why: string, options: ErrorOptions & { readonly status?: number } = {}) {
     super("SETUP_FAILED", `${subject}: ${why}`, options);
     this.subject = subject;
-    this.why = why;
+    this.why = printable(why, MESSAGE_LIMIT);
     this.status = options.status;
   }
 }

@@ -56,6 +56,26 @@ describe("status", () => {
     expect(JSON.parse((await status("--json")).out)).toEqual([]);
   });
 
+  test("what came from the network or UCI is shown without controls and directional marks", async () => {
+    const hostile = String.raw`"x\u001b[2J\u009b31m\u202e\ny"`;
+    disk.set("/var/run/mapmin/wan6_4.state", `${up}error=${hostile}\nremarks=${hostile}\nzone=x\n`);
+    const { out } = await status();
+    expect(out).toContain("  last error      x [2J 31m y\n");
+    expect(out).toContain("  remarks         x [2J 31m y\n");
+  });
+
+  test("a state file that is damaged, or has sections, is a warning", async () => {
+    disk.set("/var/run/mapmin/wan6_4.state", `[x]\n${up}`);
+    disk.set("/var/run/mapmin/wan_b.state", `${up}[x]\na=1\n`);
+    const { code, out, err } = await status();
+    expect(code).toBe(1);
+    expect(out).toContain("192.0.2.18");
+    expect(err).toBe(
+      "warning: /var/run/mapmin/wan6_4.state: it is damaged: the interface counts as not set up\n" +
+        "warning: /var/run/mapmin/wan_b.state: it holds sections or lists, which are ignored\n",
+    );
+  });
+
   test("an interface that does not exist, with and without another that does", async () => {
     const message = "wan_map has not been set up as a MAP interface; see /tmp/map.log\n";
     expect(await status("wan_map")).toEqual({ code: 1, out: "", err: message });

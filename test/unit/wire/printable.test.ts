@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { errorRequest } from "../../../src/render/netifd.ts";
+import { DecodeError, EffectError, InputError, SetupError } from "../../../src/wire/errors.ts";
 import { printable, printableLines } from "../../../src/wire/printable.ts";
 
 const between = (low: number, high: number) => Array.from({ length: high - low + 1 }, (_, i) => low + i);
@@ -65,4 +67,27 @@ describe("one value", () => {
 
 test("output of several lines keeps its lines and columns", () => {
   expect(printableLines("a\n\tb\u001b[0m\r\n\u2066c\n")).toBe("a\n\tb [0m \n c\n");
+});
+
+describe("every declared error is fit to be shown", () => {
+  const hostile = `a\u001b[31m\u009b\u202e\nb${"x".repeat(1_000_000)}`;
+
+  test.each([
+    ["input", new InputError("field\u202e", hostile)],
+    ["octets", new DecodeError("path", 5, hostile)],
+    ["an effect", new EffectError(`nft ${hostile}`, hostile)],
+    ["a setup", new SetupError("NO_RULE", hostile)],
+  ])("%s", (_title, error) => {
+    expect(forbidden.test(error.message)).toBe(false);
+    expect(error.message.length).toBeLessThanOrEqual(4_000);
+    expect(error.message).toContain("a [31m b");
+    const { reason, why } = error as { reason?: string; why?: string };
+    for (const part of [reason, why]) expect(forbidden.test(part ?? "")).toBe(false);
+  });
+
+  test("as netifd is told", () => {
+    const { error } = errorRequest("wan_map", "NO_RULE", hostile);
+    expect(error).toEqual(["NO_RULE", expect.stringMatching(/^a \[31m bx+\.\.\.$/)]);
+    expect(JSON.stringify(error).length).toBeLessThan(1_100);
+  });
 });
