@@ -7,7 +7,7 @@ import { formatIpv4Prefix, formatIpv6, parseIpv6Prefix } from "../ip/text.ts";
 import { findCustomerEdge } from "../map/ce.ts";
 import type { CustomerEdge } from "../map/model.ts";
 import { type PortRange, portCount, portRanges } from "../map/port-set.ts";
-import { FIELD_NAMES, type JudgeOptions, judgeDomain, routerRefuses } from "../provision/judge.ts";
+import { JUDGING, judgeDomain, routerRefuses } from "../provision/judge.ts";
 import { domainOf, holdsDomain } from "../provision/option.ts";
 import { DecodeError, MapminError } from "../wire/errors.ts";
 import { parseHex, Reader } from "../wire/reader.ts";
@@ -55,8 +55,6 @@ const CODE_48879 = 48_879;
 const OPTION_HEADER = 4;
 /** The spaces that a series may come from. */
 const SERIES: readonly Space[] = ["dhcpv6", "s46-container", "s46-rule"];
-/** A router that allows no private addresses, and whose other interfaces are not known. */
-const JUDGING: JudgeOptions = { names: FIELD_NAMES.dhcpv6, allowPrivate: false, neighbours: [] };
 /** Most options that are not known, of one option, that are listed one by one. */
 const UNKNOWN_SHOWN = 8;
 

@@ -2,6 +2,7 @@ import { parseDeviceName } from "../ip/names.ts";
 import { formatIpv4Prefix, formatIpv6Prefix } from "../ip/text.ts";
 import { chooseBmr, computeCe, whyNoBmr } from "../map/ce.ts";
 import type { CustomerEdge, MapDomain } from "../map/model.ts";
+import { JUDGING, judgeDomain, routerRefuses } from "../provision/judge.ts";
 import { fromOption48879 } from "../provision/option.ts";
 import { parsePrefixes } from "../provision/prefixes.ts";
 import type { Environment } from "../system/system.ts";
@@ -107,6 +108,9 @@ export function runMdpc(argv: readonly string[], environment: Environment, io: I
         legacyInterfaceId: domain.legacyInterfaceId,
       });
       for (const note of notes) io.stderr(`note: ${note.text}\n`);
+      for (const objection of judgeDomain(domain, ce, JUDGING)) {
+        io.stderr(`note: ${routerRefuses(objection)}\n`);
+      }
       io.stdout(ruleLine(ce, domain, wan, mss));
       matched++;
     }

@@ -38,10 +38,10 @@ export function contains6(outer: Ipv6Prefix, inner: Ipv6Prefix): boolean {
 
 /** True when `inner` lies in `outer`. */
 export function contains4(outer: Ipv4Prefix, inner: Ipv4Prefix): boolean {
-  return (
-    inner.length >= outer.length &&
-    truncate4({ address: inner.address, length: outer.length }).address === truncate4(outer).address
-  );
+  if (inner.length < outer.length) return false;
+  const host = 32 - outer.length;
+  // Shifts count modulo 32 in this language, so length 0 needs a case of its own.
+  return host === 32 || inner.address >>> host === outer.address >>> host;
 }
 
 /** True when two prefixes have an address in common: one of them lies in the other. */

@@ -38,6 +38,9 @@ export interface JudgeOptions {
   readonly neighbours: readonly Neighbour[];
 }
 
+/** For who only looks at what DHCPv6 brings: no private addresses, and no other interfaces known. */
+export const JUDGING: JudgeOptions = { names: FIELD_NAMES.dhcpv6, allowPrivate: false, neighbours: [] };
+
 function objection(field: string, text: string | undefined): readonly Objection[] {
   return text === undefined ? [] : [{ field, text }];
 }

@@ -7,15 +7,15 @@
 export const PRINTABLE_LIMIT = 1_000;
 
 /*
- * What moves the cursor, changes colours, ends a line or turns the order of letters round: C0 controls, DEL and C1
- * controls (ECMA-48); line and paragraph separators; the directional marks, embeddings, overrides and isolates of the
- * Unicode Bidirectional Algorithm (UAX #9 s2); the invisible byte order mark; and halves of surrogate pairs, which are no
- * characters.
+ * What moves the cursor, changes colours, ends a line or turns the order of letters round, beside line feeds and tabs: C0
+ * controls, DEL and C1 controls (ECMA-48); line and paragraph separators; the directional marks, embeddings, overrides and
+ * isolates of the Unicode Bidirectional Algorithm (UAX #9 s2); the invisible byte order mark; and halves of surrogate
+ * pairs, which are no characters.
  */
 const UNPRINTABLE =
-  "\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ud800-\\udfff";
-const inLine = new RegExp(`[${UNPRINTABLE}]+`, "gu");
-const inLines = new RegExp(`(?![\\n\\t])[${UNPRINTABLE}]`, "gu");
+  "\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ud800-\\udfff";
+const inLine = new RegExp(`[\\t\\n${UNPRINTABLE}]+`, "gu");
+const inLines = new RegExp(`[${UNPRINTABLE}]`, "gu");
 
 /** A value on a line of its own: runs of unprintable characters become one blank, and its end is cut beyond `limit`. */
 export function printable(text: string, limit = PRINTABLE_LIMIT): string {

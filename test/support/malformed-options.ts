@@ -6,7 +6,10 @@
 import { explain } from "../../src/cli/explain.ts";
 import { decodeChain, type Findings } from "../../src/dhcpv6/decode.ts";
 import { encodeChain } from "../../src/dhcpv6/encode.ts";
+import { parseInterfaceName } from "../../src/ip/names.ts";
 import type { Ipv6Prefix } from "../../src/ip/prefix.ts";
+import { provision } from "../../src/provision/choose.ts";
+import { MapminError } from "../../src/wire/errors.ts";
 import { formatHex, Reader } from "../../src/wire/reader.ts";
 import { type Random, random } from "./random.ts";
 
@@ -24,6 +27,9 @@ const prefixes: readonly Ipv6Prefix[] = [
   { address: 0x20010db80012340000000000_00000000n << 32n, length: 56 },
   { address: 0x20010db8000000200000000000000000n, length: 60 },
 ];
+
+const iface = parseInterfaceName("wan6_4", "interface");
+const around = { tunlink: parseInterfaceName("wan6", "tunlink"), linkMtu: 1500, neighbours: [] };
 
 function mutate(source: Uint8Array, next: Random): Uint8Array {
   let octets = Array.from(source);
@@ -69,6 +75,15 @@ export function tryOption(octets: Uint8Array): void {
     throw new Error(`not stable: ${formatHex(written)}`);
   }
   explain(formatHex(octets), prefixes);
+  try {
+    provision(
+      iface,
+      {},
+      { ...around, link: { up: true, device: "", prefixes, passthru: formatHex(octets) } },
+    );
+  } catch (error) {
+    if (!(error instanceof MapminError)) throw error;
+  }
 }
 
 /** Runs `count` inputs. @throws the first undeclared error, with the input that caused it */

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { calculate } from "../../../src/cli/calc.ts";
 import { explain } from "../../../src/cli/explain.ts";
+import { runMdpc } from "../../../src/cli/mdpc.ts";
 import { parseIpv6Prefix } from "../../../src/ip/text.ts";
+import { makeTerminal } from "./terminal.ts";
 
 const pd = [parseIpv6Prefix("2001:db8:12:3400::/56")];
 /** An option: code, length, value. */
@@ -47,6 +49,23 @@ describe("explain tells what a router would refuse, and computes all the same", 
       "exactly one BR is needed, found 0",
     ]);
   });
+});
+
+test("mdpc tells it on standard error, and prints the commands all the same", () => {
+  const terminal = makeTerminal();
+  const environment = { OPTION_48879: private48879, PREFIXES: "2001:db8:12:3400::/56,3600,7200" };
+  expect(runMdpc([], environment, terminal)).toBe(0);
+  expect(terminal.err()).toMatch(/^note: a router refuses this rule: ipv4-prefix: 192\.168\.1\.1\/32 is in /);
+  expect(terminal.out()).toContain("-A 192.168.1.1/32");
+});
+
+test("mdpc prints no command for a rule whose port parameters are unreadable", () => {
+  const terminal = makeTerminal();
+  const broken = rule48879("c0000212", option(0x4204, "10000000"));
+  const OPTION_48879 = `00${broken}${option(0x4203, "40261000d01208cafe")}`;
+  expect(runMdpc([], { OPTION_48879, PREFIXES: "2001:db8:12:3400::/56,1,2" }, terminal)).toBe(1);
+  expect(terminal.out()).toBe("");
+  expect(terminal.err()).toContain("MAP_PORTPARAMS[0]/offset at octet 24: PSID offset 16 is not 0 to 15");
 });
 
 describe("calc", () => {

@@ -19,7 +19,6 @@ const full: SavedState = {
   source: "the option `rule`",
   remarks: "",
   reserved_ports: "80 5000-5003",
-  digest: "0123456789abcdef0123456789abcdef",
 };
 
 describe("what is written is read back", () => {
@@ -63,7 +62,7 @@ describe("what is written is read back", () => {
       fc.property(text, text, fc.integer({ min: 0, max: 400 }), (error, remarks, times) => {
         const state: SavedState = { ...full, error: error.repeat(times), remarks, reserved_ports: remarks };
         const read = decodeState(formatState(state));
-        expect(read).toMatchObject({ interface: "wan_map", state: "up", digest: full.digest });
+        expect(read).toMatchObject({ interface: "wan_map", state: "up", mtu: "1460" });
         expect(stateDamage(formatState(state))).toBeUndefined();
         // Once written it stays as it is.
         expect(read && decodeState(formatState(read))).toEqual(read);
@@ -78,12 +77,12 @@ describe("what is written is read back", () => {
     );
     expect(read?.error).toMatch(/^x{9997}\.\.\.$/);
     expect(read?.remarks).toBe("a state=failed");
-    expect(read?.digest).toBe(full.digest);
+    expect(read?.mtu).toBe("1460");
   });
 
   test("a state of the time when values were cut at 2,000 characters on reading only", () => {
-    const old = `interface=wan_map\nstate=up\nsince=x\nreserved_ports=${"5000 ".repeat(3000).trim()}\ndigest=d\n`;
-    expect(decodeState(old)).toMatchObject({ state: "up", digest: "d" });
+    const old = `interface=wan_map\nstate=up\nsince=x\nreserved_ports=${"5000 ".repeat(3000).trim()}\nmtu=1460\n`;
+    expect(decodeState(old)).toMatchObject({ state: "up", mtu: "1460" });
   });
 });
 
@@ -92,7 +91,7 @@ describe("what somebody else wrote is a warning", () => {
 
   test.each([
     ["a section at the end", `${lines}[x]\na=1\n`],
-    ["a section in the middle", lines.replace("digest=", "[x]\ndigest=")],
+    ["a section in the middle", lines.replace("mtu=", "[x]\nmtu=")],
     ["a section of a key's name", `${lines}[state]\nup=1\n`],
     ["sections in sections", `${lines}[a]\n[a.b]\n[a.b.c]\nx=1\n`],
     ["a section called like a method", `${lines}[toString]\nx=1\n[constructor]\ny=2\n`],
