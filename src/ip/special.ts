@@ -18,13 +18,8 @@ interface Special {
   readonly refused: Refusal;
 }
 
-export interface SpecialIpv4 extends Special {
-  readonly prefix: Ipv4Prefix;
-}
-
-export interface SpecialIpv6 extends Special {
-  readonly prefix: Ipv6Prefix;
-}
+export type SpecialIpv4 = Special & { readonly prefix: Ipv4Prefix };
+export type SpecialIpv6 = Special & { readonly prefix: Ipv6Prefix };
 
 function ipv4(prefix: string, use: string, clause: string, refused: Refusal): SpecialIpv4 {
   return { prefix: parseIpv4Prefix(prefix), use, clause, refused };
@@ -60,64 +55,45 @@ export const specialIpv6: readonly SpecialIpv6[] = [
 /** The option that lets private prefixes pass. */
 export const ALLOW_PRIVATE = "allow_private";
 
+/** What the judgement has to know of one kind of prefix. */
+interface Family<P> {
+  readonly rows: readonly (Special & { readonly prefix: P })[];
+  contains(outer: P, inner: P): boolean;
+  format(prefix: P): string;
+}
+
+const family4: Family<Ipv4Prefix> = { rows: specialIpv4, contains: contains4, format: formatIpv4Prefix };
+const family6: Family<Ipv6Prefix> = { rows: specialIpv6, contains: contains6, format: formatIpv6Prefix };
+
 /** `10.0.0.1/32 is in 10.0.0.0/8, private (RFC 1918 s3)`, and what can be done about it. */
-function sentence(prefix: string, relation: string, special: string, row: Special): string {
-  const remedy =
-    row.refused === "never"
-      ? ""
-      : `; \`option ${ALLOW_PRIVATE} '1'\` accepts it from a provider that uses it`;
-  return `${prefix} ${relation} ${special}, ${row.use} (${row.clause})${remedy}`;
-}
-
-function ipv4Sentence(
-  prefix: Ipv4Prefix,
+function refuse<P>(
+  { rows, contains, format }: Family<P>,
+  prefix: P,
   allowPrivate: boolean,
-  relation: string,
-  holds: (special: Ipv4Prefix) => boolean,
+  whole: boolean,
 ): string | undefined {
-  const row = specialIpv4.find(
-    ({ refused, prefix: special }) => (refused === "never" || !allowPrivate) && holds(special),
-  );
-  return row && sentence(formatIpv4Prefix(prefix), relation, formatIpv4Prefix(row.prefix), row);
-}
-
-function ipv6Sentence(
-  prefix: Ipv6Prefix,
-  allowPrivate: boolean,
-  relation: string,
-  holds: (special: Ipv6Prefix) => boolean,
-): string | undefined {
-  const row = specialIpv6.find(
-    ({ refused, prefix: special }) => (refused === "never" || !allowPrivate) && holds(special),
-  );
-  return row && sentence(formatIpv6Prefix(prefix), relation, formatIpv6Prefix(row.prefix), row);
+  for (const { prefix: special, use, clause, refused } of rows) {
+    if (allowPrivate && refused !== "never") continue;
+    const inside = contains(special, prefix);
+    if (!inside && !(whole && contains(prefix, special))) continue;
+    const remedy =
+      refused === "never" ? "" : `; \`option ${ALLOW_PRIVATE} '1'\` accepts it from a provider that uses it`;
+    return `${format(prefix)} ${inside ? "is in" : "holds"} ${format(special)}, ${use} (${clause})${remedy}`;
+  }
+  return undefined;
 }
 
 /**
- * Why a rule may not have this IPv4 prefix, as a sentence; undefined for one that it may have. It is refused for lying in
- * a special prefix; a rule for all of 0.0.0.0/0 holds special ones and is legal, because each CE gets one address of it.
+ * Why an IPv4 prefix (a /32 for one address) is refused, as a sentence; undefined for one that may be used.
+ *
+ * A rule's prefix is refused if it lies in a special one. A rule for all of 0.0.0.0/0 holds special prefixes and is legal,
+ * because each CE gets one address of it. `whole`: the prefix is used as a whole, so that it may hold no special one either.
  */
-export function refuseIpv4(prefix: Ipv4Prefix, allowPrivate: boolean): string | undefined {
-  return ipv4Sentence(prefix, allowPrivate, "is in", (special) => contains4(special, prefix));
+export function refuseIpv4(prefix: Ipv4Prefix, allowPrivate: boolean, whole = false): string | undefined {
+  return refuse(family4, prefix, allowPrivate, whole);
 }
 
 /** The same for an IPv6 prefix; an address is a /128. */
-export function refuseIpv6(prefix: Ipv6Prefix, allowPrivate: boolean): string | undefined {
-  return ipv6Sentence(prefix, allowPrivate, "is in", (special) => contains6(special, prefix));
-}
-
-/** Why a CE may not have this whole IPv4 prefix, a /32 for one address: it lies in a special one, or holds one. */
-export function holdsSpecialIpv4(prefix: Ipv4Prefix, allowPrivate: boolean): string | undefined {
-  return (
-    refuseIpv4(prefix, allowPrivate) ??
-    ipv4Sentence(prefix, allowPrivate, "holds", (special) => contains4(prefix, special))
-  );
-}
-
-/** The same for an IPv6 prefix that is used as a whole: a DMR. */
-export function holdsSpecialIpv6(prefix: Ipv6Prefix, allowPrivate: boolean): string | undefined {
-  return (
-    refuseIpv6(prefix, allowPrivate) ??
-    ipv6Sentence(prefix, allowPrivate, "holds", (special) => contains6(prefix, special))
-  );
+export function refuseIpv6(prefix: Ipv6Prefix, allowPrivate: boolean, whole = false): string | undefined {
+  return refuse(family6, prefix, allowPrivate, whole);
 }

@@ -3,9 +3,9 @@
  * CE with an address of the LAN would send the LAN's own traffic out of the MAP device.
  */
 
-import { contains6, type Ipv4Prefix, overlaps4 } from "../ip/prefix.ts";
-import { holdsSpecialIpv4, holdsSpecialIpv6, refuseIpv4, refuseIpv6 } from "../ip/special.ts";
-import { formatIpv4Prefix, formatIpv6, formatIpv6Prefix } from "../ip/text.ts";
+import { contains6, type Ipv4Prefix, type Ipv6Prefix, overlaps4 } from "../ip/prefix.ts";
+import { refuseIpv4, refuseIpv6 } from "../ip/special.ts";
+import { formatIpv4Prefix, formatIpv6Prefix } from "../ip/text.ts";
 import type { CustomerEdge, MapDomain, MapRule } from "../map/model.ts";
 import type { Neighbour } from "./network.ts";
 
@@ -56,7 +56,7 @@ export function judgeRule(rule: MapRule, { names, allowPrivate }: JudgeOptions):
 /** The IPv4 address or prefix that a CE gets. */
 function judgeAddress(ipv4: Ipv4Prefix, options: JudgeOptions): readonly Objection[] {
   const { names, allowPrivate, neighbours } = options;
-  const special = holdsSpecialIpv4(ipv4, allowPrivate);
+  const special = refuseIpv4(ipv4, allowPrivate, true);
   if (special !== undefined) return [{ field: names.ipv4, text: special }];
   for (const { iface, ipv4: theirs } of neighbours) {
     const met = theirs.find((prefix) => overlaps4(prefix, ipv4));
@@ -67,28 +67,18 @@ function judgeAddress(ipv4: Ipv4Prefix, options: JudgeOptions): readonly Objecti
   return [];
 }
 
-function judgeBorderRelay(address: bigint, options: JudgeOptions): readonly Objection[] {
-  const { names, allowPrivate, neighbours } = options;
-  const special = refuseIpv6({ address, length: 128 }, allowPrivate);
-  if (special !== undefined) return [{ field: names.borderRelay, text: special }];
-  const owner = neighbours.find(({ ipv6 }) => ipv6.some((prefix) => prefix.address === address));
-  return objection(
-    names.borderRelay,
-    owner && `${formatIpv6(address)} is the router's own address on the interface ${owner.iface}`,
+/** Where everything else goes: a DMR, or a border relay as a /128. */
+function judgeFarEnd(field: string, prefix: Ipv6Prefix, options: JudgeOptions): readonly Objection[] {
+  const special = refuseIpv6(prefix, options.allowPrivate, true);
+  if (special !== undefined) return [{ field, text: special }];
+  const owner = options.neighbours.find(({ ipv6 }) =>
+    ipv6.some(({ address }) => contains6(prefix, { address, length: 128 })),
   );
-}
-
-function judgeDmr(dmr: NonNullable<MapDomain["dmr"]>, options: JudgeOptions): readonly Objection[] {
-  const { names, allowPrivate, neighbours } = options;
-  const special = holdsSpecialIpv6(dmr, allowPrivate);
-  if (special !== undefined) return [{ field: names.dmr, text: special }];
-  for (const { iface, ipv6 } of neighbours) {
-    const met = ipv6.find(({ address }) => contains6(dmr, { address, length: 128 }));
-    if (met === undefined) continue;
-    const text = `${formatIpv6Prefix(dmr)} holds ${formatIpv6(met.address)}, the router's own address on the interface ${iface}`;
-    return [{ field: names.dmr, text }];
-  }
-  return [];
+  return objection(
+    field,
+    owner &&
+      `${formatIpv6Prefix(prefix)} has an address of the router's own in it, on the interface ${owner.iface}`,
+  );
 }
 
 /** What a CE itself takes of its rule: its IPv4 address, and the IPv6 prefix of the BMR. */
@@ -110,11 +100,12 @@ export function judgeDomain(
   ce: CustomerEdge | undefined,
   options: JudgeOptions,
 ): readonly Objection[] {
+  const { names } = options;
   const [relay] = domain.borderRelays;
   return [
     ...(ce === undefined ? domain.rules.flatMap((rule) => judgeRule(rule, options)) : judgeEdge(ce, options)),
-    ...(domain.dmr === undefined ? [] : judgeDmr(domain.dmr, options)),
-    ...(relay === undefined ? [] : judgeBorderRelay(relay, options)),
+    ...(domain.dmr === undefined ? [] : judgeFarEnd(names.dmr, domain.dmr, options)),
+    ...(relay === undefined ? [] : judgeFarEnd(names.borderRelay, { address: relay, length: 128 }, options)),
   ];
 }
 

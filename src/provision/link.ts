@@ -11,7 +11,8 @@ import { custom, object, optional, safeParse, text } from "../wire/schema.ts";
  */
 const LONGEST = 200_000;
 const word = text(LONGEST);
-const list = custom<readonly unknown[]>((value) => Array.isArray(value));
+/** A list of anything. */
+export const list = custom<readonly unknown[]>((value) => Array.isArray(value));
 
 const addressEntry = object({
   address: word,
@@ -46,13 +47,17 @@ export interface LinkStatus {
 
 const HOST_BITS = 64n;
 
-function entries(list: readonly unknown[] | undefined): readonly { address: bigint; length: number }[] {
-  const found: { address: bigint; length: number }[] = [];
+/** The entries of a list of addresses with their lengths, as netifd prints them. */
+export function entries<Address>(
+  list: readonly unknown[] | undefined,
+  parse: (text: string) => Address,
+): readonly { address: Address; length: number }[] {
+  const found: { address: Address; length: number }[] = [];
   for (const item of list ?? []) {
     const entry = safeParse(addressEntry, item);
     if (!entry.success) continue;
     try {
-      found.push({ address: parseIpv6(entry.data.address), length: entry.data.mask });
+      found.push({ address: parse(entry.data.address), length: entry.data.mask });
     } catch (error) {
       // An entry that is not an address is left out; the others count.
       if (!(error instanceof MapminError)) throw error;
@@ -71,8 +76,8 @@ function isGlobal(address: bigint): boolean {
 export function decodeLinkStatus(value: unknown): LinkStatus {
   const parsed = safeParse(statusSchema, value);
   const status = parsed.success ? parsed.data : {};
-  const addresses = entries(status["ipv6-address"]).filter(({ address }) => isGlobal(address));
-  const delegated = entries(status["ipv6-prefix"]);
+  const addresses = entries(status["ipv6-address"], parseIpv6).filter(({ address }) => isGlobal(address));
+  const delegated = entries(status["ipv6-prefix"], parseIpv6);
   const onLink = addresses.map(({ address }) => ({
     address: (address >> HOST_BITS) << HOST_BITS,
     length: 64,

@@ -2,8 +2,8 @@
 
 import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
 import { parseIpv4, parseIpv6 } from "../ip/text.ts";
-import { MapminError } from "../wire/errors.ts";
-import { custom, object, optional, safeParse, text } from "../wire/schema.ts";
+import { object, optional, safeParse, text } from "../wire/schema.ts";
+import { entries, list } from "./link.ts";
 
 /** One interface beside ours. */
 export interface Neighbour {
@@ -14,65 +14,25 @@ export interface Neighbour {
   readonly ipv6: readonly Ipv6Prefix[];
 }
 
-/** Longest text taken, characters. */
-const word = text(200);
-const list = custom<readonly unknown[]>((value) => Array.isArray(value));
-const length = custom<number>(
-  (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 128,
-);
-const addressEntry = object({ address: word, mask: length });
-const assignmentEntry = object({ "local-address": addressEntry });
-
+/** Longest name that is taken, characters. */
+const name = text(200);
 const dumpSchema = object({ interface: list });
 const entrySchema = object({
-  interface: word,
-  proto: optional(word),
+  interface: name,
+  proto: optional(name),
   "ipv4-address": optional(list),
   "ipv6-address": optional(list),
   "ipv6-prefix-assignment": optional(list),
 });
 
-interface Entry {
-  readonly address: string;
-  readonly mask: number;
-}
-
-/** One entry that is not understood, or no address, costs that entry. */
-function addresses<T>(entries: readonly (Entry | undefined)[], parse: (entry: Entry) => T): readonly T[] {
-  return entries.flatMap((entry) => {
-    if (entry === undefined) return [];
-    try {
-      return [parse(entry)];
-    } catch (error) {
-      if (!(error instanceof MapminError)) throw error;
-      return [];
-    }
-  });
-}
-
-function entry(value: unknown): Entry | undefined {
-  const found = safeParse(addressEntry, value);
-  return found.success ? found.data : undefined;
-}
-
 /** The address that netifd gives the router in a prefix that it assigns to a network. */
-function localAddress(value: unknown): Entry | undefined {
-  const found = safeParse(assignmentEntry, value);
-  return found.success ? found.data["local-address"] : undefined;
-}
-
-/** A network without a length would be everything: it counts as one address. */
-function ipv4({ address, mask }: Entry): Ipv4Prefix {
-  return { address: parseIpv4(address), length: mask >= 1 && mask <= 32 ? mask : 32 };
-}
-
-function ipv6({ address, mask }: Entry): Ipv6Prefix {
-  return { address: parseIpv6(address), length: mask };
+function localAddress(assignment: unknown): unknown {
+  return (assignment as { readonly "local-address"?: unknown } | null | undefined)?.["local-address"];
 }
 
 /**
  * The interfaces of a dump beside those in `own`. Other MAP interfaces are left out: two of them may share an address,
- * with port sets of their own. What is not understood counts as absent.
+ * with port sets of their own. What cannot be decoded counts as absent.
  */
 export function decodeNeighbours(dump: unknown, own: readonly string[]): readonly Neighbour[] {
   const parsed = safeParse(dumpSchema, dump);
@@ -80,17 +40,16 @@ export function decodeNeighbours(dump: unknown, own: readonly string[]): readonl
     const found = safeParse(entrySchema, item);
     if (!found.success || own.includes(found.data.interface) || found.data.proto === "map") return [];
     const { data } = found;
+    const assigned = (data["ipv6-prefix-assignment"] ?? []).map(localAddress);
     return [
       {
         iface: data.interface,
-        ipv4: addresses((data["ipv4-address"] ?? []).map(entry), ipv4),
-        ipv6: addresses(
-          [
-            ...(data["ipv6-address"] ?? []).map(entry),
-            ...(data["ipv6-prefix-assignment"] ?? []).map(localAddress),
-          ],
-          ipv6,
-        ),
+        // A network without a length would be everything: it counts as one address.
+        ipv4: entries(data["ipv4-address"], parseIpv4).map(({ address, length }) => ({
+          address,
+          length: length >= 1 && length <= 32 ? length : 32,
+        })),
+        ipv6: entries([...(data["ipv6-address"] ?? []), ...assigned], parseIpv6),
       },
     ];
   });

@@ -106,7 +106,11 @@ describe("refused whatever is configured", () => {
     ["no relay", { peeraddr: "::" }, "peeraddr: ::/128 is in ::/128, the unspecified address"],
     ["a link-local relay", { peeraddr: "fe80::1" }, "peeraddr: fe80::1/128 is in fe80::/10"],
     ["a multicast relay", { peeraddr: "ff02::1" }, "peeraddr: ff02::1/128 is in ff00::/8"],
-    ["the router itself", { peeraddr: "2001:db8:ffff::5" }, "the router's own address on the interface wan6"],
+    [
+      "the router itself",
+      { peeraddr: "2001:db8:ffff::5" },
+      "2001:db8:ffff::5/128 has an address of the router's own in it, on the interface wan6",
+    ],
     ["the router in its LAN", { peeraddr: "2001:db8:12:3401::1" }, "on the interface lan"],
   ] as const)("MAP-E: %s", (_title, change, text) => {
     for (const allow_private of [false, true]) {
@@ -122,7 +126,7 @@ describe("refused whatever is configured", () => {
     [
       "a DMR that holds an address of the LAN",
       { peeraddr: "2001:db8:12:3401::/64" },
-      "peeraddr: 2001:db8:12:3401::/64 holds 2001:db8:12:3401::1",
+      "peeraddr: 2001:db8:12:3401::/64 has an address of the router's own in it, on the interface lan",
     ],
   ] as const)("MAP-T: %s", (_title, change, text) => {
     const error = refusal({ ...mapT, ...change, allow_private: true });
