@@ -8,7 +8,12 @@
 #include <net/net_namespace.h>
 #include <net/rtnetlink.h>
 
-#include "mapmint.h"
+#include "nat/nat.h"
+#include "net/address.h"
+#include "net/control.h"
+#include "net/device.h"
+#include "net/hook.h"
+#include "net/namespace.h"
 
 static char *ipv4_address;
 module_param(ipv4_address, charp, 0444);

@@ -19,6 +19,7 @@
  */
 #include "control.h"
 #include "packet.h"
+#include "core/icmp_map.h"
 
 static struct mm_rules *rules;
 

@@ -4,7 +4,9 @@
 #define MAPMIN_TEST_CONTROL_H
 
 #include "user_space.h"
-#include "mapmint.h"
+#include "core/line.h"
+#include "core/lookup.h"
+#include "core/pair.h"
 
 #define MOST_PAIRS 1200
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "packet.h"
 
-extern const char *const mm_counter_names[MM_COUNTERS];
-
 static u32 path_mtu6(const struct mm_env *env, const struct in6_addr *dst)
 {
 	(void)dst;
@@ -31,57 +29,126 @@ static void apply(const struct mm_xlat *x, const u8 *in, unsigned int len, u8 *o
 	*out_len = x->size + len - x->strip;
 }
 
-static int packet_into_tunnel(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len,
-			      u8 *out, unsigned int *out_len, struct mm_answer *answer)
+static struct mm_verdict translated_out(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in,
+					unsigned int len, u8 *out, unsigned int *out_len)
+{
+	struct mm_env env = { rules, paths->mtu4, path_mtu6, (void *)paths };
+	u8 *head = shown(in, len, MM_HEAD);
+	struct mm_packet packet = { .head = head, .head_len = min(len, MM_HEAD), .len = len };
+	struct mm_xlat x = {};
+	unsigned int limit;
+	struct mm_verdict verdict = mm_xlat4(rules, &packet, &x);
+
+	free(head);
+	if (verdict.outcome == MM_ICMP_ERROR) {
+		head = shown(in, len, len);
+		verdict = mm_error4(&env, head, len, out, out_len);
+		free(head);
+		return verdict;
+	}
+	if (verdict.outcome == MM_SHOW_MORE)
+		return mm_drop(MM_DROP_HEADER);
+	if (!mm_passes(verdict))
+		return verdict;
+	limit = min(paths->limit6 - (x.size - x.strip), paths->mtu4);
+	if (x.df && len > limit) {
+		limit = min(paths->limit6 + sizeof(struct iphdr) - x.size, paths->mtu4);
+		return mm_refuse(MM_DROP_TOO_BIG, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, limit);
+	}
+	if (x.sum) {
+		const struct ipv6hdr *ip6h = (const struct ipv6hdr *)x.header;
+
+		x.check = csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, x.sum, IPPROTO_UDP,
+					  csum_partial(in + x.strip, x.sum, 0));
+		if (!x.check)
+			x.check = CSUM_MANGLED_0;
+	}
+	apply(&x, in, len, out, out_len);
+	return mm_pass();
+}
+
+static struct mm_verdict translated_in(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in,
+				       unsigned int len, u8 *out, unsigned int *out_len)
+{
+	struct mm_env env = { rules, paths->mtu4, path_mtu6, (void *)paths };
+	u8 *head = shown(in, len, MM_HEAD);
+	struct mm_packet packet = { .head = head, .head_len = min(len, MM_HEAD), .len = len, .cut = paths->cut };
+	struct mm_xlat x = {};
+	struct mm_verdict verdict = mm_xlat6(rules, &packet, &x);
+
+	if (verdict.outcome == MM_SHOW_MORE) {
+		free(head);
+		head = shown(in, len, len);
+		packet.head = head;
+		packet.head_len = len;
+		verdict = mm_xlat6(rules, &packet, &x);
+	}
+	if (verdict.outcome == MM_ICMP_ERROR) {
+		struct iphdr *iph = (struct iphdr *)out;
+
+		free(head);
+		head = shown(in, len, len);
+		verdict = mm_error6(&env, head, len, out, out_len);
+		if (mm_passes(verdict)) {
+			iph->id = htons(PACKET_ID);
+			iph->check = 0;
+			iph->check = ip_fast_csum(iph, 5);
+		}
+	} else if (mm_passes(verdict)) {
+		if (x.id_due)
+			mm_set_id(&x, htons(PACKET_ID));
+		apply(&x, in, len, out, out_len);
+	}
+	free(head);
+	return verdict;
+}
+
+static struct mm_verdict encapsulated(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in,
+				      unsigned int len, u8 *out, unsigned int *out_len)
 {
 	u8 *head = shown(in, len, MM_HEAD);
 	struct mm_packet packet = { .head = head, .head_len = min(len, MM_HEAD), .len = len };
 	struct mm_encap e = {};
 	unsigned int limit;
-	int verdict = mm_encap4(rules, &packet, &e);
+	struct mm_verdict verdict = mm_encap4(rules, &packet, &e);
 
 	free(head);
-	*answer = (struct mm_answer){};
-	if (verdict == MM_XLAT_MORE)
-		return MM_DROP_HEADER;
-	if (verdict)
+	if (verdict.outcome == MM_SHOW_MORE)
+		return mm_drop(MM_DROP_HEADER);
+	if (!mm_passes(verdict))
 		return verdict;
 	limit = min(paths->limit6 - e.size, paths->mtu4);
-	if (e.df && len > limit) {
-		*answer = (struct mm_answer){ true, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, limit };
-		return MM_DROP_TOO_BIG;
-	}
+	if (e.df && len > limit)
+		return mm_refuse(MM_DROP_TOO_BIG, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, limit);
 	memcpy(out, e.header, e.size);
 	memcpy(out + e.size, in, len);
 	*out_len = e.size + len;
-	return MM_XLAT_OK;
+	return mm_pass();
 }
 
-static int packet_out_of_tunnel(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len,
-				u8 *out, unsigned int *out_len, struct mm_answer *answer)
+static struct mm_verdict decapsulated(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in,
+				      unsigned int len, u8 *out, unsigned int *out_len)
 {
 	struct mm_env env = { rules, paths->mtu4, path_mtu6, (void *)paths };
 	u8 *head = shown(in, len, MM_HEAD);
 	struct mm_packet packet = { .head = head, .head_len = min(len, MM_HEAD), .len = len, .cut = paths->cut };
 	struct mm_decap d = {};
-	int verdict = mm_decap6(rules, &packet, &d);
+	struct mm_verdict verdict = mm_decap6(rules, &packet, &d);
 
-	if (verdict == MM_XLAT_MORE) {
+	if (verdict.outcome == MM_SHOW_MORE) {
 		free(head);
 		head = shown(in, len, len);
 		packet.head = head;
 		packet.head_len = len;
 		verdict = mm_decap6(rules, &packet, &d);
 	}
-	*answer = d.answer;
-	if (verdict == MM_XLAT_ERROR) {
+	if (verdict.outcome == MM_ICMP_ERROR) {
 		bool learn;
 
-		answer->due = false;
 		free(head);
 		head = shown(in, len, len);
 		verdict = mm_tunnel_error(&env, head, len, out, out_len, &learn);
-	} else if (!verdict) {
+	} else if (mm_passes(verdict)) {
 		struct iphdr *iph = (struct iphdr *)out;
 
 		*out_len = len - d.strip;
@@ -96,95 +163,16 @@ static int packet_out_of_tunnel(const struct mm_rules *rules, const struct packe
 	return verdict;
 }
 
-static int packet_translated_out(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
-	       unsigned int *out_len, struct mm_answer *answer)
+struct mm_verdict packet_out(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len,
+			     u8 *out, unsigned int *out_len)
 {
-	struct mm_env env = { rules, paths->mtu4, path_mtu6, (void *)paths };
-	u8 *head = shown(in, len, MM_HEAD);
-	struct mm_packet packet = { .head = head, .head_len = min(len, MM_HEAD), .len = len };
-	struct mm_xlat x = {};
-	unsigned int limit;
-	int verdict = mm_xlat4(rules, &packet, &x);
-
-	free(head);
-	*answer = x.answer;
-	if (verdict == MM_XLAT_ERROR) {
-		answer->due = false;
-		head = shown(in, len, len);
-		verdict = mm_error4(&env, head, len, out, out_len);
-		free(head);
-		return verdict;
-	}
-	if (verdict == MM_XLAT_MORE)
-		return MM_DROP_HEADER;
-	if (verdict)
-		return verdict;
-	limit = min(paths->limit6 - (x.size - x.strip), paths->mtu4);
-	if (x.df && len > limit) {
-		limit = min(paths->limit6 + sizeof(struct iphdr) - x.size, paths->mtu4);
-		*answer = (struct mm_answer){ true, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, limit };
-		return MM_DROP_TOO_BIG;
-	}
-	if (x.sum) {
-		const struct ipv6hdr *ip6h = (const struct ipv6hdr *)x.header;
-
-		x.check = csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, x.sum, IPPROTO_UDP,
-					  csum_partial(in + x.strip, x.sum, 0));
-		if (!x.check)
-			x.check = CSUM_MANGLED_0;
-	}
-	apply(&x, in, len, out, out_len);
-	return MM_XLAT_OK;
+	return (rules->tunnel.on ? encapsulated : translated_out)(rules, paths, in, len, out, out_len);
 }
 
-static int packet_translated_in(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
-	      unsigned int *out_len, struct mm_answer *answer)
+struct mm_verdict packet_in(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len,
+			    u8 *out, unsigned int *out_len)
 {
-	struct mm_env env = { rules, paths->mtu4, path_mtu6, (void *)paths };
-	u8 *head = shown(in, len, MM_HEAD);
-	struct mm_packet packet = { .head = head, .head_len = min(len, MM_HEAD), .len = len, .cut = paths->cut };
-	struct mm_xlat x = {};
-	int verdict = mm_xlat6(rules, &packet, &x);
-
-	if (verdict == MM_XLAT_MORE) {
-		free(head);
-		head = shown(in, len, len);
-		packet.head = head;
-		packet.head_len = len;
-		verdict = mm_xlat6(rules, &packet, &x);
-	}
-	*answer = x.answer;
-	if (verdict == MM_XLAT_ERROR) {
-		struct iphdr *iph = (struct iphdr *)out;
-
-		answer->due = false;
-		free(head);
-		head = shown(in, len, len);
-		verdict = mm_error6(&env, head, len, out, out_len);
-		if (!verdict) {
-			iph->id = htons(PACKET_ID);
-			iph->check = 0;
-			iph->check = ip_fast_csum(iph, 5);
-		}
-	} else if (!verdict) {
-		if (x.id_due)
-			mm_set_id(&x, htons(PACKET_ID));
-		apply(&x, in, len, out, out_len);
-	}
-	free(head);
-	return verdict;
-}
-
-int packet_out(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
-	       unsigned int *out_len, struct mm_answer *answer)
-{
-	return (rules->tunnel.on ? packet_into_tunnel : packet_translated_out)(rules, paths, in, len, out, out_len, answer);
-}
-
-int packet_in(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
-	      unsigned int *out_len, struct mm_answer *answer)
-{
-	return (rules->tunnel.on ? packet_out_of_tunnel : packet_translated_in)(rules, paths, in, len, out, out_len, answer);
+	return (rules->tunnel.on ? decapsulated : translated_in)(rules, paths, in, len, out, out_len);
 }
 
 static unsigned int from_hex(const char *hex, u8 *to)
@@ -200,10 +188,9 @@ void answer_packet(const struct mm_rules *rules, bool outgoing, char *words)
 {
 	static u8 in[PACKET_MOST] __aligned(8), out[PACKET_MOST] __aligned(8);
 	struct packet_paths paths = { 1500, 1500, false };
-	struct mm_answer answer = {};
 	unsigned int i, out_len = 0, len = from_hex(strsep(&words, " "), in);
 	char *word;
-	int verdict;
+	struct mm_verdict verdict;
 
 	while ((word = strsep(&words, " "))) {
 		char *value = strchr(word, '=');
@@ -220,18 +207,20 @@ void answer_packet(const struct mm_rules *rules, bool outgoing, char *words)
 		else
 			exit(2);
 	}
-	verdict = (outgoing ? packet_out : packet_in)(rules, &paths, in, len, out, &out_len, &answer);
-	if (verdict == MM_XLAT_PASS) {
+	verdict = (outgoing ? packet_out : packet_in)(rules, &paths, in, len, out, &out_len);
+	if (verdict.outcome == MM_ORDINARY) {
 		puts("pass");
 		return;
 	}
-	if (verdict) {
-		printf("drop %s", mm_counter_names[verdict]);
-		if (answer.due)
-			printf(" icmp %u %u %u", answer.type, answer.code, answer.rest);
+	if (verdict.outcome == MM_DROP) {
+		printf("drop %s", mm_counter_names[verdict.counter]);
+		if (verdict.icmp_type)
+			printf(" icmp %u %u %u", verdict.icmp_type, verdict.icmp_code, verdict.icmp_rest);
 		puts("");
 		return;
 	}
+	if (!mm_passes(verdict))
+		exit(3);
 	/* An error that nobody is to be told of. */
 	if (!out_len) {
 		puts("quiet");

@@ -4,6 +4,7 @@
 #define MAPMIN_TEST_PACKET_H
 
 #include "user_space.h"
+#include "core/errors.h"
 #include "core/tunnel.h"
 #include "core/xlat.h"
 
@@ -18,13 +19,13 @@ struct packet_paths {
 };
 
 /*
- * Gives what the core gives (MM_XLAT_OK, MM_XLAT_PASS, a counter). @out: PACKET_MOST octets; @in has to be aligned as a packet
- * is, and is read through a copy of MM_HEAD octets, as of a socket buffer in pieces.
+ * Gives what the core gives: MM_PASS, MM_ORDINARY or MM_DROP. @out: PACKET_MOST octets; @in has to be aligned as a packet is, and
+ * is read through a copy of MM_HEAD octets, as of a socket buffer in pieces.
  */
-int packet_out(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
-	       unsigned int *out_len, struct mm_answer *answer);
-int packet_in(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len, u8 *out,
-	      unsigned int *out_len, struct mm_answer *answer);
+struct mm_verdict packet_out(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len,
+			     u8 *out, unsigned int *out_len);
+struct mm_verdict packet_in(const struct mm_rules *rules, const struct packet_paths *paths, const u8 *in, unsigned int len,
+			    u8 *out, unsigned int *out_len);
 void answer_packet(const struct mm_rules *rules, bool outgoing, char *words);
 /* ports.c: false where the question is none of its. */
 bool answer_ports(const char *word, char *rest);

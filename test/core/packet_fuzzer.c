@@ -338,9 +338,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	static u8 in[PACKET_MOST] __aligned(8), out[PACKET_MOST] __aligned(8);
 	const struct mm_rules *rules;
 	struct packet_paths paths;
-	struct mm_answer answer = {};
 	unsigned int len, out_len = 0;
-	int verdict, was;
+	struct mm_verdict verdict;
+	int was;
 	u8 flags;
 
 	if (size < 2 || size > PACKET_MOST - 64)
@@ -354,14 +354,14 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	paths.limit6 = path_mtu[flags / PATH % 8];
 	paths.mtu4 = device_mtu[flags / DEVICE % 4];
 	paths.cut = flags & CUT;
-	verdict = (flags & INCOMING ? packet_in : packet_out)(rules, &paths, in, len, out, &out_len, &answer);
-	if (verdict == MM_XLAT_PASS && !(flags & INCOMING))
+	verdict = (flags & INCOMING ? packet_in : packet_out)(rules, &paths, in, len, out, &out_len);
+	if (verdict.outcome == MM_ORDINARY && !(flags & INCOMING))
 		broken("out: passed on");
-	if (verdict > 0 && verdict >= MM_COUNTERS)
+	if (verdict.outcome == MM_DROP && verdict.counter >= MM_COUNTERS)
 		broken("no such counter");
-	if (verdict && verdict != MM_XLAT_PASS && verdict < 0)
+	if (verdict.outcome != MM_PASS && verdict.outcome != MM_ORDINARY && verdict.outcome != MM_DROP)
 		broken("no verdict");
-	if (verdict)
+	if (!mm_passes(verdict))
 		return 0;
 	if (rules->tunnel.on) {
 		/* Nothing: an error that nobody is told of. */

@@ -13,6 +13,7 @@
  */
 #include "user_space.h"
 #include "core/endpoint.h"
+#include "core/portset.h"
 #include "packet.h"
 
 #define MOST_FLOWS 100000

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the module's core (rules.c, icmp_map.c, grammar.c) needs of the kernel, for user space. The run script makes a
- * directory in which each kernel header that they name includes this file.
+ * What the module's core (src/kmod/core) needs of the kernel, for user space. The run script makes a directory in which each
+ * kernel header that the core names includes this file.
  */
 #ifndef MAPMIN_TEST_KERNEL_H
 #define MAPMIN_TEST_KERNEL_H
@@ -28,7 +28,6 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int16_t s16;
-typedef int netdev_tx_t;
 
 /* The kernel's own user-space headers have these types, and the numbers of ICMP. */
 #include <linux/types.h>
@@ -40,8 +39,6 @@ typedef int netdev_tx_t;
 #include <linux/tcp.h>
 #include <linux/udp.h>
 
-#define __rcu
-#define __percpu
 #define BIT(n) (1UL << (n))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define READ_ONCE(x) (x)
@@ -88,10 +85,6 @@ struct frag_hdr {
 	__be32 identification;
 };
 
-typedef struct {
-	int counter;
-} atomic_t;
-
 struct rcu_head {
 	void *next;
 };
@@ -101,19 +94,6 @@ struct list_head {
 };
 
 #include "lists.h"
-
-struct mm_stats;
-struct mm_dev;
-struct net;
-struct sk_buff;
-struct net_device;
-struct ethtool_ops {
-	int unused;
-};
-
-#define net_generic(net, id) ((struct mm_net *)(net))
-#define this_cpu_inc(x) ((void)(x)++)
-#define this_cpu_add(x, n) ((x) += (n))
 
 static inline bool ipv6_prefix_equal(const struct in6_addr *a, const struct in6_addr *b,
 				     unsigned int length)

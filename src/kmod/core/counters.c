@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the counters are called, for ethtool -S, /proc/net/mapmint and the log. */
-#include "mapmint.h"
+/* The names of the counters. */
+#include "core/counters.h"
 
 const char *const mm_counter_names[MM_COUNTERS] = {
 	[MM_4TO6] = "translated_4to6",

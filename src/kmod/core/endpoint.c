@@ -12,9 +12,10 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
+#include "compat.h"
 #include "core/endpoint.h"
 
-/* Endpoints looked at for one new one. */
+/* How many endpoints are looked at to make room for a new one. */
 #define MM_RECLAIM 32
 #define MM_MOST_BUCKETS 4096
 
@@ -69,7 +70,7 @@ struct mm_endpoint *mm_endpoint_find(const struct mm_table *table, const struct 
 	return NULL;
 }
 
-/* Gives @ep, which is new or nobody's, to an end inside. */
+/* Gives @ep, which is new or was taken back, to an end inside. */
 static void mm_endpoint_own(struct mm_table *table, struct mm_endpoint *ep,
 			    const struct mm_inside *inside, u32 hash, u32 index, unsigned long now)
 {
@@ -81,7 +82,7 @@ static void mm_endpoint_own(struct mm_table *table, struct mm_endpoint *ep,
 	table->owned++;
 }
 
-/* Takes the port of an endpoint back; what becomes of @ep is the caller's. */
+/* Takes the port of an endpoint back. The caller frees @ep, or uses it again. */
 static void mm_endpoint_disown(struct mm_table *table, struct mm_endpoint *ep)
 {
 	hlist_del(&ep->node);
@@ -92,7 +93,7 @@ static void mm_endpoint_disown(struct mm_table *table, struct mm_endpoint *ep)
 	table->reclaimed++;
 }
 
-/* No flow of the endpoint is there any more, as far as it knows. */
+/* Whether the endpoint has no flow any more, as far as it knows. */
 static bool mm_gone(const struct mm_endpoint *ep, const struct mm_clock *clock)
 {
 	int i;
@@ -108,7 +109,7 @@ static bool mm_gone(const struct mm_endpoint *ep, const struct mm_clock *clock)
 	return true;
 }
 
-/* Looks at the longest unused endpoints, and takes back the first that is gone; or NULL. */
+/* Looks at the longest unused endpoints, and takes the port of the first that is gone; or NULL. */
 static struct mm_endpoint *mm_reclaim(struct mm_table *table, const struct mm_clock *clock)
 {
 	u32 i;
@@ -191,7 +192,7 @@ bool mm_endpoint_met(const struct mm_endpoint *ep, __be32 v4)
 	return false;
 }
 
-/* Looks at @budget endpoints, and takes back those that are gone and were idle. How many. */
+/* Looks at @budget endpoints, and frees those that are gone and were idle. How many it freed. */
 u32 mm_table_sweep(struct mm_table *table, u32 budget, const struct mm_clock *clock)
 {
 	u32 i, owned = table->owned, found = 0;

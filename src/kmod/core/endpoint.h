@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The port set, and who inside owns which port of it. Neither knows connection tracking. */
+/*
+ * Of one transport protocol, who inside owns which port of the set. It does not know connection
+ * tracking. The caller takes care that no two threads use a table at once.
+ */
 #ifndef MAPMINT_ENDPOINT_H
 #define MAPMINT_ENDPOINT_H
 
@@ -7,39 +10,12 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
-#include "compat.h"
-
-/* portset.c */
-struct mm_portset {
-	/* Ports to give out, and their ranges, of @size ports each. */
-	u32 count;
-	u32 ranges;
-	u32 size;
-	/* The first @skip ports of the first range are not given out. */
-	u32 skip;
-	/* Has no factor in common with @count. */
-	u32 step;
-	u16 psid;
-	u8 offset;
-	u8 length;
-};
-
-int mm_portset_init(struct mm_portset *set, u8 offset, u8 length, u16 psid);
-u16 mm_port_at(const struct mm_portset *set, u32 index);
-int mm_index_of(const struct mm_portset *set, u16 port);
-u32 mm_probe(const struct mm_portset *set, u32 hash, u32 i);
-
-/*
- * endpoint.c: of one transport protocol, who inside owns which port. The caller keeps its users
- * apart.
- */
-
-/* Remote ends that an endpoint remembers. */
+/* How many remote ends an endpoint remembers. */
 #define MM_PEERS 8
 
 struct mm_peer {
 	__be32 v4;
-	/* A port, or the ICMP id of our own. */
+	/* A port; of ICMP, which has no remote id, 0. */
 	__be16 port;
 	bool known;
 };
@@ -54,12 +30,12 @@ struct mm_inside {
 
 struct mm_endpoint {
 	struct hlist_node node;
-	/* The longest unused is first. */
+	/* The longest unused comes first. */
 	struct list_head lru;
 	struct mm_inside inside;
 	u32 index;
 	unsigned long used;
-	/* More remote ends were met than are remembered. */
+	/* It has met more remote ends than it remembers. */
 	bool many;
 	u8 next;
 	struct mm_peer peer[MM_PEERS];

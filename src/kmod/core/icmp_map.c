@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What an ICMP error is called on the other side (RFC 7915 s4.2, s5.2). Knows no packet. */
+/* What an ICMP error is called in the other family (RFC 7915 s4.2, s5.2). */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <linux/ipv6.h>
 #include <linux/kernel.h>
+#include <net/ipv6.h>
 
-#include "mapmint.h"
+#include "core/icmp_map.h"
 
-/* RFC 1191 s7: what a router that tells no MTU may have meant. */
+/* RFC 1191 s7: the likely MTUs of a path whose router tells none. */
 static const u16 mm_plateau[] = { 65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68 };
 
 bool mm_is_icmp_error4(u8 type)
@@ -20,7 +22,7 @@ bool mm_is_icmp_error6(u8 type)
 	return !(type & ICMPV6_INFOMSG_MASK);
 }
 
-/* RFC 7915 figure 3: octets of the IPv4 header and where the IPv6 header has the same. */
+/* RFC 7915 figure 3: an octet of the IPv4 header, and where the IPv6 header has the same field. */
 static int mm_pointer6(u8 pointer)
 {
 	switch (pointer) {
@@ -44,7 +46,7 @@ static int mm_pointer6(u8 pointer)
 	}
 }
 
-/* RFC 7915 figure 6. */
+/* RFC 7915 figure 6: the other way round. */
 static int mm_pointer4(u32 pointer)
 {
 	switch (pointer) {
@@ -108,7 +110,7 @@ static bool mm_unreach_4to6(u8 code, struct mm_icmp_map *map)
 	}
 }
 
-/* False where the other side has no such error. Of a Packet Too Big, the MTU is the caller's. */
+/* False: the other family has no such error. The MTU of a Packet Too Big is left to the caller. */
 bool mm_icmp_map_4to6(u8 type, u8 code, u8 pointer, struct mm_icmp_map *map)
 {
 	int octet;
@@ -184,8 +186,8 @@ bool mm_icmp_map_6to4(u8 type, u8 code, u32 pointer, struct mm_icmp_map *map)
 }
 
 /*
- * RFC 7915 s4.2: min(m + 20, MTU6, MTU4 + 20), where 0 means the plateau below the quoted packet's
- * length; IPv6 has no path below 1280.
+ * RFC 7915 s4.2: min(m + 20, MTU6, MTU4 + 20). Where m is 0, the plateau below the quoted packet's
+ * length takes its place. No IPv6 path is below 1280.
  */
 u32 mm_mtu_4to6(u32 mtu, u16 quoted_len, u32 mtu6, u32 mtu4)
 {
@@ -197,7 +199,7 @@ u32 mm_mtu_4to6(u32 mtu, u16 quoted_len, u32 mtu6, u32 mtu4)
 	return max_t(u32, IPV6_MIN_MTU, min3(mtu + 20, mtu6, mtu4 + 20));
 }
 
-/* RFC 7915 s5.2: min(m - 20, MTU4, MTU6 - 20), from all 32 bits. */
+/* RFC 7915 s5.2: min(m - 20, MTU4, MTU6 - 20). All 32 bits of m count. */
 u32 mm_mtu_6to4(u32 mtu, u32 mtu6, u32 mtu4)
 {
 	u32 found = min3(max_t(u32, mtu, IPV6_MIN_MTU) - 20, mtu4, mtu6 - 20);

@@ -2,16 +2,20 @@
 /* The IPv4 packet that a tunnel carries: its ends, and what else rules ask for. */
 #include <linux/icmp.h>
 #include <linux/ip.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
 #include <net/ip.h>
 
-#include "core/tunnel.h"
+#include "core/icmp_map.h"
+#include "core/inner.h"
 
-/* Octets of a transport header up to the end of the ports, or of the id. */
+/* The octets of a transport header up to the end of the ports, or of the id. */
 #define MM_PORT_OCTETS 4
 #define MM_ID_OCTETS 8
 
-/* Ports, or the id of an echo. */
-static int mm_inner_ports(const struct mm_packet *packet, unsigned int at, struct mm_inner *inner)
+/* Reads the ports, or the id of an echo. */
+static struct mm_verdict mm_inner_ports(const struct mm_packet *packet, unsigned int at,
+					struct mm_inner *inner)
 {
 	const __be16 *word = (const __be16 *)(packet->head + at);
 	bool icmp = inner->protocol == IPPROTO_ICMP;
@@ -19,15 +23,15 @@ static int mm_inner_ports(const struct mm_packet *packet, unsigned int at, struc
 	u8 type;
 
 	if (!icmp && inner->protocol != IPPROTO_TCP && inner->protocol != IPPROTO_UDP)
-		return 0;
+		return mm_pass();
 	if (at + least > packet->len)
-		return MM_DROP_HEADER;
+		return mm_drop(MM_DROP_HEADER);
 	if (at + least > packet->head_len)
-		return MM_XLAT_MORE;
+		return mm_outcome(MM_SHOW_MORE);
 	if (!icmp) {
 		inner->sport = (struct mm_port){ ntohs(word[0]), true };
 		inner->dport = (struct mm_port){ ntohs(word[1]), true };
-		return 0;
+		return mm_pass();
 	}
 	type = packet->head[at];
 	inner->error = mm_is_icmp_error4(type);
@@ -35,21 +39,22 @@ static int mm_inner_ports(const struct mm_packet *packet, unsigned int at, struc
 		inner->sport = (struct mm_port){ ntohs(word[2]), true };
 		inner->dport = inner->sport;
 	}
-	return 0;
+	return mm_pass();
 }
 
-static int mm_inner_header(const struct mm_packet *packet, unsigned int at, bool quoted,
-			   struct mm_inner *inner, unsigned int *transport)
+static struct mm_verdict mm_inner_header(const struct mm_packet *packet, unsigned int at,
+					 bool quoted, struct mm_inner *inner,
+					 unsigned int *transport)
 {
 	const struct iphdr *iph = (const struct iphdr *)(packet->head + at);
 
 	*inner = (struct mm_inner){};
 	if (at + sizeof(*iph) > packet->len)
-		return MM_DROP_HEADER;
+		return mm_drop(MM_DROP_HEADER);
 	if (at + sizeof(*iph) > packet->head_len)
-		return MM_XLAT_MORE;
+		return mm_outcome(MM_SHOW_MORE);
 	if (iph->version != 4 || iph->ihl < 5)
-		return MM_DROP_HEADER;
+		return mm_drop(MM_DROP_HEADER);
 	inner->length = ntohs(iph->tot_len);
 	/* A super-packet is longer than the field can tell. */
 	if (packet->len - at > 65535)
@@ -57,7 +62,7 @@ static int mm_inner_header(const struct mm_packet *packet, unsigned int at, bool
 	*transport = at + iph->ihl * 4;
 	if (*transport > packet->len || inner->length < iph->ihl * 4U ||
 	    (!quoted && inner->length > packet->len - at))
-		return MM_DROP_HEADER;
+		return mm_drop(MM_DROP_HEADER);
 	inner->saddr = iph->saddr;
 	inner->daddr = iph->daddr;
 	inner->tos = iph->tos;
@@ -66,53 +71,51 @@ static int mm_inner_header(const struct mm_packet *packet, unsigned int at, bool
 	inner->df = iph->frag_off & htons(IP_DF);
 	inner->later = iph->frag_off & htons(IP_OFFSET);
 	inner->fragment = iph->frag_off & htons(IP_OFFSET | IP_MF);
-	return 0;
+	return mm_pass();
 }
 
-/* An error is of the flow that it quotes, which went the other way. */
-static int mm_inner_error(const struct mm_packet *packet, unsigned int at, struct mm_inner *inner)
+/* An error belongs to the flow that it quotes, which went the other way. */
+static struct mm_verdict mm_inner_error(const struct mm_packet *packet, unsigned int at,
+					struct mm_inner *inner)
 {
+	struct mm_verdict verdict;
 	unsigned int transport;
 	struct mm_inner quote;
-	int error;
 
-	error = mm_inner_header(packet, at, true, &quote, &transport);
-	if (!error && !quote.later)
-		error = mm_inner_ports(packet, transport, &quote);
-	if (error == MM_XLAT_MORE)
-		return error;
-	/* What cannot be read names nobody. */
-	if (error || quote.error)
-		return 0;
+	verdict = mm_inner_header(packet, at, true, &quote, &transport);
+	if (mm_passes(verdict) && !quote.later)
+		verdict = mm_inner_ports(packet, transport, &quote);
+	if (verdict.outcome == MM_SHOW_MORE)
+		return verdict;
+	/* A quote that cannot be read names nobody. */
+	if (!mm_passes(verdict) || quote.error)
+		return mm_pass();
 	if (quote.daddr == inner->saddr)
 		inner->sport = quote.dport;
 	if (quote.saddr == inner->daddr)
 		inner->dport = quote.sport;
-	return 0;
+	return mm_pass();
 }
 
-/*
- * Reads the IPv4 packet at @at. @quoted: it may be cut short, because an error quotes it. 0,
- * MM_DROP_HEADER, or MM_XLAT_MORE where more of the packet has to be shown.
- */
-int mm_read_inner(const struct mm_packet *packet, unsigned int at, bool quoted,
-		  struct mm_inner *inner)
+/* Reads the IPv4 packet at @at. @quoted: it may be cut short, because an error quotes it. */
+struct mm_verdict mm_read_inner(const struct mm_packet *packet, unsigned int at, bool quoted,
+				struct mm_inner *inner)
 {
+	struct mm_verdict verdict;
 	unsigned int transport;
-	int error;
 
-	error = mm_inner_header(packet, at, quoted, inner, &transport);
-	if (error || inner->later)
-		return error;
-	error = mm_inner_ports(packet, transport, inner);
-	if (error || !inner->error || inner->fragment)
-		return error;
+	verdict = mm_inner_header(packet, at, quoted, inner, &transport);
+	if (!mm_passes(verdict) || inner->later)
+		return verdict;
+	verdict = mm_inner_ports(packet, transport, inner);
+	if (!mm_passes(verdict) || !inner->error || inner->fragment)
+		return verdict;
 	return mm_inner_error(packet, transport + MM_ID_OCTETS, inner);
 }
 
 /*
- * RFC 791 s3.1: of options, those with the highest bit are in all pieces of a packet, others in the
- * first alone. Puts octets without meaning in the place of these.
+ * RFC 791 s3.1: options with the highest bit are in all pieces of a packet, other options only in
+ * the first. Overwrites these others with options that mean nothing.
  */
 void mm_blank_options(u8 *option, unsigned int left)
 {

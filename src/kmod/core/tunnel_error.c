@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ICMPv6 errors from within the tunnel, about a packet of ours: made into what the tunnel's entry
- * tells the packet's IPv4 source (RFC 2473 s8). Knows no socket buffer.
+ * ICMPv6 errors from within the tunnel about a packet of ours. They become the error that the
+ * tunnel's entry sends to the packet's IPv4 source (RFC 2473 s8).
  */
 #include <linux/errno.h>
 #include <linux/icmp.h>
@@ -13,13 +13,14 @@
 #include <net/ip6_checksum.h>
 #include <net/ipv6.h>
 
+#include "core/extension.h"
+#include "core/icmp_map.h"
+#include "core/inner.h"
+#include "core/quote.h"
 #include "core/tunnel.h"
 
-#define MM_ICMP_LEN 8
+/* The TTL of an error that we send. */
 #define MM_TTL 64
-
-/* RFC 7600 s4.7: the source of an error whose sender has no IPv4 address. */
-#define MM_DUMMY4 0xc0000008
 
 /* What an error tells: the ICMPv6 header, and the packet that it quotes. */
 struct mm_told {
@@ -51,37 +52,36 @@ static bool mm_quotes_ipv4(struct mm_told *told)
 	return options[0] == IPPROTO_IPIP && !options[1];
 }
 
-/* 0, MM_XLAT_PASS where it is about ordinary IPv6, or MM_DROP_HEADER. */
-static int mm_read_told(const u8 *in, unsigned int len, struct mm_told *told)
+/* An error about something else than our IPv4 in IPv6 is ordinary. */
+static struct mm_verdict mm_read_told(const u8 *in, unsigned int len, struct mm_told *told)
 {
 	const struct mm_packet packet = { .head = in, .head_len = len, .len = len };
 	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)in;
-	struct mm_answer unused;
 	unsigned int at;
 	u8 next;
 
-	if (mm_skip_extensions(&packet, &next, &at, &unused))
-		return MM_XLAT_PASS;
+	if (!mm_passes(mm_skip_extensions(&packet, &next, &at)))
+		return mm_outcome(MM_ORDINARY);
 	if (next == NEXTHDR_FRAGMENT)
 		at += sizeof(struct frag_hdr);
 	if (at + MM_ICMP_LEN + sizeof(*told->outer) > len)
-		return MM_XLAT_PASS;
+		return mm_outcome(MM_ORDINARY);
 	told->icmp = (const struct icmp6hdr *)(in + at);
 	told->quote.head = in + at + MM_ICMP_LEN;
 	told->quote.len = len - at - MM_ICMP_LEN;
 	told->quote.head_len = told->quote.len;
 	told->outer = (const struct ipv6hdr *)told->quote.head;
 	if (told->outer->version != 6 || !mm_quotes_ipv4(told))
-		return MM_XLAT_PASS;
+		return mm_outcome(MM_ORDINARY);
 	if (csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, len - at, IPPROTO_ICMPV6,
 			    csum_partial(in + at, len - at, 0)))
-		return MM_DROP_HEADER;
-	return 0;
+		return mm_drop(MM_DROP_HEADER);
+	return mm_pass();
 }
 
 /*
- * RFC 2473 s8.3: whatever the tunnel lacks, the host behind it cannot be reached. False: nothing
- * is told, because IPv4 has no part in what is wrong.
+ * RFC 2473 s8.3: whatever is wrong within the tunnel, the host behind it cannot be reached. False:
+ * nobody is told, because IPv4 has no part in what is wrong.
  */
 static bool mm_map_told(const struct mm_told *told, struct mm_icmp_map *map)
 {
@@ -94,7 +94,7 @@ static bool mm_map_told(const struct mm_told *told, struct mm_icmp_map *map)
 		map->code = ICMP_FRAG_NEEDED;
 		return true;
 	case ICMPV6_PARAMPROB:
-		/* s8.1: alone that about the limit on encapsulations. */
+		/* s8.1: only the one about the limit on encapsulations. */
 		return told->limit_at && told->icmp->icmp6_code == ICMPV6_HDR_FIELD &&
 		       ntohl(told->icmp->icmp6_dataun.un_data32[0]) == told->limit_at;
 	default:
@@ -145,46 +145,46 @@ static bool mm_sent_by_us(const struct mm_rules *rules, const struct mm_told *to
 }
 
 /*
- * An error that came in, from whomever, to one of our MAP addresses. MM_XLAT_OK with @out_len 0
- * where nobody is to be told; MM_XLAT_PASS where it is about ordinary IPv6; or why it is dropped.
- * @learn: the path to the tunnel's end takes less than it did. The identification is 0.
+ * An error that came in, from anybody, to one of our MAP addresses. If it passes with *@out_len 0,
+ * nobody is to be told. *@learn: the path to the tunnel's end takes less than it did. The new
+ * packet's identification is 0.
  */
-int mm_tunnel_error(const struct mm_env *env, const u8 *in, unsigned int len, u8 *out,
-		    unsigned int *out_len, bool *learn)
+struct mm_verdict mm_tunnel_error(const struct mm_env *env, const u8 *in, unsigned int len,
+				  u8 *out, unsigned int *out_len, bool *learn)
 {
 	const struct mm_rules *rules = env->rules;
 	unsigned int size = mm_encap_size(rules);
+	struct mm_verdict verdict;
 	struct mm_icmp_map map;
 	struct mm_inner inner;
 	struct mm_told told;
-	int verdict;
 
 	*out_len = 0;
 	*learn = false;
 	verdict = mm_read_told(in, len, &told);
-	if (verdict)
+	if (!mm_passes(verdict))
 		return verdict;
-	if (mm_read_inner(&told.quote, told.at, true, &inner))
-		return MM_DROP_ICMP_INNER;
-	/* A later piece has no ports: the first is told of, too. */
+	if (!mm_passes(mm_read_inner(&told.quote, told.at, true, &inner)))
+		return mm_drop(MM_DROP_ICMP_INNER);
+	/* A later piece has no ports. There is an error about the first one, too. */
 	if (inner.later)
-		return MM_DROP_FRAGMENT;
+		return mm_drop(MM_DROP_FRAGMENT);
 	if (!mm_sent_by_us(rules, &told, &inner))
-		return MM_DROP_ICMP_INNER;
+		return mm_drop(MM_DROP_ICMP_INNER);
 	if (!mm_map_told(&told, &map))
-		return MM_DROP_ICMP_TYPE;
+		return mm_drop(MM_DROP_ICMP_TYPE);
 	if (map.code == ICMP_FRAG_NEEDED) {
 		u32 mtu = max_t(u32, ntohl(told.icmp->icmp6_dataun.un_data32[0]), IPV6_MIN_MTU);
 
 		/* A packet that fits is not too big, whoever says so. */
 		if (inner.length + size <= mtu)
-			return MM_DROP_ICMP_INNER;
+			return mm_drop(MM_DROP_ICMP_INNER);
 		*learn = true;
-		/* s7.2: what may be cut is cut from now on. */
+		/* s7.2: a packet that may be cut will be cut from now on. */
 		if (!inner.df)
-			return MM_XLAT_OK;
+			return mm_pass();
 		map.rest = min3(mtu - size, env->mtu6(env, &told.outer->daddr) - size, env->mtu4);
 	}
 	*out_len = mm_write_told(&told, &inner, &map, out);
-	return MM_XLAT_OK;
+	return mm_pass();
 }

@@ -1,72 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* IPv4 to IPv6 (RFC 7915 s4). Knows no socket buffer. */
-#include <linux/dccp.h>
+/* IPv4 to IPv6 (RFC 7915 s4). */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
-#include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/checksum.h>
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
 #include <net/ipv6.h>
 
+#include "core/icmp_map.h"
+#include "core/transport.h"
 #include "core/xlat.h"
 
-/* Where a transport header has its checksum over a pseudo-header; 0: it has none. */
-unsigned int mm_check_offset(u8 protocol)
-{
-	switch (protocol) {
-	case IPPROTO_TCP:
-		return offsetof(struct tcphdr, check);
-	case IPPROTO_UDP:
-	case IPPROTO_UDPLITE:
-		return offsetof(struct udphdr, check);
-	case IPPROTO_DCCP:
-		return offsetof(struct dccp_hdr, dccph_checksum);
-	default:
-		return 0;
-	}
-}
-
-/* Octets of a transport header that have to be there. */
-static unsigned int mm_least(u8 protocol, bool v6)
-{
-	if (protocol == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
-		return sizeof(struct icmphdr);
-	if (protocol == IPPROTO_TCP)
-		return sizeof(struct tcphdr);
-	return mm_check_offset(protocol) ? sizeof(struct udphdr) : 0;
-}
-
-/*
- * The ports of both ends; of ICMP the id, which is both. MM_DROP_HEADER: the header is cut short;
- * MM_XLAT_MORE: it is not to be seen.
- */
-int mm_read_ports(const struct mm_packet *packet, unsigned int at, u8 protocol, bool v6,
-		  struct mm_port *src, struct mm_port *dst)
-{
-	unsigned int least = mm_least(protocol, v6);
-	const __be16 *word = (const __be16 *)(packet->head + at);
-
-	*src = (struct mm_port){};
-	*dst = (struct mm_port){};
-	if (at + least > packet->len)
-		return MM_DROP_HEADER;
-	if (at + least > packet->head_len)
-		return MM_XLAT_MORE;
-	if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) {
-		*src = (struct mm_port){ ntohs(word[0]), true };
-		*dst = (struct mm_port){ ntohs(word[1]), true };
-	} else if (protocol == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
-		*src = (struct mm_port){ ntohs(word[2]), true };
-		*dst = *src;
-	}
-	return 0;
-}
-
-/* RFC 7915 s4.1: options are skipped, but an unexpired source route is answered with 3/5. */
+/* RFC 7915 s4.1: options are skipped. A source route that goes on is answered with 3/5. */
 static bool mm_source_routed(const struct iphdr *iph)
 {
 	const u8 *option = (const u8 *)(iph + 1);
@@ -89,71 +37,65 @@ static bool mm_source_routed(const struct iphdr *iph)
 	return false;
 }
 
-/* RFC 768, RFC 3828 s3.1: a checksum that comes to 0 is sent as all ones; 0 says there is none. */
-__sum16 mm_nonzero(u8 protocol, __sum16 check)
-{
-	if ((protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE) && !check)
-		return CSUM_MANGLED_0;
-	return check;
-}
-
-/* A UDP checksum that was not computed, of a whole packet: UDP says itself where it ends. */
-static int mm_zero_checksum(const struct mm_packet *packet, struct mm_xlat *x)
+/* The UDP checksum of a whole packet was not computed. UDP tells itself how long it is. */
+static struct mm_verdict mm_zero_checksum(const struct mm_packet *packet, struct mm_xlat *x)
 {
 	const struct udphdr *udp = (const struct udphdr *)(packet->head + x->strip);
 
 	x->sum = ntohs(udp->len);
 	if (x->sum < sizeof(*udp) || x->sum > x->payload)
-		return MM_DROP_HEADER;
-	return 0;
+		return mm_drop(MM_DROP_HEADER);
+	return mm_pass();
 }
 
 /* The same transport header over another pseudo-header. */
-static int mm_transport4(const struct mm_packet *packet, const struct iphdr *iph, bool fragment,
-			 struct mm_xlat *x)
+static struct mm_verdict mm_transport4(const struct mm_packet *packet, const struct iphdr *iph,
+				       bool fragment, struct mm_xlat *x)
 {
 	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)x->header;
 	unsigned int offset = mm_check_offset(iph->protocol);
 	__sum16 check;
 
 	if (!offset)
-		return 0;
+		return mm_pass();
 	x->check_at = x->strip + offset;
 	if (packet->partial) {
 		x->check = ~csum_fold(csum_add(mm_sum(&ip6h->saddr, 32),
 					       (__force __wsum)htonl(x->payload +
 								     iph->protocol)));
-		return 0;
+		return mm_pass();
 	}
 	memcpy(&check, packet->head + x->check_at, sizeof(check));
-	/* s4.5: a first fragment does not have what is needed. */
+	/* s4.5: a first fragment does not have all octets that the checksum covers. */
 	if (iph->protocol == IPPROTO_UDP && !check)
-		return fragment ? MM_DROP_FRAGMENT : mm_zero_checksum(packet, x);
+		return fragment ? mm_drop(MM_DROP_FRAGMENT) : mm_zero_checksum(packet, x);
 	x->check = mm_nonzero(iph->protocol,
 			      mm_replace_pseudo(check, &iph->saddr, 8, &ip6h->saddr, 32));
-	return 0;
+	return mm_pass();
 }
 
 /*
- * s4.2: echoes and errors are translated; all else, and IGMP, is of one hop or of no use over
- * there. It is looked at before the address: of another type the id is none. ICMPv6 is none of
- * IPv4's: copied, it would be one that nobody has checked.
+ * s4.2: echoes and errors are translated. IGMP and all other ICMP is for one hop, or of no use in
+ * IPv6. This comes before the look at addresses, because other types have no id to choose a rule
+ * by. ICMPv6 does not belong into IPv4: its checksum has not been verified by anybody.
  */
-static int mm_icmp4(const struct mm_packet *packet, u8 protocol, unsigned int at)
+static struct mm_verdict mm_icmp4(const struct mm_packet *packet, u8 protocol, unsigned int at)
 {
 	u8 type;
 
 	if (protocol == IPPROTO_IGMP || protocol == IPPROTO_ICMPV6)
-		return MM_DROP_ICMP_TYPE;
+		return mm_drop(MM_DROP_ICMP_TYPE);
 	if (protocol != IPPROTO_ICMP)
-		return 0;
+		return mm_pass();
 	type = packet->head[at];
 	if (mm_is_icmp_error4(type))
-		return MM_XLAT_ERROR;
-	return type == ICMP_ECHO || type == ICMP_ECHOREPLY ? 0 : MM_DROP_ICMP_TYPE;
+		return mm_outcome(MM_ICMP_ERROR);
+	if (type != ICMP_ECHO && type != ICMP_ECHOREPLY)
+		return mm_drop(MM_DROP_ICMP_TYPE);
+	return mm_pass();
 }
 
-/* Echo: another type, and a checksum that covers a pseudo-header now (RFC 4443 s2.3). */
+/* An echo gets another type, and a checksum that covers a pseudo-header (RFC 4443 s2.3). */
 static void mm_echo4(const struct mm_packet *packet, struct mm_xlat *x)
 {
 	const struct icmphdr *icmp = (const struct icmphdr *)(packet->head + x->strip);
@@ -168,7 +110,7 @@ static void mm_echo4(const struct mm_packet *packet, struct mm_xlat *x)
 	x->check = csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, x->payload, IPPROTO_ICMPV6, sum);
 }
 
-/* The new header, but for its addresses, which are there already. */
+/* Writes the new header around its addresses, which are there already. */
 static void mm_header6(const struct iphdr *iph, struct mm_xlat *x)
 {
 	struct ipv6hdr *ip6h = (struct ipv6hdr *)x->header;
@@ -197,59 +139,73 @@ static void mm_header6(const struct iphdr *iph, struct mm_xlat *x)
 					65535));
 }
 
-/* A packet that goes out. Gives MM_XLAT_OK, MM_XLAT_ERROR, MM_XLAT_MORE, or why it is dropped. */
-int mm_xlat4(const struct mm_rules *rules, const struct mm_packet *packet, struct mm_xlat *x)
+/* The IPv6 addresses of a packet; without a port where @later says that it is not the first. */
+static struct mm_verdict mm_addresses4(const struct mm_rules *rules, const struct iphdr *iph,
+				       const struct mm_ports *ports, bool later, struct mm_xlat *x)
+{
+	struct ipv6hdr *ip6h = (struct ipv6hdr *)x->header;
+	int error, domain;
+
+	error = mm_local_to_v6(rules, iph->saddr, ports->src, &ip6h->saddr, &x->edge, &domain);
+	if (error == -EPERM && later)
+		return mm_drop(MM_DROP_FRAGMENT);
+	if (error == -EPERM)
+		return mm_drop(ports->src.known ? MM_DROP_PORT_OUT : MM_DROP_PROTOCOL);
+	if (error)
+		return mm_drop(MM_DROP_SOURCE4);
+	if (mm_remote_to_v6(rules, iph->daddr, ports->dst, domain, &ip6h->daddr))
+		return mm_drop(MM_DROP_DEST4);
+	return mm_pass();
+}
+
+/* A packet that goes out. If it passes, @x says how. */
+struct mm_verdict mm_xlat4(const struct mm_rules *rules, const struct mm_packet *packet,
+			   struct mm_xlat *x)
 {
 	const struct iphdr *iph = (const struct iphdr *)packet->head;
-	struct ipv6hdr *ip6h = (struct ipv6hdr *)x->header;
-	struct mm_port src = {}, dst = {};
+	struct mm_ports ports = {};
+	struct mm_verdict verdict;
 	bool fragment, later;
-	int error, domain;
 
 	x->sum = 0;
 	x->retype = false;
 	x->check_at = 0;
 	x->id_due = false;
-	x->answer.due = false;
 	if (packet->len < sizeof(*iph))
-		return MM_DROP_HEADER;
+		return mm_drop(MM_DROP_HEADER);
 	if (packet->head_len < sizeof(*iph))
-		return MM_XLAT_MORE;
+		return mm_outcome(MM_SHOW_MORE);
 	if (iph->version != 4 || iph->ihl < 5 || packet->len < iph->ihl * 4U)
-		return MM_DROP_HEADER;
+		return mm_drop(MM_DROP_HEADER);
 	x->strip = iph->ihl * 4;
 	if (packet->head_len < x->strip)
-		return MM_XLAT_MORE;
+		return mm_outcome(MM_SHOW_MORE);
 	x->payload = packet->len - x->strip;
-	if (iph->ihl > 5 && mm_source_routed(iph)) {
-		x->answer = (struct mm_answer){ true, ICMP_DEST_UNREACH, ICMP_SR_FAILED, 0 };
-		return MM_DROP_SOURCE_ROUTE;
-	}
+	if (iph->ihl > 5 && mm_source_routed(iph))
+		return mm_refuse(MM_DROP_SOURCE_ROUTE, ICMP_DEST_UNREACH, ICMP_SR_FAILED, 0);
 	fragment = iph->frag_off & htons(IP_MF | IP_OFFSET);
 	later = iph->frag_off & htons(IP_OFFSET);
 	/* s1.2: ICMP's checksum covers all fragments, so one of them cannot be translated. */
 	if (fragment && iph->protocol == IPPROTO_ICMP)
-		return MM_DROP_FRAGMENT;
+		return mm_drop(MM_DROP_FRAGMENT);
 	if (!later) {
-		error = mm_read_ports(packet, x->strip, iph->protocol, false, &src, &dst);
-		/* A first fragment whose header goes on in the next has no checksum to mend. */
-		if (error)
-			return fragment && error > 0 ? MM_DROP_FRAGMENT : error;
+		verdict = mm_read_ports(packet, x->strip, iph->protocol, MM_IPV4, &ports);
+		/* A first fragment may lack the checksum, which the next one has then. */
+		if (fragment && verdict.outcome == MM_DROP)
+			return mm_drop(MM_DROP_FRAGMENT);
+		if (!mm_passes(verdict))
+			return verdict;
 	}
-	error = mm_icmp4(packet, iph->protocol, x->strip);
-	if (error)
-		return error;
-	error = mm_local_to_v6(rules, iph->saddr, src, &ip6h->saddr, &x->edge, &domain);
-	if (error == -EPERM)
-		return later ? MM_DROP_FRAGMENT : src.known ? MM_DROP_PORT_OUT : MM_DROP_PROTOCOL;
-	if (error)
-		return MM_DROP_SOURCE4;
-	if (mm_remote_to_v6(rules, iph->daddr, dst, domain, &ip6h->daddr))
-		return MM_DROP_DEST4;
+	verdict = mm_icmp4(packet, iph->protocol, x->strip);
+	if (!mm_passes(verdict))
+		return verdict;
+	verdict = mm_addresses4(rules, iph, &ports, later, x);
+	if (!mm_passes(verdict))
+		return verdict;
 	if (iph->protocol == IPPROTO_ICMP)
 		mm_echo4(packet, x);
 	else if (!later)
-		error = mm_transport4(packet, iph, fragment, x);
+		verdict = mm_transport4(packet, iph, fragment, x);
 	mm_header6(iph, x);
-	return error;
+	return verdict;
 }

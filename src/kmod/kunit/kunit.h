@@ -5,7 +5,7 @@
 
 #include <kunit/test.h>
 
-#include "mapmint.h"
+#include "core/lookup.h"
 
 extern const char *const mm_test_ce[];
 extern struct kunit_suite mm_packets_suite;

@@ -6,94 +6,96 @@
 #include <linux/slab.h>
 #include <net/checksum.h>
 
-#include "kunit/kunit.h"
+#include "core/transport.h"
 #include "core/xlat.h"
+#include "kunit/kunit.h"
 
-/* @to: the translated packet; of one that is dropped, none. */
+/* @to: the translated packet, if there is one. @counter: why it is dropped. */
 static const struct mm_packet_case {
 	const char *name;
-	bool out;
+	enum mm_direction direction;
 	const char *from;
 	const char *to;
-	int verdict;
+	enum mm_outcome outcome;
+	enum mm_counter counter;
 	u8 answer_type, answer_code;
 } mm_packet_cases[] = {
-	{ "out: UDP", true,
+	{ "out: UDP", MM_OUT,
 	  "450000240001000040117cabc0000212cb00710a13400007001031197061796c6f616421",
 	  "600000000010114020010db8001234000000c0000212003420010db8ffff000000cb00710a000000134000070010d22f7061796c6f616421",
 	},
-	{ "out: TCP, its TOS and TTL", true,
+	{ "out: TCP, its TOS and TTL", MM_OUT,
 	  "45b80028000100000906b2fac0000212cb00710a13400050000003e8000007d050022000727d0000",
 	  "6b8000000014060920010db8001234000000c0000212003420010db8ffff000000cb00710a00000013400050000003e8000007d05002200013940000",
 	},
-	{ "out: echo", true,
+	{ "out: echo", MM_OUT,
 	  "450000240001000040017cbbc0000212cb00710a08005329134000016162636465666768",
 	  "6000000000103a4020010db8001234000000c0000212003420010db8ffff000000cb00710a00000080007dd7134000016162636465666768",
 	},
-	{ "out: options are skipped", true,
+	{ "out: options are skipped", MM_OUT,
 	  "4600002800010000401179a6c0000212cb00710a0101010013400007001031197061796c6f616421",
 	  "600000000010114020010db8001234000000c0000212003420010db8ffff000000cb00710a000000134000070010d22f7061796c6f616421",
 	},
-	{ "out: a first fragment", true,
+	{ "out: a first fragment", MM_OUT,
 	  "450000241234200040114a78c0000212cb00710a134000070018ee590000000000000000",
 	  "6000000000182c4020010db8001234000000c0000212003420010db8ffff000000cb00710a00000011000001000012341340000700188f700000000000000000",
 	},
-	{ "out: a port outside", true,
+	{ "out: a port outside", MM_OUT,
 	  "450000240001000040117cabc0000212cb00710a13500007001031097061796c6f616421",
-	  NULL, MM_DROP_PORT_OUT },
-	{ "out: another's address", true,
+	  NULL, MM_DROP, MM_DROP_PORT_OUT },
+	{ "out: another's address", MM_OUT,
 	  "450000240001000040117caac0000213cb00710a13400007001031187061796c6f616421",
-	  NULL, MM_DROP_SOURCE4 },
-	{ "out: GRE", true, "4500001c00010000402f7c95c0000212cb00710a0000000000000000",
-	  NULL, MM_DROP_PROTOCOL },
-	{ "out: a source route", true,
+	  NULL, MM_DROP, MM_DROP_SOURCE4 },
+	{ "out: GRE", MM_OUT, "4500001c00010000402f7c95c0000212cb00710a0000000000000000",
+	  NULL, MM_DROP, MM_DROP_PROTOCOL },
+	{ "out: a source route", MM_OUT,
 	  "4700002c000100004011be71c0000212cb00710a830704c63364010013400007001031197061796c6f616421",
-	  NULL, MM_DROP_SOURCE_ROUTE, ICMP_DEST_UNREACH, ICMP_SR_FAILED },
-	{ "out: a fragment of ICMP", true,
+	  NULL, MM_DROP, MM_DROP_SOURCE_ROUTE, ICMP_DEST_UNREACH, ICMP_SR_FAILED },
+	{ "out: a fragment of ICMP", MM_OUT,
 	  "450000240001200040015cbbc0000212cb00710a08005329134000016162636465666768",
-	  NULL, MM_DROP_FRAGMENT },
-	{ "out: a timestamp request", true,
+	  NULL, MM_DROP, MM_DROP_FRAGMENT },
+	{ "out: a timestamp request", MM_OUT,
 	  "450000280001000040017cb7c0000212cb00710a0d00dfbe13400001000000000000000000000000",
-	  NULL, MM_DROP_ICMP_TYPE },
-	{ "out: a UDP header cut short", true,
+	  NULL, MM_DROP, MM_DROP_ICMP_TYPE },
+	{ "out: a UDP header cut short", MM_OUT,
 	  "450000180001000040117cb7c0000212cb00710a13400007",
-	  NULL, MM_DROP_HEADER },
-	{ "in: UDP", false,
+	  NULL, MM_DROP, MM_DROP_HEADER },
+	{ "in: UDP", MM_IN,
 	  "600000000010114020010db8ffff000000cb00710a00000020010db8001234000000c00002120034000713400010d22f7061796c6f616421",
 	  "450000240000000040117caccb00710ac000021200071340001031197061796c6f616421",
 	},
-	{ "in: TCP, its class and hops", false,
+	{ "in: TCP, its class and hops", MM_IN,
 	  "6b8000000014060920010db8ffff000000cb00710a00000020010db8001234000000c0000212003400501340000003e8000007d05012200013840000",
 	  "45b80028000000000906b2fbcb00710ac000021200501340000003e8000007d050122000726d0000",
 	},
-	{ "in: echo reply", false,
+	{ "in: echo reply", MM_IN,
 	  "6000000000103a4020010db8ffff000000cb00710a00000020010db8001234000000c0000212003481007cd7134000016162636465666768",
 	  "450000240000000040017cbccb00710ac000021200005b29134000016162636465666768",
 	},
-	{ "in: a UDP checksum of 0 stays", false,
+	{ "in: a UDP checksum of 0 stays", MM_IN,
 	  "600000000010114020010db8ffff000000cb00710a00000020010db8001234000000c0000212003400071340001000007061796c6f616421",
 	  "450000240000000040117caccb00710ac000021200071340001000007061796c6f616421",
 	},
-	{ "in: destination options", false,
+	{ "in: destination options", MM_IN,
 	  "6000000000183c4020010db8ffff000000cb00710a00000020010db8001234000000c000021200341100010400000000000713400010d22f7061796c6f616421",
 	  "450000240000000040117caccb00710ac000021200071340001031197061796c6f616421",
 	},
-	{ "in: an atomic fragment", false,
+	{ "in: an atomic fragment", MM_IN,
 	  "6000000000182c4020010db8ffff000000cb00710a00000020010db8001234000000c000021200341100000012345678000713400010d22f7061796c6f616421",
 	  "450000245678000040112634cb00710ac000021200071340001031197061796c6f616421",
 	},
-	{ "in: a port outside", false,
+	{ "in: a port outside", MM_IN,
 	  "600000000010114020010db8ffff000000cb00710a00000020010db8001234000000c00002120034000713500010d21f7061796c6f616421",
-	  NULL, MM_DROP_PORT_IN },
-	{ "in: a routing header", false,
+	  NULL, MM_DROP, MM_DROP_PORT_IN },
+	{ "in: a routing header", MM_IN,
 	  "6000000000182b4020010db8ffff000000cb00710a00000020010db8001234000000c000021200341100030100000000000713400010d22f7061796c6f616421",
-	  NULL, MM_DROP_EXTENSION, ICMPV6_PARAMPROB, ICMPV6_HDR_FIELD },
-	{ "in: from nobody of ours", false,
+	  NULL, MM_DROP, MM_DROP_EXTENSION, ICMPV6_PARAMPROB, ICMPV6_HDR_FIELD },
+	{ "in: from nobody of ours", MM_IN,
 	  "600000000010114020010db8eeee0000000000000000000120010db8001234000000c00002120034000713400010ee7b7061796c6f616421",
-	  NULL, MM_XLAT_PASS },
-	{ "in: to somebody else", false,
+	  NULL, MM_ORDINARY },
+	{ "in: to somebody else", MM_IN,
 	  "600000000010114020010db8ffff000000cb00710a00000020010db8f00000000000000000000001000713400010d8867061796c6f616421",
-	  NULL, MM_XLAT_PASS },
+	  NULL, MM_ORDINARY },
 };
 
 static void mm_packet_name(const struct mm_packet_case *row, char *name)
@@ -120,6 +122,7 @@ static void mm_test_packet(struct kunit *test)
 	const struct mm_packet_case *row = test->param_value;
 	struct mm_rules *rules = mm_test_rules(test, mm_test_ce);
 	struct mm_packet packet = {};
+	struct mm_verdict verdict;
 	u8 *from, *to, *found;
 	struct mm_xlat x = {};
 	unsigned int length;
@@ -127,12 +130,14 @@ static void mm_test_packet(struct kunit *test)
 	from = mm_test_octets(test, row->from, &packet.len);
 	packet.head = from;
 	packet.head_len = packet.len;
-	KUNIT_ASSERT_EQ(test, (row->out ? mm_xlat4 : mm_xlat6)(rules, &packet, &x), row->verdict);
-	KUNIT_EXPECT_EQ(test, x.answer.due, row->answer_type != 0);
-	if (row->answer_type) {
-		KUNIT_EXPECT_EQ(test, x.answer.type, row->answer_type);
-		KUNIT_EXPECT_EQ(test, x.answer.code, row->answer_code);
-	}
+	if (row->direction == MM_OUT)
+		verdict = mm_xlat4(rules, &packet, &x);
+	else
+		verdict = mm_xlat6(rules, &packet, &x);
+	KUNIT_ASSERT_EQ(test, (int)verdict.outcome, (int)row->outcome);
+	KUNIT_EXPECT_EQ(test, (int)verdict.counter, (int)row->counter);
+	KUNIT_EXPECT_EQ(test, verdict.icmp_type, row->answer_type);
+	KUNIT_EXPECT_EQ(test, verdict.icmp_code, row->answer_code);
 	if (!row->to)
 		return;
 	to = mm_test_octets(test, row->to, &length);

@@ -5,6 +5,11 @@
 #include <linux/icmpv6.h>
 #include <linux/inet.h>
 
+#include "core/direction.h"
+#include "core/icmp_map.h"
+#include "core/line.h"
+#include "core/lookup.h"
+#include "core/pair.h"
 #include "kunit/kunit.h"
 
 /* RFC 7597 App. A's CE, and a CE that has an address of its own. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which port a new flow leaves from: the one that its endpoint owns; where all are owned, any that
- * has no other flow to the same remote end.
+ * Which port a new flow leaves from: the one that its endpoint owns. Where others own all ports,
+ * any port that has no flow to the same remote end.
  */
 #include <linux/icmp.h>
 #include <linux/jhash.h>
@@ -10,28 +10,27 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 #include <net/netfilter/nf_nat.h>
 
-#include "nat/nat.h"
+#include "nat/flow.h"
+#include "net/stats.h"
 
-/* Ports tried for one flow. */
+/* How many ports are tried for one flow. */
 #define MM_MOST_PROBES 4096
-/* How long a remote end towards which no port was free is refused without another search. */
+/*
+ * RFC 4787 REQ-5: a mapping stays for two minutes at least, where no other endpoint needs the port.
+ */
+#define MM_IDLE (120 * HZ)
+/* How long a remote end towards which no port was free is refused without a search. */
 #define MM_REFUSAL (HZ / 10)
 
-/* A flow on its way to a port. */
+/* A flow that is to get a port. */
 struct mm_flow {
 	struct mm_nat *nat;
 	struct mm_pool *pool;
 	struct nf_conn *ct;
-	/* As it would leave without NAT. */
+	/* Its packets as they would leave without NAT. */
 	struct nf_conntrack_tuple out;
 	enum mm_l4 l4;
 	u32 hash;
-};
-
-static const u8 mm_protocols[MM_L4S] = {
-	[MM_L4_TCP] = IPPROTO_TCP,
-	[MM_L4_UDP] = IPPROTO_UDP,
-	[MM_L4_ICMP] = IPPROTO_ICMP,
 };
 
 static const char *const mm_l4_names[MM_L4S] = {
@@ -40,23 +39,7 @@ static const char *const mm_l4_names[MM_L4S] = {
 	[MM_L4_ICMP] = "ICMP id",
 };
 
-u8 mm_l4_protocol(enum mm_l4 l4)
-{
-	return mm_protocols[l4];
-}
-
-/* -1: a protocol without ports. */
-int mm_l4_of(u8 protocol)
-{
-	int l4;
-
-	for (l4 = 0; l4 < MM_L4S; l4++)
-		if (mm_protocols[l4] == protocol)
-			return l4;
-	return -1;
-}
-
-/* Closed for both sides; what is left is there to catch stray packets. */
+/* Whether both sides have closed it. Such a flow is kept only to recognize stray packets. */
 static bool mm_closed(const struct nf_conn *ct)
 {
 	u8 state = READ_ONCE(ct->proto.tcp.state);
@@ -65,7 +48,7 @@ static bool mm_closed(const struct nf_conn *ct)
 	       (state == TCP_CONNTRACK_TIME_WAIT || state == TCP_CONNTRACK_CLOSE);
 }
 
-/* What comes back of a flow from one of our ports, which is also what a flow to it begins with. */
+/* The packets that come back to one of our ports, which are also those that begin a flow to it. */
 static void mm_way_back(const struct nf_conntrack_tuple *out, __be32 v4, u16 port,
 			struct nf_conntrack_tuple *back)
 {
@@ -122,7 +105,7 @@ static bool mm_is_free(const struct mm_flow *flow, u16 port)
 	return !nf_conntrack_tuple_taken(&back, flow->ct);
 }
 
-/* Removes a closed connection that is in the way (RFC 6191 has the same of hosts). */
+/* Removes a closed connection that is in the way, as RFC 6191 does on hosts. */
 static bool mm_recycle(const struct mm_flow *flow, u16 port)
 {
 	struct nf_conntrack_tuple_hash *hash;
@@ -143,7 +126,7 @@ static bool mm_recycle(const struct mm_flow *flow, u16 port)
 	return removed;
 }
 
-/* The port that the flow's endpoint owns, from now on if need be; 0 when none is left to own. */
+/* The port that the flow's endpoint owns, if need be from now on. 0: others own all ports. */
 static u16 mm_owned(struct mm_flow *flow)
 {
 	const struct nf_conntrack_zone *zone = nf_ct_zone(flow->ct);
@@ -177,24 +160,31 @@ static u16 mm_owned(struct mm_flow *flow)
 	return port;
 }
 
-/* Any port without a flow to the same remote end; 0 when there is none. */
-static u16 mm_search(const struct mm_flow *flow)
+/* The first port, in the order of the search, that @take gives to the flow; 0: there is none. */
+static __always_inline u16 mm_search_by(const struct mm_flow *flow,
+					bool (*take)(const struct mm_flow *flow, u16 port))
 {
 	const struct mm_portset *set = &flow->pool->set;
 	u32 i, most = min_t(u32, set->count, MM_MOST_PROBES);
-	int closed;
 
-	for (closed = 0; closed <= (flow->l4 == MM_L4_TCP); closed++)
-		for (i = 0; i < most; i++) {
-			u32 index = mm_probe(set, flow->hash, i);
-			u16 port = mm_port_at(set, index);
+	for (i = 0; i < most; i++) {
+		u32 index = mm_probe(set, flow->hash, i);
+		u16 port = mm_port_at(set, index);
 
-			if (test_bit(index, flow->pool->reserved))
-				continue;
-			if (closed ? mm_recycle(flow, port) : mm_is_free(flow, port))
-				return port;
-		}
+		if (!test_bit(index, flow->pool->reserved) && take(flow, port))
+			return port;
+	}
 	return 0;
+}
+
+/* A free port. For TCP, failing that, one whose connection is closed. 0: there is none. */
+static u16 mm_search(const struct mm_flow *flow)
+{
+	u16 port = mm_search_by(flow, mm_is_free);
+
+	if (!port && flow->l4 == MM_L4_TCP)
+		port = mm_search_by(flow, mm_recycle);
+	return port;
 }
 
 static struct mm_refusal *mm_refusal_of(const struct mm_flow *flow)
@@ -245,18 +235,23 @@ static u16 mm_any(const struct mm_flow *flow)
 	return port;
 }
 
-/* The flow may keep its port: it is of a service of the router's on a reserved one. */
+/* Whether the flow may leave with the port that it has. */
 static bool mm_keeps(const struct mm_flow *flow, u16 port)
 {
 	int index = mm_index_of(&flow->pool->set, port);
 	bool reserved = index >= 0 && test_bit(index, flow->pool->reserved);
 	bool own = flow->out.src.u3.ip == flow->pool->edge.v4;
 
-	/* With all ports ours, whatever the host chose is good. */
-	if (!mm_restricted(flow->pool) && index < 0)
-		return own && mm_is_free(flow, port);
-	return index >= 0 && (mm_restricted(flow->pool) ? own && reserved : own || !reserved) &&
-	       mm_is_free(flow, port);
+	if (mm_restricted(flow->pool)) {
+		/* Only services of the router's own leave from reserved ports. */
+		if (!reserved || !own)
+			return false;
+	} else if (index < 0 || reserved) {
+		/* All ports are ours, but these are not given to hosts. */
+		if (!own)
+			return false;
+	}
+	return mm_is_free(flow, port);
 }
 
 static u16 mm_choose(struct mm_flow *flow)
@@ -270,7 +265,7 @@ static u16 mm_choose(struct mm_flow *flow)
 	port = mm_owned(flow);
 	if (port && mm_is_free(flow, port))
 		return port;
-	/* All are owned by others, or what is ours is in use towards this remote end. */
+	/* Others own all ports, or the endpoint's port is in use towards this remote end. */
 	port = mm_any(flow);
 	if (port)
 		mm_count(flow->nat->mm, MM_NAT_OVERLOADED);
@@ -301,16 +296,16 @@ unsigned int mm_nat_source(struct mm_nat *nat, struct mm_pool *pool, struct nf_c
 	l4 = mm_l4_of(flow.out.dst.protonum);
 	if (l4 == MM_L4_ICMP && flow.out.dst.u.icmp.type != ICMP_ECHO) {
 		if (mm_restricted(pool)) {
-			mm_count_drop(nat->mm, MM_DROP_ICMP_TYPE, true);
+			mm_count_drop(nat->mm, MM_DROP_ICMP_TYPE, MM_OUT);
 			return NF_DROP;
 		}
 		l4 = -1;
 	}
 	if (l4 < 0) {
-		/* RFC 7597 s5.1: without ports there is nothing to share an address by. */
+		/* RFC 7597 s5.1: an address is shared by ports, and this protocol has none. */
 		if (!mm_restricted(pool))
 			return mm_nat_bind(ct, pool->edge.v4, 0, NF_NAT_MANIP_SRC);
-		mm_count_drop(nat->mm, MM_DROP_PROTOCOL, true);
+		mm_count_drop(nat->mm, MM_DROP_PROTOCOL, MM_OUT);
 		return NF_DROP;
 	}
 	flow.l4 = l4;

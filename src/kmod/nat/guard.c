@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What may pass an out-device that is not ours, which has no rules to go by: out, only what is from
- * our address and port set; in, only what is to it (RFC 7597 s8.1). And the other subscribers of
- * our address, who are to be found in the domain and not in the router.
+ * What may pass the device by which a NAT's flows leave. A device of ours judges by its rules; for
+ * another one this file does: out goes only what is from our address and port set, in comes only
+ * what is to it (RFC 7597 s8.1). And how packets reach the other subscribers of our address: they
+ * are in the domain, not in the router.
  */
 #include <linux/icmp.h>
 #include <linux/netfilter_ipv4.h>
@@ -10,14 +11,17 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/route.h>
 
+#include "core/icmp_map.h"
+#include "core/verdict.h"
+#include "nat/guard.h"
 #include "nat/nat.h"
-#include "net/skb.h"
+#include "net/stats.h"
 
 #define MM_PRI_GUARD_OUT 310
 #define MM_PRI_GUARD_IN (-310)
 #define MM_PRI_NEIGHBOUR (NF_IP_PRI_NAT_DST + 5)
 
-/* What judging takes of a packet, or of one that an error quotes. */
+/* What is read of a packet, or of the packet that an error quotes. */
 struct mm_view {
 	__be32 saddr;
 	__be32 daddr;
@@ -29,6 +33,7 @@ struct mm_view {
 	bool later_fragment;
 };
 
+/* False: it is not IPv4, or its headers are cut short. */
 static bool mm_view4(const struct sk_buff *skb, unsigned int at, struct mm_view *view)
 {
 	struct iphdr header, *iph = skb_header_pointer(skb, at, sizeof(header), &header);
@@ -68,115 +73,150 @@ static bool mm_view4(const struct sk_buff *skb, unsigned int at, struct mm_view 
 	}
 }
 
-/*
- * One direction: @own is our side of the packet. A counter's number, or 0 for what may pass. An
- * error is judged by what it quotes, which went the other way.
- */
-static int mm_judge(const struct sk_buff *skb, const struct mm_view *view,
-		    const struct mm_pool *pool, struct mm_port own, bool out)
+/* The ends of a packet: ours, and the port of that end. */
+static __be32 mm_own_address(const struct mm_view *view, enum mm_direction direction)
 {
+	return direction == MM_OUT ? view->saddr : view->daddr;
+}
+
+static struct mm_port mm_own_port(const struct mm_view *view, enum mm_direction direction)
+{
+	return direction == MM_OUT ? view->sport : view->dport;
+}
+
+/* An error is judged by the packet that it quotes, which went the other way. */
+static struct mm_verdict mm_judge_error(const struct sk_buff *skb, const struct mm_view *view,
+					const struct mm_pool *pool, enum mm_direction direction)
+{
+	enum mm_direction other = direction == MM_OUT ? MM_IN : MM_OUT;
 	struct mm_view quoted;
 
-	if (!mm_restricted(pool))
-		return 0;
-	if (view->later_fragment)
-		return MM_DROP_FRAGMENT;
-	if (own.known)
-		return mm_in_set(&pool->edge, own) ? 0 : out ? MM_DROP_PORT_OUT : MM_DROP_PORT_IN;
-	if (view->protocol != IPPROTO_ICMP)
-		return MM_DROP_PROTOCOL;
 	if (!mm_is_icmp_error4(view->icmp_type))
-		return MM_DROP_ICMP_TYPE;
+		return mm_drop(MM_DROP_ICMP_TYPE);
 	if (!mm_view4(skb, view->payload + sizeof(struct icmphdr), &quoted) ||
-	    (out ? quoted.daddr : quoted.saddr) != pool->edge.v4 ||
-	    !mm_in_set(&pool->edge, out ? quoted.dport : quoted.sport))
-		return MM_DROP_ICMP_INNER;
-	return 0;
+	    mm_own_address(&quoted, other) != pool->edge.v4 ||
+	    !mm_in_set(&pool->edge, mm_own_port(&quoted, other)))
+		return mm_drop(MM_DROP_ICMP_INNER);
+	return mm_pass();
+}
+
+static struct mm_verdict mm_judge(const struct sk_buff *skb, const struct mm_view *view,
+				  const struct mm_pool *pool, enum mm_direction direction)
+{
+	struct mm_port own = mm_own_port(view, direction);
+
+	if (!mm_restricted(pool))
+		return mm_pass();
+	if (view->later_fragment)
+		return mm_drop(MM_DROP_FRAGMENT);
+	if (own.known && mm_in_set(&pool->edge, own))
+		return mm_pass();
+	if (own.known)
+		return mm_drop(direction == MM_OUT ? MM_DROP_PORT_OUT : MM_DROP_PORT_IN);
+	if (view->protocol != IPPROTO_ICMP)
+		return mm_drop(MM_DROP_PROTOCOL);
+	return mm_judge_error(skb, view, pool, direction);
+}
+
+/* Whether the stack is about to cut a packet into fragments. */
+static bool mm_will_be_cut(const struct sk_buff *skb)
+{
+	if (skb_is_gso(skb))
+		return false;
+	if (IPCB(skb)->frag_max_size)
+		return true;
+	return !(ip_hdr(skb)->frag_off & htons(IP_DF)) && skb->len > dst_mtu(skb_dst(skb));
 }
 
 /*
- * RFC 7597 s8.3.3: others share the address, so what is about to be cut gets an identification of
+ * RFC 7597 s8.3.3: others share the address, so a packet that will be cut gets an identification of
  * our port set.
  */
-static int mm_set_fragment_id(struct sk_buff *skb, struct mm_nat *nat, const struct mm_pool *pool)
+static struct mm_verdict mm_set_fragment_id(struct sk_buff *skb, struct mm_nat *nat,
+					    const struct mm_pool *pool)
 {
-	struct iphdr *iph = ip_hdr(skb);
+	struct iphdr *iph;
 	__be16 id;
 
-	if (!mm_restricted(pool) || skb_is_gso(skb) ||
-	    (!IPCB(skb)->frag_max_size &&
-	     (iph->frag_off & htons(IP_DF) || skb->len <= dst_mtu(skb_dst(skb)))))
-		return 0;
+	if (!mm_restricted(pool) || !mm_will_be_cut(skb))
+		return mm_pass();
 	if (skb_ensure_writable(skb, sizeof(*iph)))
-		return MM_DROP_MEMORY;
+		return mm_drop(MM_DROP_MEMORY);
 	iph = ip_hdr(skb);
 	id = htons(mm_nth_port(&pool->edge, atomic_inc_return(&nat->mm->fragment_id)));
 	csum_replace2(&iph->check, iph->id, id);
 	iph->id = id;
-	return 0;
+	return mm_pass();
 }
 
-static int mm_judge_out(struct sk_buff *skb, struct mm_nat *nat)
+static struct mm_verdict mm_judge_out(struct sk_buff *skb, struct mm_nat *nat)
 {
 	const struct mm_pool *pool;
+	struct mm_verdict verdict;
 	struct mm_view view;
 
 	if (!mm_view4(skb, 0, &view))
-		return MM_DROP_HEADER;
+		return mm_drop(MM_DROP_HEADER);
 	pool = mm_pool_of(nat, view.saddr, view.sport);
 	if (!pool)
-		return MM_DROP_SOURCE4;
-	return mm_judge(skb, &view, pool, view.sport, true) ?: mm_set_fragment_id(skb, nat, pool);
+		return mm_drop(MM_DROP_SOURCE4);
+	verdict = mm_judge(skb, &view, pool, MM_OUT);
+	return mm_passes(verdict) ? mm_set_fragment_id(skb, nat, pool) : verdict;
 }
 
 static unsigned int mm_guard_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	struct mm_nat *nat = mm_nat_of(state->net, state->out);
 	enum ip_conntrack_info ctinfo;
-	int reason;
+	struct mm_verdict verdict;
 
-	/* Our own device judges by its rules. */
 	if (!nat || mm_is_device(state->out))
 		return NF_ACCEPT;
-	reason = mm_judge_out(skb, nat);
-	if (!reason)
+	verdict = mm_judge_out(skb, nat);
+	if (mm_passes(verdict))
 		return NF_ACCEPT;
-	/* What NAT could not touch is named so. */
-	if (reason != MM_DROP_MEMORY && !nf_ct_get(skb, &ctinfo))
-		reason = ctinfo == IP_CT_UNTRACKED ? MM_DROP_UNTRACKED : MM_DROP_INVALID;
-	mm_count_drop(nat->mm, reason, true);
+	/* A packet that NAT could not touch is counted as such. */
+	if (verdict.counter != MM_DROP_MEMORY && !nf_ct_get(skb, &ctinfo)) {
+		if (ctinfo == IP_CT_UNTRACKED)
+			verdict = mm_drop(MM_DROP_UNTRACKED);
+		else
+			verdict = mm_drop(MM_DROP_INVALID);
+	}
+	mm_count_drop(nat->mm, verdict.counter, MM_OUT);
 	return NF_DROP;
 }
 
-static int mm_judge_in(const struct sk_buff *skb, struct mm_nat *nat)
+static struct mm_verdict mm_judge_in(const struct sk_buff *skb, struct mm_nat *nat)
 {
 	const struct mm_pool *pool;
 	struct mm_view view;
 
 	if (!mm_view4(skb, 0, &view))
-		return MM_DROP_HEADER;
+		return mm_drop(MM_DROP_HEADER);
 	pool = mm_pool_of(nat, view.daddr, view.dport);
-	/* To others, there is a firewall. */
-	return pool ? mm_judge(skb, &view, pool, view.dport, false) : 0;
+	/* Packets to other addresses are left to the firewall. */
+	if (!pool)
+		return mm_pass();
+	return mm_judge(skb, &view, pool, MM_IN);
 }
 
 static unsigned int mm_guard_in(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	struct mm_nat *nat = mm_nat_of(state->net, state->in);
-	int reason;
+	struct mm_verdict verdict;
 
 	if (!nat || mm_is_device(state->in))
 		return NF_ACCEPT;
-	reason = mm_judge_in(skb, nat);
-	if (!reason)
+	verdict = mm_judge_in(skb, nat);
+	if (mm_passes(verdict))
 		return NF_ACCEPT;
-	mm_count_drop(nat->mm, reason, false);
+	mm_count_drop(nat->mm, verdict.counter, MM_IN);
 	return NF_DROP;
 }
 
 /*
- * Stands for our own address in route look-ups, where it is another subscriber's: of class E, which
- * is nobody's. The packet itself keeps what it has.
+ * What stands for our address in a route look-up where the address means another subscriber: one of
+ * class E, which nobody has. The packet itself keeps its addresses.
  */
 static __be32 mm_image(__be32 v4)
 {
@@ -187,17 +227,17 @@ static void mm_route_as(struct sk_buff *skb, __be32 daddr, __be32 saddr,
 			const struct nf_hook_state *state)
 {
 	skb_dst_drop(skb);
-	/* On failure the packet is left without a route, and the stack looks for one as usual. */
+	/* If that fails the packet has no route, and the stack looks for one as usual. */
 	if (ip_route_input_noref(skb, daddr, saddr, 0, state->in))
 		skb_dst_drop(skb);
 }
 
-/* A packet of the LAN's to another port of our address: another subscriber (RFC 7597 s5.1). */
+/* Whether a LAN's packet to our address is for another subscriber, by its port (RFC 7597 s5.1). */
 static bool mm_to_neighbour(struct mm_nat *nat, const struct mm_view *view)
 {
 	const struct mm_pool *pool = mm_pool_of(nat, view->daddr, view->dport);
 
-	/* An echo id says nothing of who is meant. */
+	/* An echo's id does not tell for whom it is. */
 	return pool && view->dport.known && view->protocol != IPPROTO_ICMP &&
 	       !mm_in_set(&pool->edge, view->dport);
 }
@@ -210,7 +250,7 @@ static unsigned int mm_neighbour(void *priv, struct sk_buff *skb, const struct n
 	if (state->in->flags & IFF_LOOPBACK || !mm_view4(skb, 0, &view))
 		return NF_ACCEPT;
 	if (nat) {
-		/* From a neighbour: the stack takes an address of its own for forged. */
+		/* From another subscriber: the stack would take our own address for forged. */
 		if (mm_pool_of(nat, view.saddr, view.sport))
 			mm_route_as(skb, view.daddr, mm_image(view.saddr), state);
 		return NF_ACCEPT;

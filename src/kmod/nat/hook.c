@@ -2,9 +2,9 @@
 /*
  * Where the NAT core asks us about a new flow, just before it asks the firewall:
  *
- *   POST_ROUTING  out by the out-device: from our address and a port of the set;
- *                 LAN to LAN by way of our address: the same (RFC 4787 REQ-9).
- *   PRE_ROUTING   to a port that an endpoint owns: to the endpoint.
+ *   POST_ROUTING  A flow that leaves by the NAT's device gets our address and a port of the set. So
+ *                 does a flow from LAN to LAN by way of our address (RFC 4787 REQ-9).
+ *   PRE_ROUTING   A flow to a port that an endpoint owns goes to the endpoint.
  */
 #include <linux/inetdevice.h>
 #include <linux/netfilter_ipv4.h>
@@ -12,17 +12,20 @@
 #include <net/netfilter/nf_conntrack_helper.h>
 #include <net/netfilter/nf_nat.h>
 
+#include "nat/flow.h"
+#include "nat/hook.h"
 #include "nat/nat.h"
+#include "net/stats.h"
 
-/* The address whose domain the flow's remote end is of. */
+/* The pool of the domain that the flow's remote end belongs to. */
 static struct mm_pool *mm_pool_for(struct mm_nat *nat, const struct nf_conntrack_tuple *back)
 {
 	const struct mm_port port = { ntohs(back->src.u.all), mm_l4_of(back->dst.protonum) >= 0 };
 	const struct mm_rules *rules = rcu_dereference(nat->mm->rules);
-	int i, domain;
+	int i, domain = MM_ANY_DOMAIN;
 
-	domain = rules && nat->pools > 1 ? mm_remote_domain(rules, back->src.u3.ip, port) :
-					   MM_ANY_DOMAIN;
+	if (rules && nat->pools > 1)
+		domain = mm_remote_domain(rules, back->src.u3.ip, port);
 	for (i = 0; domain != MM_ANY_DOMAIN && i < nat->pools; i++) {
 		const struct mm_edge *edge = &nat->pool[i].edge;
 		const struct mm_edge *same;
@@ -38,7 +41,7 @@ static struct mm_pool *mm_pool_for(struct mm_nat *nat, const struct nf_conntrack
 
 /*
  * RFC 4787 REQ-10, RFC 7857 s11: a helper would announce ports of its own choice, which are not
- * ours. One that is gone before the flow is confirmed has announced nothing.
+ * ours. Before the flow is confirmed it has announced nothing yet.
  */
 static void mm_strip_helper(struct nf_conn *ct)
 {
@@ -48,7 +51,7 @@ static void mm_strip_helper(struct nf_conn *ct)
 		RCU_INIT_POINTER(help->helper, NULL);
 }
 
-/* A route to another device ends the flow, which would keep our address there. */
+/* If its route changes, masquerading ends the flow: on another device it would keep our address. */
 static void mm_tie_to_device(struct nf_conn *ct, const struct net_device *out)
 {
 #if IS_ENABLED(CONFIG_NF_NAT_MASQUERADE)
@@ -59,21 +62,20 @@ static void mm_tie_to_device(struct nf_conn *ct, const struct net_device *out)
 #endif
 }
 
-/* A CE with a prefix (RFC 7597 s5.2): its own addresses stay, others get that of the out-device. */
+/* A CE with a prefix (RFC 7597 s5.2) keeps its own addresses. Others get that of the device. */
 static unsigned int mm_nat_prefix(struct mm_pool *pool, struct nf_conn *ct,
 				  const struct net_device *out)
 {
 	__be32 v4 = ct->tuplehash[IP_CT_DIR_REPLY].tuple.dst.u3.ip;
-	__be32 mask = mm_mask4(pool->edge.v4_len);
 
-	if ((v4 ^ pool->edge.v4) & mask)
+	if (!mm_in_prefix4(pool->edge.v4, pool->edge.v4_len, v4))
 		v4 = inet_select_addr(out, 0, RT_SCOPE_UNIVERSE);
-	if ((v4 ^ pool->edge.v4) & mask)
+	if (!mm_in_prefix4(pool->edge.v4, pool->edge.v4_len, v4))
 		v4 = pool->edge.v4;
 	return mm_nat_bind(ct, v4, 0, NF_NAT_MANIP_SRC);
 }
 
-/* The port set that a flow to @first's destination is in; *@owner is whose, *@index which port. */
+/* The pool that has the destination of @first. *@owner is its NAT, *@index the port. */
 static struct mm_pool *mm_pool_behind(struct net *net, const struct nf_conntrack_tuple *first,
 				      struct mm_nat **owner, int *index)
 {
@@ -94,7 +96,7 @@ static struct mm_pool *mm_pool_behind(struct net *net, const struct nf_conntrack
 	return NULL;
 }
 
-/* From the LAN to our address and, by mm_nat_in, back to the LAN. */
+/* A flow from the LAN to our address, which mm_nat_in has sent back to the LAN. */
 static unsigned int mm_nat_hairpin(struct net *net, struct nf_conn *ct)
 {
 	const struct nf_conntrack_tuple *first = &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple;
@@ -132,7 +134,7 @@ static unsigned int mm_nat_out(void *priv, struct sk_buff *skb, const struct nf_
 	if (!nat)
 		return mm_nat_hairpin(state->net, ct);
 	if (READ_ONCE(nat->closed)) {
-		mm_count_drop(nat->mm, MM_DROP_INVALID, true);
+		mm_count_drop(nat->mm, MM_DROP_INVALID, MM_OUT);
 		return NF_DROP;
 	}
 	pool = mm_pool_for(nat, &ct->tuplehash[IP_CT_DIR_REPLY].tuple);
@@ -142,7 +144,7 @@ static unsigned int mm_nat_out(void *priv, struct sk_buff *skb, const struct nf_
 	return mm_nat_source(nat, pool, ct);
 }
 
-/* RFC 4787 REQ-8: those that the endpoint has spoken to, or everybody. */
+/* RFC 4787 REQ-8: a packet comes in from whom the endpoint has sent to, or from everybody. */
 static bool mm_lets_in(const struct mm_nat *nat, const struct mm_endpoint *ep, __be32 from,
 		       const struct net_device *in)
 {
@@ -176,7 +178,7 @@ static unsigned int mm_nat_in(void *priv, struct sk_buff *skb, const struct nf_h
 	spin_lock_bh(&pool->lock);
 	ep = pool->table[l4].owner[index];
 	if (!ep) {
-		/* The router's, or what the firewall redirects. */
+		/* It is for the router itself, or the firewall redirects it. */
 		spin_unlock_bh(&pool->lock);
 		return NF_ACCEPT;
 	}
@@ -185,7 +187,7 @@ static unsigned int mm_nat_in(void *priv, struct sk_buff *skb, const struct nf_h
 	if (lets_in)
 		mm_endpoint_meet(&pool->table[l4], ep, first->src.u3.ip, first->src.u.all, jiffies);
 	spin_unlock_bh(&pool->lock);
-	/* RFC 5382 REQ-4: what is not let in is not answered. */
+	/* RFC 5382 REQ-4: a packet that is not let in is not answered. */
 	if (!lets_in) {
 		mm_count(nat->mm, MM_NAT_FILTERED);
 		return NF_DROP;

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * NAT44 into the port set: made from a device's rules, bound to its out-device, and taken away
- * again with the flows that it made. nat_hook.c and guard.c are where packets come by.
+ * The life of a NAT: it is made from a device's rules, follows the device by which its flows leave,
+ * and is taken away again with the flows that it made. Packets meet it in hook.c and guard.c.
  */
 #include <linux/notifier.h>
 #include <linux/rtnetlink.h>
 #include <linux/seq_file.h>
 #include <net/netfilter/nf_conntrack.h>
 
+#include "nat/flow.h"
+#include "nat/guard.h"
+#include "nat/hook.h"
 #include "nat/nat.h"
+#include "net/stats.h"
 
 #define MM_SWEEP (5 * HZ)
-/* Endpoints of a protocol that one sweep looks at. */
+/* How many endpoints of a protocol one sweep looks at. */
 #define MM_SWEEP_BUDGET 256
 
 /* Frees the ports of endpoints that have long had no flow. */
@@ -44,7 +48,7 @@ static void mm_nat_unregister(struct net *net, int core)
 	nf_ct_netns_put(net, NFPROTO_IPV4);
 }
 
-/* Asks for connection tracking, which a namespace without NAT is spared. */
+/* Asks for connection tracking, which a namespace without a NAT does without. */
 static int mm_nat_register(struct net *net)
 {
 	struct mm_net *mn = mm_pernet(net);
@@ -72,7 +76,7 @@ err_users:
 	return error;
 }
 
-/* Undoes mm_nat_create; packets must not know it, or not any more. */
+/* Undoes mm_nat_create. No packet may see the NAT yet, or any more. */
 void mm_nat_discard(struct mm_nat *nat)
 {
 	int i;
@@ -86,6 +90,24 @@ void mm_nat_discard(struct mm_nat *nat)
 	for (i = 0; i < nat->pools; i++)
 		mm_pool_free(&nat->pool[i]);
 	kvfree(nat);
+}
+
+/* Whether the rules ask for the very NAT that the device has. */
+bool mm_nat_same(const struct mm_dev *mm, const struct mm_rules *rules)
+{
+	const struct mm_edge *edge[MM_MAX_POOLS];
+	const struct mm_nat *nat = mm->nat;
+	int i;
+
+	if (!nat)
+		return !rules->nat.on;
+	if (memcmp(&nat->keys, &rules->nat, sizeof(nat->keys)) ||
+	    mm_edges(rules, edge) != nat->pools)
+		return false;
+	for (i = 0; i < nat->pools; i++)
+		if (!mm_same_edge(&nat->pool[i].edge, edge[i]))
+			return false;
+	return true;
 }
 
 /* The NAT that valid rules ask for, or NULL, under rtnl. */
@@ -132,7 +154,7 @@ static int mm_of_nat(struct nf_conn *ct, void *data)
 	       (mm_pool_of(data, back->dst.u3.ip, any) || mm_pool_of(data, first->dst.u3.ip, any));
 }
 
-/* Forgets the flows from and to our address, as masquerading does when its device goes. */
+/* Forgets the flows from and to our address, as masquerading does when its device goes away. */
 static void mm_flush(struct mm_nat *nat)
 {
 	const struct nf_ct_iter_data which = { .net = nat->net, .data = nat };
@@ -179,7 +201,7 @@ void mm_nat_replace(struct mm_dev *mm, struct mm_nat *nat)
 	mm_nat_discard(old);
 }
 
-/* The out-device comes, goes, or is another after a change of names. */
+/* The device by which flows leave comes, goes, or has another name now. */
 static int mm_nat_event(struct notifier_block *block, unsigned long event, void *ptr)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
@@ -211,7 +233,7 @@ static int mm_nat_event(struct notifier_block *block, unsigned long event, void 
 
 static struct notifier_block mm_nat_notifier = { .notifier_call = mm_nat_event };
 
-/* One line a range: device, address, range, and ports in use by protocol. */
+/* One line for each range: device, address, range, and how many ports each protocol owns. */
 static void mm_show_pool(struct seq_file *seq, const struct mm_nat *nat, struct mm_pool *pool)
 {
 	u32 range, index = 0;

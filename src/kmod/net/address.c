@@ -10,7 +10,7 @@
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
-#include "mapmint.h"
+#include "net/address.h"
 
 struct mm_address_request {
 	struct nlmsghdr head;

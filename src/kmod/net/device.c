@@ -8,10 +8,17 @@
 #include <net/ipv6.h>
 #include <net/rtnetlink.h>
 
-#include "mapmint.h"
-#include "net/skb.h"
+#include "compat.h"
+#include "nat/nat.h"
+#include "net/device.h"
+#include "net/hook.h"
+#include "net/namespace.h"
+#include "net/receive.h"
+#include "net/routes.h"
+#include "net/stats.h"
+#include "net/transmit.h"
 
-/* Room before a packet for what a tunnel puts there, which is most, and a link header. */
+/* The room before a packet for a tunnel's header, which is the longest, and for the link's. */
 #define MM_HEADROOM (sizeof(struct ipv6hdr) + 8 + LL_MAX_HEADER)
 
 static int mm_dev_init(struct net_device *dev)
@@ -39,7 +46,7 @@ err_stats:
 	return -ENOMEM;
 }
 
-/* Nobody sends any more: what the routes hold may go. */
+/* When nobody sends any more, the routes may be let go. */
 static int mm_dev_stop(struct net_device *dev)
 {
 	synchronize_net();
@@ -55,6 +62,22 @@ static void mm_dev_free(struct net_device *dev)
 	mm_routes_free(mm);
 	free_percpu(dev->tstats);
 	free_percpu(mm->stats);
+}
+
+static netdev_tx_t mm_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct mm_dev *mm = netdev_priv(dev);
+
+	if (skb->protocol == htons(ETH_P_IP)) {
+		mm_transmit(mm, skb);
+		return NETDEV_TX_OK;
+	}
+	/* IPv6 that is routed here goes the other way. Of all else there is no translation. */
+	if (skb->protocol != htons(ETH_P_IPV6) || !mm_receive(mm, skb, MM_QUEUED)) {
+		mm_count_drop(mm, MM_DROP_PROTOCOL, MM_OUT);
+		kfree_skb(skb);
+	}
+	return NETDEV_TX_OK;
 }
 
 const struct net_device_ops mm_netdev_ops = {
@@ -86,7 +109,7 @@ static void mm_setup(struct net_device *dev)
 	dev->needs_free_netdev = true;
 	dev->priv_destructor = mm_dev_free;
 	mm_set_lltx(dev);
-	/* Its hooks, its NAT and its line in the control file are of the namespace. */
+	/* Its hooks, its NAT and its lines in the control file belong to the namespace. */
 	mm_set_netns_immutable(dev);
 	SET_NETDEV_DEVTYPE(dev, &mm_type);
 }
@@ -129,9 +152,7 @@ static struct rtnl_link_ops mm_link_ops __read_mostly = {
 	.dellink = mm_dellink,
 };
 
-/*
- * Creates a device in a namespace, under rtnl. An error pointer when the name is taken or not one.
- */
+/* Creates a device, under rtnl. An error pointer where the name is taken or not valid. */
 struct net_device *mm_device_create(struct net *net, const char *name)
 {
 	struct net_device *dev;
@@ -173,7 +194,7 @@ struct mm_dev *mm_device_find(struct net *net, const char *name)
 	return dev && mm_is_device(dev) ? netdev_priv(dev) : NULL;
 }
 
-/* Publishes a rule set; packets on their way finish with the old one. */
+/* Publishes a rule set. Packets on their way finish with the old one. */
 void mm_device_set_rules(struct mm_dev *mm, struct mm_rules *rules)
 {
 	struct mm_rules *old;

@@ -4,11 +4,11 @@
  *
  *   IPv6 in:  PRE_ROUTING, after defragmentation and before connection tracking: to one of our
  *             MAP addresses.
- *   IPv4 in:  PRE_ROUTING, after defragmentation: what came out of the tunnel in pieces.
- *   IPv4 out: FORWARD, what is too big is answered while the packet still has the LAN host's own
+ *   IPv4 in:  PRE_ROUTING, after defragmentation: a packet that came out of the tunnel in pieces.
+ *   IPv4 out: FORWARD: a packet that is too big is answered while it still has the LAN host's own
  *             address and port;
- *             POST_ROUTING, after NAT: what would be cut into IPv4 fragments is translated whole
- *             and cut as IPv6.
+ *             POST_ROUTING, after NAT: a packet that would be cut into IPv4 fragments is translated
+ *             whole, and cut as IPv6.
  */
 #include <linux/icmp.h>
 #include <linux/netfilter.h>
@@ -21,11 +21,18 @@
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 
+#include "core/lookup.h"
 #include "core/tunnel.h"
-#include "mapmint.h"
+#include "net/hook.h"
+#include "net/namespace.h"
+#include "net/receive.h"
+#include "net/routes.h"
 #include "net/skb.h"
+#include "net/stats.h"
+#include "net/transmit.h"
+#include "net/tunnel_in.h"
 
-/* Octets by which an IPv4 packet grows, translated, and at most. */
+/* By how many octets an IPv4 packet grows: if it is translated, and at most. */
 #define MM_XLAT_GROWTH (sizeof(struct ipv6hdr) - sizeof(struct iphdr))
 #define MM_MOST_GROWTH (sizeof(struct ipv6hdr) + MM_LIMIT_HEADER)
 
@@ -36,15 +43,15 @@ static unsigned int mm_hook_in6(void *priv, struct sk_buff *skb, const struct nf
 	list_for_each_entry_rcu(mm, &mm_pernet(state->net)->devices, list) {
 		if (!netif_running(mm->dev) || state->in == mm->dev)
 			continue;
-		if (mm_receive(mm, skb, true))
+		if (mm_receive(mm, skb, MM_AT_ONCE))
 			return NF_STOLEN;
 	}
 	return NF_ACCEPT;
 }
 
 /*
- * Octets that an IPv4 packet may have on its way out: the route's MTU counts, and what is known of
- * the IPv6 path.
+ * How many octets an IPv4 packet may have on its way out, by its route's MTU and by what is known
+ * of the IPv6 path.
  */
 static unsigned int mm_out_limit(const struct sk_buff *skb, const struct nf_hook_state *state)
 {
@@ -79,7 +86,7 @@ static unsigned int mm_hook_forward4(void *priv, struct sk_buff *skb,
 	limit = mm_out_limit(skb, state);
 	if (!mm_exceeds(skb, limit))
 		return NF_ACCEPT;
-	mm_count_drop(netdev_priv(state->out), MM_DROP_TOO_BIG, true);
+	mm_count_drop(netdev_priv(state->out), MM_DROP_TOO_BIG, MM_OUT);
 	icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(limit));
 	return NF_DROP;
 }
@@ -93,7 +100,7 @@ static unsigned int mm_hook_post4(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	if (!state->out || !mm_is_device(state->out))
 		return NF_ACCEPT;
-	/* What the stack would cut as IPv4, where only the first piece has ports to judge by. */
+	/* The stack would cut it as IPv4. Only the first piece has ports to choose a rule by. */
 	if (!came_cut && !mm_exceeds(skb, dst_mtu(skb_dst(skb))))
 		return NF_ACCEPT;
 	/* Connection tracking may come behind us at the same priority, and must know this flow. */
@@ -141,7 +148,7 @@ static const struct nf_hook_ops mm_hooks[] = {
 };
 
 /*
- * Once a namespace has a device, under rtnl. Whole datagrams are needed in both directions, hence
+ * For a namespace that has a device, under rtnl. Both directions need whole datagrams, and so
  * defragmentation.
  */
 int mm_hooks_register(struct net *net)

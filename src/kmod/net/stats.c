@@ -3,23 +3,23 @@
 #include <linux/ethtool.h>
 #include <linux/net.h>
 
-#include "mapmint.h"
+#include "net/stats.h"
 
-/* Counts a packet that is dropped; with debug on, the log says why. */
-void mm_count_drop(struct mm_dev *mm, enum mm_counter why, bool out)
+/* Counts a packet that is dropped. With debug on, the log says why it is. */
+void mm_count_drop(struct mm_dev *mm, enum mm_counter why, enum mm_direction direction)
 {
 	const struct mm_rules *rules;
 
 	mm_count(mm, why);
-	if (out)
+	if (direction == MM_OUT)
 		DEV_STATS_INC(mm->dev, tx_dropped);
 	else
 		DEV_STATS_INC(mm->dev, rx_dropped);
 	rcu_read_lock();
 	rules = rcu_dereference(mm->rules);
 	if (rules && rules->debug)
-		net_info_ratelimited("mapmint: %s: %s: %s\n", mm->dev->name, out ? "out" : "in",
-				     mm_counter_names[why]);
+		net_info_ratelimited("mapmint: %s: %s: %s\n", mm->dev->name,
+				     direction == MM_OUT ? "out" : "in", mm_counter_names[why]);
 	rcu_read_unlock();
 }
 

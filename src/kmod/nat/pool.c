@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What a device's rules say of NAT: our addresses, the ports of each, and which of them are
- * reserved.
- */
+/* Pools are made from a device's rules: our addresses, their ports, and which are reserved. */
+#include <linux/bitmap.h>
+#include <linux/errno.h>
+#include <linux/mm.h>
 #include <linux/random.h>
 
-#include "nat/nat.h"
+#include "compat.h"
+#include "nat/pool.h"
 
-static bool mm_same_edge(const struct mm_edge *a, const struct mm_edge *b)
+/* Whether two edges have the same address and port set. */
+bool mm_same_edge(const struct mm_edge *a, const struct mm_edge *b)
 {
 	return a->v4 == b->v4 && a->v4_len == b->v4_len && a->psid == b->psid &&
 	       a->psid_len == b->psid_len && a->psid_offset == b->psid_offset;
 }
 
-/* The edges of the rules, each once; @edge may be NULL. How many, or one more than there may be. */
+/* The edges of the rules, each once: how many there are, at most one more than there may be. */
 int mm_edges(const struct mm_rules *rules, const struct mm_edge **edge)
 {
 	const struct mm_edge *found[MM_MAX_POOLS];
@@ -32,12 +34,11 @@ int mm_edges(const struct mm_rules *rules, const struct mm_edge **edge)
 			return MM_MAX_POOLS + 1;
 		found[count++] = new;
 	}
-	if (edge)
-		memcpy(edge, found, count * sizeof(*found));
+	memcpy(edge, found, count * sizeof(*found));
 	return count;
 }
 
-/* Ports of the set that are not reserved; @bitmap may be NULL. */
+/* Marks the reserved ports in @bitmap, which may be NULL. How many others are left. */
 static u32 mm_reserve(const struct mm_portset *set, const struct mm_nat_keys *keys,
 		      unsigned long *bitmap)
 {
@@ -60,7 +61,7 @@ static u32 mm_reserve(const struct mm_portset *set, const struct mm_nat_keys *ke
 	return left;
 }
 
-/* What holds of all rules of a device together; @why is the key that does not fit. */
+/* All rules of a device must fit its NAT; if they do not, *@why is the key at fault. */
 bool mm_nat_valid(const struct mm_rules *rules, const char **why)
 {
 	const struct mm_edge *edge[MM_MAX_POOLS];
@@ -93,42 +94,7 @@ bool mm_nat_valid(const struct mm_rules *rules, const char **why)
 	return true;
 }
 
-/* The rules ask for the NAT that the device has. */
-bool mm_nat_same(const struct mm_dev *mm, const struct mm_rules *rules)
-{
-	const struct mm_edge *edge[MM_MAX_POOLS];
-	const struct mm_nat *nat = mm->nat;
-	int i;
-
-	if (!nat)
-		return !rules->nat.on;
-	if (memcmp(&nat->keys, &rules->nat, sizeof(nat->keys)) ||
-	    mm_edges(rules, edge) != nat->pools)
-		return false;
-	for (i = 0; i < nat->pools; i++)
-		if (!mm_same_edge(&nat->pool[i].edge, edge[i]))
-			return false;
-	return true;
-}
-
-/* The address of ours that a packet has; of several port sets of one address, that of the port. */
-struct mm_pool *mm_pool_of(struct mm_nat *nat, __be32 v4, struct mm_port port)
-{
-	struct mm_pool *found = NULL;
-	int i;
-
-	for (i = 0; i < nat->pools; i++) {
-		struct mm_pool *pool = &nat->pool[i];
-
-		if ((pool->edge.v4 ^ v4) & mm_mask4(pool->edge.v4_len))
-			continue;
-		if (nat->pools == 1 || mm_in_set(&pool->edge, port))
-			return pool;
-		found = found ?: pool;
-	}
-	return found;
-}
-
+/* If this fails half way, mm_pool_free() still is to be called. */
 int mm_pool_init(struct mm_pool *pool, const struct mm_edge *edge, const struct mm_nat_keys *keys)
 {
 	int l4, error = 0;

@@ -10,7 +10,7 @@
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 
-#include "mapmint.h"
+#include "net/routes.h"
 
 /* Per CPU and device. */
 #define MM_ROUTE_BITS 6

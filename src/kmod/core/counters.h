@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is counted: packets that were translated, and why others were dropped. */
+#ifndef MAPMINT_COUNTERS_H
+#define MAPMINT_COUNTERS_H
+
+enum mm_counter {
+	MM_4TO6,
+	MM_6TO4,
+	MM_ENCAPSULATED,
+	MM_DECAPSULATED,
+	MM_ECN_MARKED,
+	MM_DROP_HEADER,
+	MM_DROP_SOURCE4,
+	MM_DROP_DEST4,
+	MM_DROP_PORT_OUT,
+	MM_DROP_PORT_IN,
+	MM_DROP_PROTOCOL,
+	MM_DROP_ICMP_TYPE,
+	MM_DROP_ICMP_INNER,
+	MM_DROP_FRAGMENT,
+	MM_DROP_SOURCE_ROUTE,
+	MM_DROP_SPOOFED6,
+	MM_DROP_SOURCE6,
+	MM_DROP_NOT_OURS4,
+	MM_DROP_ECN,
+	MM_DROP_EXTENSION,
+	MM_DROP_NO_ROUTE,
+	MM_DROP_LOOP,
+	MM_DROP_TOO_BIG,
+	MM_DROP_MEMORY,
+	MM_DROP_UNTRACKED,
+	MM_DROP_INVALID,
+	MM_NAT_FLOWS,
+	MM_NAT_INBOUND,
+	MM_NAT_HAIRPIN,
+	MM_NAT_NEIGHBOUR,
+	MM_NAT_RECLAIMED,
+	MM_NAT_RECYCLED,
+	MM_NAT_OVERLOADED,
+	MM_NAT_EXHAUSTED,
+	MM_NAT_FILTERED,
+	MM_COUNTERS,
+};
+
+/* What the counters are called in the log, by ethtool -S and in /proc/net/mapmint/counters. */
+extern const char *const mm_counter_names[MM_COUNTERS];
+
+#endif
