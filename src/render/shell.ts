@@ -14,7 +14,7 @@ type Commands = readonly string[];
 /** Marks the end of the script; a line of ours never equals it. */
 const SCRIPT_END = "END_OF_NFT";
 /** More than any transaction of ours has, so that dd writes it in one piece. */
-const WRITE_OCTETS = 1_048_576;
+const WRITE_OCTETS = 2_097_152;
 
 function linkDevice(plan: Plan): string {
   return plan.link.device === "" ? "DEVICE" : plan.link.device;
