@@ -20,6 +20,10 @@ const modes: Readonly<Record<string, readonly string[]>> = {
   "map-e": ["map-e"],
   "map-e-nftables": ["map-e-nftables"],
   faults: ["faults"],
+  // With OpenWrt's own programs, below OPENWRT_ROOT.
+  openwrt: ["openwrt-map-t", "openwrt-map-e"],
+  "openwrt-map-t": ["openwrt-map-t"],
+  "openwrt-map-e": ["openwrt-map-e"],
 };
 
 type Check = Extract<Message, { kind: "check" }>;
@@ -94,7 +98,13 @@ async function runScenario(scenario: string): Promise<void> {
     project: project ?? "",
     cache: cache ?? "",
     memory: "1536M",
-    argv: [process.execPath, "/lab/cache/lab/scenario.mjs", scenario, engine],
+    argv: [
+      process.execPath,
+      "/lab/cache/lab/scenario.mjs",
+      scenario,
+      engine,
+      process.env["OPENWRT_ROOT"] ?? "",
+    ],
     layer: true,
     silentSeconds: SILENT_SECONDS,
     onLine(line: string) {

@@ -12,6 +12,8 @@ export interface Offer {
   /** Option 48879's value in hexadecimal. */
   readonly option?: string;
   readonly prefix: boolean;
+  /** True: the other prefix, 2001:db8:13:3400::/56, takes the place of the usual one. */
+  readonly other?: boolean;
 }
 
 function configuration(offer: Offer): string {
@@ -37,7 +39,7 @@ function configuration(offer: Offer): string {
           "pd-pools": offer.prefix
             ? [
                 {
-                  prefix: endUserPrefix.address,
+                  prefix: offer.other === true ? "2001:db8:13:3400::" : endUserPrefix.address,
                   "prefix-len": endUserPrefix.length,
                   "delegated-len": endUserPrefix.length,
                 },

@@ -2,20 +2,23 @@
 
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { faults } from "./faults.ts";
+import { openwrtWalk } from "./openwrt-walk.ts";
 import { check, detail } from "./report.ts";
 import { isEngine, useEngine } from "./router.ts";
 import { walk } from "./walk.ts";
 
 const LOGS = "/run/lab";
 
-const scenarios: Readonly<Record<string, () => Promise<void>>> = {
+const scenarios: Readonly<Record<string, (root: string) => Promise<void>>> = {
   "map-t": () => walk("map-t"),
   "map-e": () => walk("map-e"),
   "map-e-nftables": () => walk("map-e", "nftables"),
   faults,
+  "openwrt-map-t": (root) => openwrtWalk(root, "map-t"),
+  "openwrt-map-e": (root) => openwrtWalk(root, "map-e"),
 };
 
-const [wanted = "", engine = "node"] = process.argv.slice(2);
+const [wanted = "", engine = "node", root = ""] = process.argv.slice(2);
 const scenario = scenarios[wanted];
 if (scenario === undefined || !isEngine(engine)) {
   process.stderr.write(`usage: scenario.mjs ${Object.keys(scenarios).join("|")} [node|qjs]\n`);
@@ -33,7 +36,7 @@ function tellLogs(): void {
 mkdirSync(LOGS, { recursive: true });
 try {
   useEngine(engine);
-  await scenario();
+  await scenario(root);
 } catch (error) {
   tellLogs();
   check(`${wanted}: runs to its end`, false, error instanceof Error ? error.message : String(error));

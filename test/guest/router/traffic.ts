@@ -6,6 +6,7 @@
  *   traffic.mjs upload HOST OCTETS
  *   traffic.mjs udp HOST SIZE...               echo of datagrams, sizes in octets of payload
  *   traffic.mjs flows HOST COUNT SECONDS       COUNT TCP connections to one port, all held open
+ *   traffic.mjs steady HOST                    a datagram each 20 ms from a new socket each second; prints when each was answered, ms
  */
 
 import { createHash } from "node:crypto";
@@ -215,6 +216,29 @@ async function flows(host: string, count: number, seconds: number): Promise<void
   setTimeout(() => process.exit(0), 200);
 }
 
+/** A datagram of an earlier second may come late: what is printed is when the answer to one of the last second came. */
+function steady(host: string): void {
+  let number = 0;
+  let socket = createSocket("udp4");
+  const open = () => {
+    const old = socket;
+    setTimeout(() => old.close(), 2_000);
+    socket = createSocket("udp4");
+    socket.on("error", () => undefined);
+    socket.on("message", (answer) => {
+      if (number - answer.readUInt32BE(0) < 50) process.stdout.write(`${Date.now()}\n`);
+    });
+  };
+  open();
+  setInterval(open, 1_000);
+  setInterval(() => {
+    number += 1;
+    const data = Buffer.alloc(32);
+    data.writeUInt32BE(number, 0);
+    socket.send(data, ports.echo, host, () => undefined);
+  }, 20);
+}
+
 const [command, host = "", ...rest] = process.argv.slice(2);
 const numbers = rest.map(Number);
 switch (command) {
@@ -233,7 +257,10 @@ switch (command) {
   case "flows":
     await flows(host, numbers[0] ?? 0, numbers[1] ?? 10);
     break;
+  case "steady":
+    steady(host);
+    break;
   default:
-    process.stderr.write("usage: traffic.mjs serve|download|upload|udp|flows ...\n");
+    process.stderr.write("usage: traffic.mjs serve|download|upload|udp|flows|steady ...\n");
     process.exit(2);
 }

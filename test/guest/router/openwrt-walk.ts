@@ -1,0 +1,187 @@
+/** The life of a MAP interface under OpenWrt's own netifd, with traffic from the LAN all the time. */
+
+import { readFileSync } from "node:fs";
+import { startBorderRelay } from "./border-relay.ts";
+import { attempt, run, sleep, start, until, within } from "./command.ts";
+import { startDhcpServer } from "./kea.ts";
+import { type Openwrt, type OpenwrtStatus, startOpenwrt } from "./openwrt.ts";
+import { borderRelay, ce, option48879, type Transport } from "./plan.ts";
+import { checking, demand, detail, step } from "./report.ts";
+import { insertModule, installRouterFiles } from "./router.ts";
+import { startSteadyTraffic } from "./steady-traffic.ts";
+import { buildTopology } from "./topology.ts";
+
+const TRAFFIC = "/lab/cache/lab/traffic.mjs";
+const OFFERED = "wan6_4";
+
+async function waitFor(
+  openwrt: Openwrt,
+  name: string,
+  what: string,
+  holds: (status: OpenwrtStatus | undefined) => boolean,
+  ms = 60_000,
+): Promise<OpenwrtStatus | undefined> {
+  let last: OpenwrtStatus | undefined;
+  try {
+    await until(`${name} ${what}`, ms, () => {
+      last = openwrt.status(name);
+      return holds(last) ? true : undefined;
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const log = attempt(["cat", "/tmp/map.log"]).stdout.split("\n").slice(-25).join("\n");
+    throw new Error(
+      `${reason}; status ${JSON.stringify(last)}\n/tmp/map.log:\n${log}\nnetifd:\n${openwrt.log().split("\n").slice(-25).join("\n")}`,
+    );
+  }
+  return last;
+}
+
+const up =
+  (address: string = ce.ipv4) =>
+  (status: OpenwrtStatus | undefined) =>
+    status?.up === true && status["ipv4-address"]?.[0]?.address === address;
+
+function mapSection(transport: Transport, extra = ""): string {
+  const relay = transport === "map-t" ? borderRelay.dmr : borderRelay.tunnelAddress;
+  return `
+config interface 'wan_map'
+	option proto 'map'
+	option maptype '${transport}'
+	option tunlink 'wan6'
+	option ipaddr '192.0.2.0'
+	option ip4prefixlen '24'
+	option ip6prefix '2001:db8::'
+	option ip6prefixlen '40'
+	option ealen '16'
+	option psidlen '8'
+	option offset '4'
+	option peeraddr '${relay}'
+${extra}`;
+}
+
+export async function openwrtWalk(root: string, transport: Transport): Promise<void> {
+  const name = (text: string) => `netifd, ${transport}: ${text}`;
+  await buildTopology();
+  // netifd takes away the link-local address that was set by hand. The second prefix is for a renumbering.
+  for (const prefix of ["2001:db8:12:3400::/56", "2001:db8:13:3400::/56"]) {
+    run(["ip", "-n", "pn", "-6", "route", "replace", prefix, "via", "2001:db8:f000:1::2", "dev", "ce0"]);
+  }
+  installRouterFiles();
+  insertModule();
+  await startBorderRelay(transport);
+  const serving = start(within("server", [process.execPath, TRAFFIC, "serve"]), "/run/lab/serve.log");
+  await until("the server", 20_000, () =>
+    readFileSync("/run/lab/serve.log", "utf8").includes("ready") ? true : undefined,
+  );
+  const option = option48879[transport];
+  const kea = await startDhcpServer({ option, prefix: true });
+  step("OpenWrt's ubusd and netifd start; odhcp6c asks Kea");
+  const openwrt = await startOpenwrt(root, "");
+  await checking(name("protocol map is known"), () => {
+    const handlers = openwrt.ubus("call", "network", "get_proto_handlers");
+    demand(handlers.includes('"map"'), "netifd does not list it");
+    return "listed";
+  });
+  await checking(name("option 48879: the hook offers it, and it comes up"), async () => {
+    await waitFor(openwrt, OFFERED, "to come up", up());
+    return ce.ipv4;
+  });
+  const steady = await startSteadyTraffic();
+  await checking(name("datagrams pass"), async () => {
+    await steady.answered();
+    return "answered";
+  });
+  await checking(name("25 s of nothing change nothing"), async () => {
+    const before = readFileSync("/tmp/map.log", "utf8");
+    await sleep(25_000);
+    const after = readFileSync("/tmp/map.log", "utf8").slice(before.length);
+    demand(after === "", `the handler ran: ${after}`);
+    return "no handler ran";
+  });
+  await checking(name("reload without a change leaves it alone"), async () => {
+    steady.mark();
+    openwrt.reload();
+    await sleep(3_000);
+    const gap = steady.longestGap();
+    demand(gap < 1_000, `IPv4 was away for ${gap} ms`);
+    return `longest gap ${gap} ms`;
+  });
+  await checking(name("the option withdrawn, then back"), async () => {
+    await kea.reload({ prefix: true });
+    openwrt.ubus("call", "network.interface.wan6", "renew");
+    await waitFor(openwrt, OFFERED, "to go", (status) => status === undefined);
+    await kea.reload({ option, prefix: true });
+    openwrt.ubus("call", "network.interface.wan6", "renew");
+    await waitFor(openwrt, OFFERED, "to come back", up());
+    return "gone, and back";
+  });
+  await checking(name("configured by hand: it takes the offered one's place"), async () => {
+    openwrt.configure(mapSection(transport));
+    openwrt.reload();
+    await waitFor(openwrt, "wan_map", "to come up", up());
+    openwrt.ubus("call", "network.interface.wan6", "renew");
+    await waitFor(openwrt, OFFERED, "to go", (status) => status === undefined);
+    await waitFor(openwrt, "wan_map", "to stay up", up());
+    await steady.answered();
+    return "wan_map is up";
+  });
+  await checking(name("reload with another MTU"), async () => {
+    openwrt.configure(mapSection(transport, "\toption mtu '1400'\n"));
+    openwrt.reload();
+    await until("the new MTU", 30_000, () =>
+      attempt(
+        within("ce", ["sh", "-c", "ip route show default; ip -o link show map-wan_map"]),
+      ).stdout.includes("mtu 1400")
+        ? true
+        : undefined,
+    );
+    await waitFor(openwrt, "wan_map", "to come up", up());
+    await steady.answered();
+    return "1400";
+  });
+  await checking(name("another prefix: the new address is there, by one renewal"), async () => {
+    await steady.answered();
+    steady.mark();
+    await kea.reload({ option, prefix: true, other: true });
+    openwrt.ubus("call", "network.interface.wan6", "renew");
+    await until("the new CE", 60_000, () =>
+      readFileSync("/tmp/map.log", "utf8").includes("192.0.2.19/32") ? true : undefined,
+    );
+    // The border relay has no second customer edge: what is measured is the handler's own part.
+    await waitFor(openwrt, "wan_map", "to have the new address", up("192.0.2.19"));
+    return "the new address is there";
+  });
+  await checking(name("netifd killed and started again: the interface comes up"), async () => {
+    await kea.reload({ option, prefix: true });
+    openwrt.ubus("call", "network.interface.wan6", "renew");
+    await waitFor(openwrt, "wan_map", "to have its address back", up());
+    await openwrt.restartNetifd("SIGKILL");
+    await waitFor(openwrt, "wan_map", "to come up", up());
+    await steady.answered();
+    return "up";
+  });
+  await checking(name("ubusd restarted: netifd and we go on"), async () => {
+    await openwrt.restartUbusd();
+    await waitFor(openwrt, "wan_map", "to be seen", up());
+    return "up";
+  });
+  await checking(name("removed from the configuration: nothing is left"), async () => {
+    openwrt.configure("");
+    openwrt.reload();
+    await waitFor(openwrt, "wan_map", "to go", (status) => status === undefined);
+    await sleep(1_500);
+    const left = attempt(
+      within("ce", [
+        "sh",
+        "-c",
+        "nft list tables | grep -v '^#'; ip -o link | grep map-; cat /proc/net/nat46/control 2>/dev/null",
+      ]),
+    ).stdout;
+    demand(!left.includes("wan_map"), left);
+    return "clean";
+  });
+  await steady.stop();
+  await serving.stop();
+  detail(readFileSync("/tmp/map.log", "utf8"));
+}
