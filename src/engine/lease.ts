@@ -95,6 +95,10 @@ export async function applyLease(
   );
   if (configured !== undefined) {
     host.log("lease", "note", `${configured.name} is configured for ${lease.link}: nothing offered`);
+    // What was offered before somebody configured one would use the same ports.
+    const ours =
+      configured.name !== iface && !uciShow.split("\n").some((line) => line === `network.${iface}=interface`);
+    if (ours && (await stateOf(host, iface)) !== "absent") await remove(host, iface);
     return;
   }
   if (lease.option === undefined) {

@@ -82,6 +82,21 @@ describe("a lease", () => {
   });
 });
 
+describe("a MAP interface is configured after one was offered", () => {
+  const configuration = uci("network.wan_map.tunlink='wan6'");
+  test("the offered one is withdrawn: it would use the same ports", async () => {
+    const world = makeWorld();
+    await applyLease(lease, configuration, undefined, world);
+    expect(effects(world)).toEqual([withdrawal]);
+  });
+
+  test("an interface of that name that the user has configured stays", async () => {
+    const world = makeWorld();
+    await applyLease(lease, `${configuration}\nnetwork.wan6_4=interface`, undefined, world);
+    expect(effects(world)).toEqual([]);
+  });
+});
+
 test("sections of proto map are found in what uci prints", () => {
   expect(configuredMapInterfaces(uci("network.wan_map.tunlink='wan6'"))).toEqual([
     { name: "wan_map", tunlink: "wan6" },
