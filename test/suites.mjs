@@ -186,7 +186,7 @@ export const suites = [
   },
   {
     name: "router-quickjs",
-    part: "lab",
+    part: "more",
     shows: "the same with our programs on QuickJS",
     needs: ["npm", "bundle", "lab"],
     seconds: 180,
