@@ -1,5 +1,6 @@
 import { decodeChain, decodeValue, type Findings } from "../dhcpv6/decode.ts";
 import { summarizeErrors, summarizeRemarks } from "../dhcpv6/findings.ts";
+import { meanings } from "../dhcpv6/meanings.ts";
 import type { OptionNode } from "../dhcpv6/node.ts";
 import { findRow, type OptionRow, optionTable, type Space } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
@@ -174,7 +175,7 @@ function describeOption(option: OptionNode, depth: number): readonly string[] {
     `${indent}${row.name} (${row.code}), ${option.length} octets at ${option.offset}; ${row.clause}`,
   ];
   for (const field of option.fields) {
-    lines.push(`${indent}  ${field.name.padEnd(16)} ${field.text.padEnd(24)} ${field.meaning}`);
+    lines.push(`${indent}  ${field.name.padEnd(16)} ${field.text.padEnd(24)} ${meanings[field.name]}`);
   }
   for (const child of option.options) lines.push(...describeOption(child, depth + 1));
   for (const { code, offset, octets } of option.unknown.slice(0, UNKNOWN_SHOWN)) {
@@ -232,10 +233,10 @@ function plain(option: OptionNode): object {
     path: option.path,
     offset: option.offset,
     length: option.length,
-    fields: option.fields.map(({ name, text, meaning, offset, length }) => ({
+    fields: option.fields.map(({ name, text, offset, length }) => ({
       name,
       text,
-      meaning,
+      meaning: meanings[name],
       offset,
       length,
     })),

@@ -183,7 +183,6 @@ export function decodeValue(reader: Reader, row: OptionRow, findings: Findings):
       name: field.name,
       value,
       text,
-      meaning: field.meaning,
       offset: start,
       length: reader.position - start,
     });

@@ -2,7 +2,7 @@
 
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import type { DecodeError } from "../wire/errors.ts";
-import type { OptionRow } from "./options.ts";
+import type { FieldName, OptionRow } from "./options.ts";
 
 /** Port parameters (RFC 7598 s4.5): a = offset 0..15, k = psidLength 0..16, psid 0..2^k - 1, right-aligned. */
 export interface PortParams {
@@ -15,11 +15,10 @@ export interface PortParams {
 export type FieldValue = number | boolean | bigint | Ipv6Prefix | PortParams | readonly number[];
 
 export interface FieldNode {
-  readonly name: string;
+  readonly name: FieldName;
   readonly value: FieldValue;
   /** The value as text for a person. */
   readonly text: string;
-  readonly meaning: string;
   /** Where it stands in the whole input, octets. */
   readonly offset: number;
   readonly length: number;

@@ -5,41 +5,55 @@
 /** Where an option is valid: at the top of a message, or inside another option. */
 export type Space = "dhcpv6" | "option-48879" | "rule-48879" | "s46-container" | "s46-rule";
 
+/** The fields' names. What each means is said in meanings.ts, which the handler does without. */
+export type FieldName =
+  | "E"
+  | "F"
+  | "bind-ipv6-prefix"
+  | "br-ipv6-address"
+  | "dmr"
+  | "dmr-ipv6-prefix"
+  | "ea-len"
+  | "enterprise-number"
+  | "ipv4-address"
+  | "ipv4-prefix"
+  | "ipv6-prefix"
+  | "option-codes"
+  | "port-params"
+  | "prefix4-len";
+
 /** A field, as it is laid out on the wire. */
 export type Field =
   /** One octet, `low`..`high`. */
   | {
       readonly kind: "uint8";
-      readonly name: string;
+      readonly name: FieldName;
       readonly low: number;
       readonly high: number;
-      readonly meaning: string;
     }
   /** Two octets each, to the end of the option. */
-  | { readonly kind: "uint16-list"; readonly name: string; readonly meaning: string }
+  | { readonly kind: "uint16-list"; readonly name: FieldName }
   /** Four octets, a number. */
   | {
       readonly kind: "uint32";
-      readonly name: string;
+      readonly name: FieldName;
       readonly low: number;
       readonly high: number;
-      readonly meaning: string;
     }
   /** One octet of flags; undefined bits are ignored and written as 0. `bit` counts from the least significant. */
-  | { readonly kind: "flag"; readonly name: string; readonly bit: number; readonly meaning: string }
+  | { readonly kind: "flag"; readonly name: FieldName; readonly bit: number }
   /** Four octets. */
-  | { readonly kind: "ipv4"; readonly name: string; readonly meaning: string }
+  | { readonly kind: "ipv4"; readonly name: FieldName }
   /** Sixteen octets. */
-  | { readonly kind: "ipv6"; readonly name: string; readonly meaning: string }
+  | { readonly kind: "ipv6"; readonly name: FieldName }
   /** A length octet and as many whole octets as it needs; `lengths` lists the legal ones where not all are. */
   | {
       readonly kind: "prefix6";
-      readonly name: string;
+      readonly name: FieldName;
       readonly lengths?: readonly number[];
-      readonly meaning: string;
     }
   /** Offset, PSID length, and the PSID in two octets, left-aligned. */
-  | { readonly kind: "port-params"; readonly name: string; readonly meaning: string };
+  | { readonly kind: "port-params"; readonly name: FieldName };
 
 export interface OptionRow {
   readonly code: number;
@@ -63,27 +77,23 @@ const eaLength: Field = {
   name: "ea-len",
   low: 0,
   high: EA_LENGTH_LIMIT,
-  meaning: "EA bits: how many bits of the end-user prefix carry IPv4 address and PSID",
 };
 const prefix4Length: Field = {
   kind: "uint8",
   name: "prefix4-len",
   low: 0,
   high: 32,
-  meaning: "length of the rule's IPv4 prefix",
 };
-const prefix4: Field = { kind: "ipv4", name: "ipv4-prefix", meaning: "the rule's IPv4 prefix" };
-const prefix6: Field = { kind: "prefix6", name: "ipv6-prefix", meaning: "the rule's IPv6 prefix" };
+const prefix4: Field = { kind: "ipv4", name: "ipv4-prefix" };
+const prefix6: Field = { kind: "prefix6", name: "ipv6-prefix" };
 const forward: Field = {
   kind: "flag",
   name: "F",
   bit: 0,
-  meaning: "set: the rule is also a forwarding mapping rule (FMR)",
 };
 const portParams: Field = {
   kind: "port-params",
   name: "port-params",
-  meaning: "PSID offset a, PSID length k, and the PSID",
 };
 
 export const optionTable: readonly OptionRow[] = [
@@ -91,9 +101,7 @@ export const optionTable: readonly OptionRow[] = [
     code: 48879,
     name: "OPTION_48879",
     space: ["dhcpv6"],
-    fields: [
-      { kind: "flag", name: "E", bit: 0, meaning: "set: encapsulation (MAP-E); clear: translation (MAP-T)" },
-    ],
+    fields: [{ kind: "flag", name: "E", bit: 0 }],
     encapsulates: "option-48879",
     clause: "draft-ietf-softwire-map-dhcp-03 s4",
   },
@@ -113,7 +121,6 @@ export const optionTable: readonly OptionRow[] = [
       {
         kind: "prefix6",
         name: "dmr",
-        meaning: "MAP-T: the DMR prefix; MAP-E: the border relay's address, a /128",
       },
     ],
     encapsulates: "rule-48879",
@@ -138,16 +145,14 @@ export const optionTable: readonly OptionRow[] = [
     code: 90,
     name: "S46_BR",
     space: ["s46-container"],
-    fields: [{ kind: "ipv6", name: "br-ipv6-address", meaning: "the border relay's address" }],
+    fields: [{ kind: "ipv6", name: "br-ipv6-address" }],
     clause: "RFC 7598 s4.2",
   },
   {
     code: 91,
     name: "S46_DMR",
     space: ["s46-container"],
-    fields: [
-      { kind: "prefix6", name: "dmr-ipv6-prefix", meaning: "the DMR prefix", lengths: RFC6052_LENGTHS },
-    ],
+    fields: [{ kind: "prefix6", name: "dmr-ipv6-prefix", lengths: RFC6052_LENGTHS }],
     clause: "RFC 7598 s4.3",
   },
   {
@@ -155,8 +160,8 @@ export const optionTable: readonly OptionRow[] = [
     name: "S46_V4V6BIND",
     space: ["s46-container"],
     fields: [
-      { kind: "ipv4", name: "ipv4-address", meaning: "the CE's IPv4 address" },
-      { kind: "prefix6", name: "bind-ipv6-prefix", meaning: "the prefix the CE's tunnel address lies in" },
+      { kind: "ipv4", name: "ipv4-address" },
+      { kind: "prefix6", name: "bind-ipv6-prefix" },
     ],
     encapsulates: "s46-rule",
     clause: "RFC 7598 s4.4",
@@ -194,7 +199,6 @@ export const optionTable: readonly OptionRow[] = [
       {
         kind: "uint16-list",
         name: "option-codes",
-        meaning: "containers in the provider's order of preference",
       },
     ],
     clause: "RFC 8026 s1.4.1",
@@ -210,7 +214,6 @@ export const optionTable: readonly OptionRow[] = [
         name: "enterprise-number",
         low: 0,
         high: 0xffffffff,
-        meaning: "who defined what follows",
       },
     ],
     encapsulates: "option-48879",

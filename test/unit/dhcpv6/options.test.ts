@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { meanings } from "../../../src/dhcpv6/meanings.ts";
 import { findRow, optionTable } from "../../../src/dhcpv6/options.ts";
 
 /** The options as their documents draw them, field by field in the order of the wire. */
@@ -82,7 +83,9 @@ describe("the option table", () => {
 
   test("says of each field what it is, in words", () => {
     const said = Object.fromEntries(
-      optionTable.flatMap((row) => row.fields.map((field) => [`${row.name} ${field.name}`, field.meaning])),
+      optionTable.flatMap((row) =>
+        row.fields.map((field) => [`${row.name} ${field.name}`, meanings[field.name]]),
+      ),
     );
     expect(said).toEqual({
       "OPTION_48879 E": "set: encapsulation (MAP-E); clear: translation (MAP-T)",
