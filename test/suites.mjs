@@ -98,6 +98,14 @@ export const suites = [
     command: core("conformance"),
   },
   {
+    name: "python",
+    part: "lab",
+    shows: "pyflakes finds no name that is not defined in the tests' Python",
+    needs: ["lab"],
+    seconds: 2,
+    command: ["sh", "-c", "git ls-files -z '*.py' | xargs -0 pyflakes3"],
+  },
+  {
     name: "module-style",
     part: "lab",
     shows: "the kernel module builds without a warning (W=1, sparse), and checkpatch --strict is content",
