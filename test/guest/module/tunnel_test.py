@@ -12,7 +12,7 @@ import struct
 import sys
 import time
 
-from captures import Capture4, Capture6, offload
+from captures import PATIENCE, Capture4, Capture6, offload, token, until
 from checks import attempt, check, chosen
 from module_files import control, counters, last_message
 from namespaces import IP_MTU_DISCOVER, sh
@@ -85,28 +85,29 @@ def inner(packet):
     return packet[40:] if packet is not None else b""
 
 
-def out_of(world, condition=lambda p: True, seconds=2.0):
-    """The first encapsulated packet that the border relay gets."""
-    return world.out6.wait(lambda p: next_header(p) in (4, 60) and condition(p), seconds)
+def out_of(world, mark):
+    """The encapsulated packet with this token in it, as the border relay gets it."""
+    return world.out6.wait_for(mark, lambda p: next_header(p) in (4, 60))
 
 
 # --- what a user does ----------------------------------------------------------------------------
 
 def through(world):
     sock = world.lan.udp(to=(SERVER, 7))
-    check("UDP from the LAN to the server, and back", exchange(sock, b"there and back") == b"there and back")
+    mark = token()
+    check("UDP from the LAN to the server, and back", exchange(sock, mark) == mark)
     sock.close()
-    packet = out_of(world)
+    packet = out_of(world, mark)
     check("from our MAP address to the border relay", packet is not None and (source6(packet), destination6(packet)) == (MAP, BR),
           packet and packet.hex())
     check("one hop is taken from the TTL, and the tunnel has a hop limit of its own", packet is not None and packet[40 + 8] == 63
           and packet[7] == 63, packet and packet.hex())
     check("what is inside is a whole packet of ours", valid4(inner(packet)) and inner(packet)[12:16] == socket.inet_aton(OWN)
           and in_set(struct.unpack("!H", inner(packet)[20:22])[0]), packet and packet.hex())
-    good, text = ping(world.lan, "-c", "2", "-i", "0.2", "-W", "2", SERVER)
+    good, text = ping(world.lan, "-c", "2", "-i", "0.2", "-W", str(PATIENCE), SERVER)
     check("ping", good, text)
     check("TCP, 300 kB there and back", tcp_echo(world.lan, 300_000))
-    good, text = ping(world.ce, "-c", "1", "-W", "2", SERVER)
+    good, text = ping(world.ce, "-c", "1", "-W", str(PATIENCE), SERVER)
     check("ping from the router", good, text)
     sock = world.server.udp(to=(OWN, ECHO))
     check("UDP from the server to a forwarded port", exchange(sock, b"come in") == b"come in")
@@ -125,13 +126,21 @@ def offloads(world):
 def only_our_ports(world):
     world.fresh()
     socks = [world.lan.udp(to=(SERVER, 9)) for _ in range(300)]
+    mark = token()
     for sock in socks:
         try:
-            sock.send(b"x")
+            sock.send(mark)
         except OSError:
             pass
-    time.sleep(0.5)
-    ports = [struct.unpack("!H", p[60:62])[0] for p in world.out6.seen if next_header(p) == 4 and p[49] == 17]
+
+    def ports_seen():
+        return [struct.unpack("!H", p[60:62])[0] for p in world.out6.seen if next_header(p) == 4 and p[49] == 17 and mark in p]
+
+    until(lambda: len(set(ports_seen())) >= 239)
+    # Whatever would still leave from a port outside the set has left before this one.
+    good, text = ping(world.ce, "-c", "1", "-W", str(PATIENCE), BR, "-6")
+    check("the border relay answers", good, text)
+    ports = ports_seen()
     check("239 of 300 flows to one server have a port, one is reserved", len(set(ports)) == 239, len(set(ports)))
     check("all of them ours", ports and all(in_set(port) for port in ports), [p for p in ports if not in_set(p)][:5])
     for sock in socks:
@@ -153,27 +162,28 @@ def large(world):
     check("no IPv6 fragment leaves, and every piece fits", len(pieces) == 3 and all(len(p) <= 1500 for p in pieces)
           and not [p for p in world.out6.seen if next_header(p) == 44], [len(p) for p in world.out6.seen])
     check("their identification is of our port set", len(ids) == 1 and all(in_set(number) for number in ids), ids)
-    good, text = ping(world.lan, "-c", "1", "-W", "2", "-s", "3000", SERVER)
+    good, text = ping(world.lan, "-c", "1", "-W", str(PATIENCE), "-s", "3000", SERVER)
     check("a ping of 3,000 octets", good, text)
 
 
 def put_together(world):
     """IPv6 fragments of what somebody encapsulated and then cut."""
     world.fresh()
-    packet = ip(SERVER, OWN, 17, udp(SERVER, OWN, 53, ECHO, bytes(1000)))
+    mark = token()
+    packet = ip(SERVER, OWN, 17, udp(SERVER, OWN, 53, ECHO, mark.ljust(1000, b"x")))
     whole = ip6(BR, MAP, 4, packet)
     first, second = whole[40:40 + 512], whole[40 + 512:]
     # Sent from the network, where no socket puts anything together.
     for at, more, part in ((0, 1, first), (512, 0, second)):
         world.inject(ip6(BR, MAP, 44, struct.pack("!BBHI", 4, 0, at | more, 0x1234) + part))
-    found = world.lan4.wait(lambda p: p[9] == 17 and len(p) == len(packet), 2)
+    found = world.lan4.wait_for(mark, lambda p: p[9] == 17 and len(p) == len(packet))
     check("IPv6 fragments are put together", found is not None and found[28:] == packet[28:])
     before = world.count("drop_port_outside_set_in")
     for at, more, part in ((0, 1, bytes(1024)), (128, 0, bytes(100))):
         body = struct.pack("!HHHH", 53, OUTSIDE, 8 + 1116, 0) + part[8:] if more else part
         world.inject(ip6(BR, MAP, 4, ip(SERVER, OWN, 17, body, fragment=at | more << 13, identification=77)))
-    time.sleep(0.3)
-    check("IPv4 pieces to a port outside the set are dropped", world.count("drop_port_outside_set_in") > before, counters(world.ce))
+    check("IPv4 pieces to a port outside the set are dropped", until(lambda: world.count("drop_port_outside_set_in") > before),
+          counters(world.ce))
 
 
 def too_large(world):
@@ -188,9 +198,8 @@ def too_large(world):
         sock = world.lan.udp(to=(SERVER, 7))
         found = learned(sock, 1420, 1360)
         check("a router's Packet Too Big reaches the LAN host, less 40", found == 1360, found)
-        told = world.lan4.wait(lambda p: p[9] == 1 and p[20] == 3 and p[21] == 4, 1)
-        check("quoting its own address and port", told is not None and told[28 + 12:28 + 16] == socket.inet_aton(LAN)
-              and struct.unpack("!H", told[48:50])[0] == sock.getsockname()[1], told and told.hex())
+        told = told_of(world, sock, 3, 4)
+        check("quoting its own address and port", told is not None and told[28 + 12:28 + 16] == socket.inet_aton(LAN), told and told.hex())
         sock.close()
         world.out6.clear()
         sock = world.lan.udp(to=(SERVER, 7))
@@ -212,7 +221,7 @@ def too_large(world):
 def told_of(world, sock, kind, code):
     """The ICMP error that the LAN host gets about what a socket sent."""
     return world.lan4.wait(lambda p: p[9] == 1 and p[20] == kind and p[21] == code and p[44:48] == socket.inet_aton(SERVER)
-                           and struct.unpack("!H", p[48:50])[0] == sock.getsockname()[1], 2)
+                           and struct.unpack("!H", p[48:50])[0] == sock.getsockname()[1])
 
 
 def errors(world):
@@ -226,8 +235,9 @@ def errors(world):
     world.told("config map0 tunnel.hop-limit inherit tunnel.encap-limit 3 tunnel.traffic-class 184")
     world.fresh()
     sock = world.lan.udp(to=(SERVER, 7))
-    check("with an encapsulation limit, there and back", exchange(sock, b"limited") == b"limited")
-    packet = out_of(world)
+    mark = token()
+    check("with an encapsulation limit, there and back", exchange(sock, mark) == mark)
+    packet = out_of(world, mark)
     check("its header, hop limit and traffic class", packet is not None and packet[6] == 60 and packet[7] == 62
           and packet[40:48] == bytes([4, 0, 4, 1, 3, 1, 1, 0]) and struct.unpack("!I", packet[:4])[0] >> 20 & 255 == 184, packet and packet.hex())
     sock.close()
@@ -246,22 +256,22 @@ def errors(world):
 # --- receive checks ------------------------------------------------------------------------------
 
 def refused(world, name, packet):
+    """Whether one packet is counted as dropped for this reason."""
     before = world.count(name)
     world.inject(packet)
-    time.sleep(0.2)
+    until(lambda: world.count(name) > before)
     return world.count(name) == before + 1
 
 
 def receive(world):
     world.fresh()
 
-    def inside(sport=53, dport=ECHO, source=SERVER, destination=OWN, tos=0):
-        made = ip(source, destination, 17, udp(source, destination, sport, dport))
-        made = made[:1] + bytes([tos]) + made[2:10] + b"\0\0" + made[12:]
-        return made[:10] + struct.pack("!H", checksum(made[:20])) + made[12:]
+    def inside(sport=53, dport=ECHO, source=SERVER, destination=OWN, payload=b"x"):
+        return ip(source, destination, 17, udp(source, destination, sport, dport, payload))
 
-    check("from the border relay: let in", (world.inject(ip6(BR, MAP, 4, inside())),
-                                           world.lan4.wait(lambda p: p[9] == 17 and p[12:16] == socket.inet_aton(SERVER), 2))[1] is not None)
+    mark = token()
+    world.inject(ip6(BR, MAP, 4, inside(payload=mark)))
+    check("from the border relay: let in", world.lan4.wait_for(mark) is not None)
     check("a port outside the set", refused(world, "drop_port_outside_set_in", ip6(BR, MAP, 4, inside(dport=OUTSIDE))))
     check("an address that is not ours", refused(world, "drop_destination_not_ours", ip6(BR, MAP, 4, inside(destination="192.0.2.19"))))
     check("an end that no rule knows", refused(world, "drop_source_without_rule", ip6("2001:db8:dead::1", MAP, 4, inside())))
@@ -269,12 +279,12 @@ def receive(world):
     seen = Capture6(world.core, "ce0")
     check("a source that does not match its rule", refused(
         world, "drop_source_does_not_match_rule", ip6(MAP2, MAP, 4, inside(THEIRS + 16, source=OWN))))
-    answer = seen.wait(lambda p: next_header(p) == 58 and p[40:42] == b"\1\5", 2)
+    answer = seen.wait(lambda p: next_header(p) == 58 and p[40:42] == b"\1\5")
     check("is answered 1/5", answer is not None and destination6(answer) == MAP2, answer and answer.hex())
     seen.stop()
-    world.lan4.clear()
-    world.inject(ip6(MAP2, MAP, 4, inside(THEIRS, source=OWN)))
-    check("another customer edge is let in", world.lan4.wait(lambda p: p[9] == 17 and p[12:16] == socket.inet_aton(OWN), 2) is not None)
+    mark = token()
+    world.inject(ip6(MAP2, MAP, 4, inside(THEIRS, source=OWN, payload=mark)))
+    check("another customer edge is let in", world.lan4.wait_for(mark, lambda p: p[12:16] == socket.inet_aton(OWN)) is not None)
     world.told("remove map0 remote.v4 192.0.2.0/24 remote.style MAP")
     good, text = ping(world.core, "-6", "-c", "1", "-W", "1", MAP)
     check("ordinary IPv6 to the end is not ours", not good and world.count("drop_protocol_without_ports") == 0, text)
@@ -285,18 +295,19 @@ def congestion(world):
     world.fresh()
     sock = world.lan.udp(to=(SERVER, 9))
     sock.setsockopt(socket.SOL_IP, socket.IP_TOS, 2)
-    sock.send(b"capable")
-    packet = out_of(world)
+    mark = token()
+    sock.send(mark)
+    packet = out_of(world, mark)
     check("ECT(0) is copied", packet is not None and struct.unpack("!I", packet[:4])[0] >> 20 & 3 == 2, packet and packet.hex())
     sock.close()
     for tos, outer, wanted in ((2, 3, 3), (2, 1, 1), (0, 1, 0)):
-        world.lan4.clear()
-        made = ip(SERVER, OWN, 17, udp(SERVER, OWN, 53, ECHO))
+        mark = token()
+        made = ip(SERVER, OWN, 17, udp(SERVER, OWN, 53, ECHO, mark))
         made = made[:1] + bytes([tos]) + made[2:10] + b"\0\0" + made[12:]
         made = made[:10] + struct.pack("!H", checksum(made[:20])) + made[12:]
         packet = ip6(BR, MAP, 4, made)
         world.inject(struct.pack("!I", 6 << 28 | outer << 20) + packet[4:])
-        found = world.lan4.wait(lambda p: p[9] == 17, 2)
+        found = world.lan4.wait_for(mark)
         check(f"inner {tos}, outer {outer}: {wanted}", found is not None and found[1] == wanted and checksum(found[:20]) == 0, found and found.hex())
     made = ip(SERVER, OWN, 17, udp(SERVER, OWN, 53, ECHO))
     check("a mark that cannot be handed on is a drop", refused(
@@ -310,17 +321,22 @@ def neighbour(world):
     """The end-user prefix is on the link: somebody has to answer for the MAP address, which no device has."""
     world.fresh()
     world.core.run("ip -6 route add 2001:db8:12:3400::/64 dev ce0")
-    packet = ip6(BR, MAP, 4, ip(SERVER, OWN, 17, udp(SERVER, OWN, 53, ECHO)))
+    def packet(mark):
+        return ip6(BR, MAP, 4, ip(SERVER, OWN, 17, udp(SERVER, OWN, 53, ECHO, mark)))
+
+    unanswered, answered = token(), token()
     try:
-        world.inject(packet)
-        check("without a proxy entry nobody answers for the MAP address", world.lan4.wait(lambda p: p[9] == 17, 1.5) is None)
+        world.inject(packet(unanswered))
+        failed = until(lambda: "FAILED" in world.core.run(f"ip -6 neigh show {MAP}"))
+        check("without a proxy entry nobody answers for the MAP address",
+              failed and not [p for p in world.lan4.seen if unanswered in p], world.core.run("ip -6 neigh show"))
         # Without a delay: it is drawn from up to 0.8 s, and a second packet waits for it.
         for key in ("net.ipv6.conf.wan.proxy_ndp=1", "net.ipv6.neigh.wan.proxy_delay=0"):
             world.ce.run(f"sysctl -qw {key}")
         world.ce.run(f"ip -6 neigh add proxy {MAP} dev wan")
         world.core.run("ip -6 neigh flush dev ce0")
-        world.inject(packet)
-        check("with one it is reached", world.lan4.wait(lambda p: p[9] == 17, 3) is not None, world.core.run("ip -6 neigh show"))
+        world.inject(packet(answered))
+        check("with one it is reached", world.lan4.wait_for(answered) is not None, world.core.run("ip -6 neigh show"))
     finally:
         world.core.run("ip -6 route del 2001:db8:12:3400::/64 dev ce0")
 
@@ -347,9 +363,10 @@ def mesh(world):
     world.fresh()
     seen = Capture6(ce2, "wan")
     sock = world.lan.udp(to=(OWN, THEIRS))
-    check("mesh: UDP there and back", exchange(sock, b"neighbour") == b"neighbour")
+    mark = token()
+    check("mesh: UDP there and back", exchange(sock, mark) == mark)
     sock.close()
-    packet = seen.wait(lambda p: next_header(p) == 4, 2)
+    packet = seen.wait_for(mark, lambda p: next_header(p) == 4)
     check("mesh: straight from one MAP address to the other", packet is not None and (source6(packet), destination6(packet)) == (MAP, MAP2),
           packet and packet.hex())
     seen.stop()
@@ -396,10 +413,11 @@ def many(world):
           and text.splitlines()[-2].split()[5] == "100.64.15.255/32", text[-300:])
     world.fresh()
     sock = world.lan.udp(to=("100.64.15.255", 9))
-    sock.send(b"x")
     world.core.run("ip -6 route add 2001:db9::/32 via 2001:db8:f000:2::2")
-    sock.send(b"x")
-    check("each is found", out_of(world, lambda p: destination6(p).startswith("2001:db9:fff:")) is not None)
+    mark = token()
+    sock.send(mark)
+    packet = out_of(world, mark)
+    check("each is found", packet is not None and destination6(packet).startswith("2001:db9:fff:"), packet and packet.hex())
     sock.close()
     check("too much is refused", control(world.ce, "#" * (2 << 20)) == errno.EMSGSIZE, last_message())
     check("written back, all of them", control(world.ce, "del map0") == 0 and control(world.ce, *text.splitlines()) == 0
