@@ -90,7 +90,7 @@ const knownFaults: readonly Fault[] = [
     spoil: (router) => setLink(router, { up: false }),
     mend: (router) => setLink(router, {}),
   },
-  { title: "nft that fails", options: good, ...moveAway("nft") },
+  { title: "nft that fails", options: { ...good, nat: "nftables" }, ...moveAway("nft") },
   {
     title: "MAP-T without the kernel module",
     options: bareOptions,
