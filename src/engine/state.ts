@@ -70,7 +70,7 @@ export function formatState(state: SavedState): string {
     .join("");
 }
 
-/** The top of an INI file; undefined where it is none. */
+/** The top of an INI file; undefined where the text is not INI. */
 function fieldsOf(content: string): Readonly<Record<string, unknown>> | undefined {
   try {
     return parse(content);

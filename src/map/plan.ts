@@ -55,7 +55,7 @@ export interface Link {
 
 /** What the kernel module's device is told: it carries every transport, and is closed to what is not our own. */
 export type ModulePlan = {
-  /** The BMR is none where the provider binds an address (RFC 7596), or gives no rule at all (RFC 6333's B4). */
+  /** There is no BMR where the provider binds an address (RFC 7596), or gives no rule at all (RFC 6333's B4). */
   readonly ce?: CustomerEdge;
   readonly legacyInterfaceId: boolean;
   readonly fmrs: readonly MapRule[];

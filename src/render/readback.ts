@@ -16,7 +16,7 @@ export interface LoadedTable {
   /** Elements of each map, by name. */
   readonly maps: ReadonlyMap<string, number>;
   readonly chains: ReadonlySet<string>;
-  /** Of the names in {@link natCounters}; others are none of ours. */
+  /** Of the names in {@link natCounters}; others belong to somebody else. */
   readonly counters: ReadonlyMap<NatCounter, CounterValue>;
 }
 

@@ -161,10 +161,10 @@ int mm_parse_line(const char *text, int length, struct mm_line *line)
 		if (mm_equal(word, mm_verbs[i]))
 			line->verb = i;
 	if (line->verb == MM_VERB_NONE)
-		return mm_fault(line, word, "is no command");
+		return mm_fault(line, word, "is not a command");
 	word = mm_next_word(&text, &length);
 	if (!mm_device_name(word, line->device))
-		return mm_fault(line, word, "is no name of a device");
+		return mm_fault(line, word, "is not a valid device name");
 	for (;;) {
 		struct mm_word key = mm_next_word(&text, &length);
 
@@ -176,16 +176,16 @@ int mm_parse_line(const char *text, int length, struct mm_line *line)
 			if (mm_equal(key, mm_keys[i].name))
 				break;
 		if (i == MM_KEYS)
-			return mm_fault(line, key, "is no key");
+			return mm_fault(line, key, "is not a key");
 		if (line->keys & BIT(i))
 			return mm_fault(line, key, "is given twice");
 		if (line->verb == MM_VERB_REMOVE && BIT(i) & MM_DEVICE_KEYS)
-			return mm_fault(line, key, "is of no rule");
+			return mm_fault(line, key, "belongs to the device, not to a rule");
 		word = mm_next_word(&text, &length);
 		if (!word.length)
 			return mm_fault(line, key, "has no value");
 		if (!mm_value(&mm_keys[i], word, line))
-			return mm_fault(line, word, "is no value for its key");
+			return mm_fault(line, word, "is not a valid value for its key");
 		line->keys |= BIT(i);
 	}
 	if (line->verb > MM_VERB_DEL && !line->keys)

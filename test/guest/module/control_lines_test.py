@@ -128,18 +128,18 @@ def command(rng):
     while (word := rng.choice((text_of(rng, 1, 60), rng.choice(("Add", "ADD", "adds", "delete", "insrt", "configure"))))) in (
             "add", "del", "config", "insert", "remove") or word.startswith("#"):
         pass
-    return f"{word} {fresh(rng)} {words_of(pairs(rng, 0, 3))}", errno.EINVAL, word, "is no command"
+    return f"{word} {fresh(rng)} {words_of(pairs(rng, 0, 3))}", errno.EINVAL, word, "is not a command"
 
 
 def name(rng):
     word = rng.choice((".", "..", "a/b", f"{fresh(rng)}/", f"{fresh(rng)}:1", text_of(rng, 16, 60, LETTERS)))
     verb = rng.choice(("add", "del", "config", "insert", "remove"))
-    return f"{verb} {word}", errno.EINVAL, word, "is no name of a device"
+    return f"{verb} {word}", errno.EINVAL, word, "is not a valid device name"
 
 
 def missing_name(rng):
     verb = rng.choice(("add", "del", "config", "insert", "remove"))
-    return verb + rng.choice(("", " ", "\t", " \r")), errno.EINVAL, "", "is no name of a device"
+    return verb + rng.choice(("", " ", "\t", " \r")), errno.EINVAL, "", "is not a valid device name"
 
 
 def too_many(rng):
@@ -163,7 +163,7 @@ def key(rng):
                                rng.choice(sorted(KEYS)[:-1]).capitalize(), "local.", "ce.mtu", "v4"))) in KEYS:
         pass
     before = words_of(pairs(rng, 0, 4))
-    return f"{rng.choice(('config', 'insert', 'remove'))} map0 {before} {word} {rng.randrange(9)}", errno.EINVAL, word, "is no key"
+    return f"{rng.choice(('config', 'insert', 'remove'))} map0 {before} {word} {rng.randrange(9)}", errno.EINVAL, word, "is not a key"
 
 
 def no_value(rng):
@@ -180,7 +180,7 @@ def bad_value(rng):
     at = rng.randrange(len(given))
     word = wrong_value(rng, KEYS[given[at][0]])
     given[at] = (given[at][0], word)
-    return f"{rng.choice(('config', 'insert', 'remove'))} map0 {words_of(given)}", errno.EINVAL, word, "is no value for its key"
+    return f"{rng.choice(('config', 'insert', 'remove'))} map0 {words_of(given)}", errno.EINVAL, word, "is not a valid value for its key"
 
 
 def twice(rng):
@@ -223,8 +223,8 @@ GOOD = ("add good{}", "config map0 debug {}", "# a comment {}", "insert map0 rem
 
 
 WHYS = (
-    "is no command", "is no name of a device", "is one word too many", "is there already", "is no device of this kind", "is no key", "has no value",
-    "is given no keys", "is no value for its key", "is given twice", "does not fit the other values", "has no such rule",
+    "is not a command", "is not a valid device name", "is one word too many", "is there already", "is no device of this kind", "is not a key", "has no value",
+    "is given no keys", "is not a valid value for its key", "is given twice", "does not fit the other values", "has no such rule",
 )
 
 

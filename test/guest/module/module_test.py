@@ -31,11 +31,11 @@ MODULE = sys.argv[1]
 # --- control lines -------------------------------------------------------------------------------
 
 REFUSED = (
-    ("frobnicate map1", errno.EINVAL, '"frobnicate" is no command'),
-    ("add", errno.EINVAL, '"" is no name of a device'),
-    ("add a/b", errno.EINVAL, '"a/b" is no name of a device'),
-    ("add map1\0now", errno.EINVAL, '"map1\\0now" is no name of a device'),
-    ("add map1\nconfig map1 nat.device wan\0now", errno.EINVAL, '"wan\\0now" is no value for its key'),
+    ("frobnicate map1", errno.EINVAL, '"frobnicate" is not a command'),
+    ("add", errno.EINVAL, '"" is not a valid device name'),
+    ("add a/b", errno.EINVAL, '"a/b" is not a valid device name'),
+    ("add map1\0now", errno.EINVAL, '"map1\\0now" is not a valid device name'),
+    ("add map1\nconfig map1 nat.device wan\0now", errno.EINVAL, '"wan\\0now" is not a valid value for its key'),
     ("add lo", errno.EEXIST, '"lo" is there already'),
     ("add map1\nadd map1", errno.EEXIST, '"map1" is there already'),
     ("add map1 now", errno.EINVAL, '"now" is one word too many'),
@@ -43,17 +43,17 @@ REFUSED = (
     ("del lo", errno.ENODEV, '"lo" is no device of this kind'),
     ("config map1 debug 1", errno.ENODEV, '"map1" is no device of this kind'),
     ("add map1\nconfig map1", errno.EINVAL, '"map1" is given no keys'),
-    ("add map1\nconfig map1 local.hue 1", errno.EINVAL, '"local.hue" is no key'),
+    ("add map1\nconfig map1 local.hue 1", errno.EINVAL, '"local.hue" is not a key'),
     ("add map1\nconfig map1 local.v4", errno.EINVAL, '"local.v4" has no value'),
-    ("add map1\nconfig map1 local.v4 1.2.3.4/33", errno.EINVAL, '"1.2.3.4/33" is no value for its key'),
-    ("add map1\nconfig map1 local.v6 2001::1::/64", errno.EINVAL, '"2001::1::/64" is no value for its key'),
-    ("add map1\nconfig map1 local.style MAPX", errno.EINVAL, '"MAPX" is no value for its key'),
+    ("add map1\nconfig map1 local.v4 1.2.3.4/33", errno.EINVAL, '"1.2.3.4/33" is not a valid value for its key'),
+    ("add map1\nconfig map1 local.v6 2001::1::/64", errno.EINVAL, '"2001::1::/64" is not a valid value for its key'),
+    ("add map1\nconfig map1 local.style MAPX", errno.EINVAL, '"MAPX" is not a valid value for its key'),
     ("add map1\nconfig map1 debug 1 debug 1", errno.EINVAL, '"debug" is given twice'),
     ("add map1\nconfig map1 remote.style RFC6052 remote.v6 2001:db8::/60", errno.EINVAL, '"v6" does not fit'),
     (f"add map1\nconfig map1 {LOCAL} ce.v4 192.0.2.1", errno.EINVAL, '"ce.v6" does not fit'),
     (f"add map1\ninsert map1 {DEFAULT}\ninsert map1 {DEFAULT}", errno.EEXIST, '"remote.v4" is there already'),
     ("add map1\nremove map1 local.style MAP0 local.v4 10.0.0.0/8", errno.ENOENT, '"map1" has no such rule'),
-    (f"add map1\nconfig map1 {LOCAL} {DEFAULT}\nconfig map1 local.ea-len x", errno.EINVAL, '"x" is no value'),
+    (f"add map1\nconfig map1 {LOCAL} {DEFAULT}\nconfig map1 local.ea-len x", errno.EINVAL, '"x" is not a valid value'),
 )
 
 # As stock scripts write them, one a write.

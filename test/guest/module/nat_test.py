@@ -610,12 +610,12 @@ def devices(world):
 
 
 REFUSED = (
-    ("nat.mode on", errno.EINVAL, '"on" is no value'),
-    ("nat.filter any", errno.EINVAL, '"any" is no value'),
-    ("nat.device a/b", errno.EINVAL, '"a/b" is no value'),
-    ("nat.reserved 80,", errno.EINVAL, '"80," is no value'),
-    ("nat.reserved 443,80", errno.EINVAL, '"443,80" is no value'),
-    ("nat.reserved 0", errno.EINVAL, '"0" is no value'),
+    ("nat.mode on", errno.EINVAL, '"on" is not a valid value'),
+    ("nat.filter any", errno.EINVAL, '"any" is not a valid value'),
+    ("nat.device a/b", errno.EINVAL, '"a/b" is not a valid value'),
+    ("nat.reserved 80,", errno.EINVAL, '"80," is not a valid value'),
+    ("nat.reserved 443,80", errno.EINVAL, '"443,80" is not a valid value'),
+    ("nat.reserved 0", errno.EINVAL, '"0" is not a valid value'),
     ("nat.reserved 1-65535", errno.EINVAL, '"nat.reserved" does not fit'),
     ("nat.mode off", errno.EINVAL, '"ce.v6" does not fit'),
     ("nat.device -", errno.EINVAL, '"ce.v6" does not fit'),

@@ -383,12 +383,12 @@ def lines(world):
     for line, why in (
         ("config map0 remote.style RFC6052 remote.v6 2001:db8:ffff::/96", '"remote.style" does not fit'),
         ("config map0 remote.v6 2001:db8:ffff::/64", '"remote.style" does not fit'),
-        ("config map0 transport carry", '"carry" is no value'),
-        ("config map0 tunnel.hop-limit 0", '"0" is no value'),
-        ("config map0 tunnel.hop-limit 256", '"256" is no value'),
-        ("config map0 tunnel.encap-limit 256", '"256" is no value'),
-        ("config map0 tunnel.traffic-class x", '"x" is no value'),
-        ("remove map0 transport encapsulate", '"transport" is of no rule'),
+        ("config map0 transport carry", '"carry" is not a valid value'),
+        ("config map0 tunnel.hop-limit 0", '"0" is not a valid value'),
+        ("config map0 tunnel.hop-limit 256", '"256" is not a valid value'),
+        ("config map0 tunnel.encap-limit 256", '"256" is not a valid value'),
+        ("config map0 tunnel.traffic-class x", '"x" is not a valid value'),
+        ("remove map0 transport encapsulate", '"transport" belongs to the device, not to a rule'),
     ):
         found = control(world.ce, line)
         check(f"refused: {line}", found == errno.EINVAL and why in last_message(), (found, last_message()))
