@@ -194,7 +194,7 @@ export const suites = [
   },
   {
     name: "router-quickjs",
-    part: "more",
+    part: "lab",
     shows: "the same with our programs on QuickJS",
     needs: ["npm", "bundle", "lab"],
     seconds: 180,

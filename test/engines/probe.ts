@@ -34,6 +34,20 @@ const commands: Readonly<Record<string, (system: System, args: readonly string[]
       }),
     ),
 
+  /** Runs JSON `[file, argv, input]` so many times, one after the other; tells the descriptors open before and after. */
+  async again(system, [times = "0", program = ""]) {
+    const open = () => system.files.namesIn("/proc/self/fd").length;
+    const [file, argv, input] = JSON.parse(program);
+    // What the first one opens and keeps, an engine may.
+    await system.run(file, argv, { input });
+    const before = open();
+    let done = 0;
+    for (let i = 0; i < Number(times); i++) {
+      if ((await system.run(file, argv, { input })) === input) done++;
+    }
+    return { done, more: open() - before };
+  },
+
   /** Does JSON `[method, ...arguments]` of the files, one after the other. */
   async files({ files }, calls) {
     return calls.map((call) => {

@@ -100,6 +100,16 @@ describe.each([
   );
 
   test(
+    "programs: 400 scripts, one after the other, each arrives whole and leaves no descriptor open",
+    async () => {
+      // More than a pipe takes at once, as a ruleset of many ranges is.
+      const program = JSON.stringify(["cat", [], "add rule\n".repeat(9_000)]);
+      expect(await probe(["again", "400", program])).toEqual({ done: 400, more: 0 });
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "files: whole or not at all, and in the kernel's words",
     async () => {
       const at = directory();

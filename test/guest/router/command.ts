@@ -85,6 +85,12 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/**
+ * How long a step is waited for. On a busy machine a guest takes seconds to start a program, and a setup on QuickJS starts
+ * one for each ubus call; where all is well a wait costs nothing.
+ */
+export const PATIENCE_MS = 120_000;
+
 /** Looking takes the processor from what is waited for: less and less often. */
 const PAUSES = { first: 50, last: 500 };
 

@@ -4,7 +4,7 @@
  */
 
 import { chmodSync, writeFileSync } from "node:fs";
-import { attempt, run, sleep, until, within } from "./command.ts";
+import { attempt, PATIENCE_MS, run, sleep, until, within } from "./command.ts";
 import { leftSince, snapshot } from "./leftovers.ts";
 import { borderRelay, ce, endUserPrefix, option48879 } from "./plan.ts";
 import { checking, demand, step } from "./report.ts";
@@ -137,7 +137,7 @@ function runHooks(state: string, prefixes: string, option: string): void {
 }
 
 async function settle(router: Router, name: string): Promise<void> {
-  await until(`the handler of ${name}`, 60_000, async () => {
+  await until(`the handler of ${name}`, PATIENCE_MS, async () => {
     const { running } = (await router.call("lab", "interface", { name })) as { running: boolean };
     return running ? undefined : true;
   });
@@ -210,7 +210,7 @@ async function changedRule(router: Router): Promise<string> {
   await setLink(router, { option });
   runHooks("updated", "2001:db8:12:3400::/56,3600,7200", option);
   const relay = borderRelay.tunnelAddress.replace(/1$/, "2");
-  await until("the new border relay", 60_000, () =>
+  await until("the new border relay", PATIENCE_MS, () =>
     attempt(within("ce", ["ip", "-6", "tunnel", "show"])).stdout.includes(relay) ? true : undefined,
   );
   await waitUp(router, MAP_INTERFACE, { recovers: true });
@@ -231,7 +231,7 @@ async function linkLost(router: Router): Promise<string> {
 async function withdrawn(router: Router): Promise<string> {
   await setLink(router, {});
   runHooks("updated", "2001:db8:12:3400::/56,3600,7200", "");
-  await until("the withdrawal", 60_000, async () =>
+  await until("the withdrawal", PATIENCE_MS, async () =>
     (await router.status(MAP_INTERFACE)) === undefined ? true : undefined,
   );
   return `${MAP_INTERFACE} is gone`;

@@ -1,7 +1,7 @@
 /** Kea, the provider's DHCPv6 server: delegates the end-user prefix and sends option 48879 to whoever asks for it. */
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { type Daemon, start, until, within } from "./command.ts";
+import { type Daemon, PATIENCE_MS, start, until, within } from "./command.ts";
 import { endUserPrefix, provider } from "./plan.ts";
 
 const CONF = "/run/lab/kea-dhcp6.conf";
@@ -68,7 +68,7 @@ export async function startDhcpServer(offer: Offer): Promise<DhcpServer> {
   });
   const count = () => readFileSync(LOG, "utf8").split("DHCP6_CONFIG_COMPLETE").length - 1;
   const ready = (times: number) =>
-    until("Kea", 60_000, () => {
+    until("Kea", PATIENCE_MS, () => {
       if (daemon.child.exitCode !== null) throw new Error(`Kea ended:\n${readFileSync(LOG, "utf8")}`);
       return count() >= times && readFileSync(LOG, "utf8").includes("DHCP6_STARTED") ? true : undefined;
     });

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { startBorderRelay } from "./border-relay.ts";
-import { attempt, run, sleep, start, until, within } from "./command.ts";
+import { attempt, PATIENCE_MS, run, sleep, start, until, within } from "./command.ts";
 import { startDhcpServer } from "./kea.ts";
 import { type Openwrt, type OpenwrtStatus, startOpenwrt } from "./openwrt.ts";
 import { borderRelay, ce, option48879, type Transport } from "./plan.ts";
@@ -19,7 +19,7 @@ async function waitFor(
   name: string,
   what: string,
   holds: (status: OpenwrtStatus | undefined) => boolean,
-  ms = 60_000,
+  ms = PATIENCE_MS,
 ): Promise<OpenwrtStatus | undefined> {
   let last: OpenwrtStatus | undefined;
   try {
@@ -145,7 +145,7 @@ export async function openwrtWalk(root: string, transport: Transport): Promise<v
     steady.mark();
     await kea.reload({ option, prefix: true, other: true });
     openwrt.ubus("call", "network.interface.wan6", "renew");
-    await until("the new CE", 60_000, () =>
+    await until("the new CE", PATIENCE_MS, () =>
       readFileSync("/tmp/map.log", "utf8").includes("192.0.2.19/32") ? true : undefined,
     );
     // The border relay has no second customer edge: what is measured is the handler's own part.

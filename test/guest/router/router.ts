@@ -2,7 +2,7 @@
 
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { UbusClient } from "ubus-client-ts";
-import { run, start, until, within } from "./command.ts";
+import { PATIENCE_MS, run, start, until, within } from "./command.ts";
 
 const project = "/lab/project";
 const MODULE = "/lab/cache/lab/mapmint.ko";
@@ -87,13 +87,15 @@ export async function startRouter(environment: NodeJS.ProcessEnv = {}): Promise<
     environment,
   );
   const log = () => readFileSync(NETIFD_LOG, "utf8");
-  await until("netifd", 60_000, () => {
+  await until("netifd", PATIENCE_MS, () => {
     if (netifd.child.exitCode !== null) throw new Error(`netifd ended:\n${log()}`);
     return log().includes("netifd: ready") ? true : undefined;
   });
   const ubus = await UbusClient.connect();
   const call = async (object: string, method: string, args: object) => {
-    const [answer] = await ubus.call(object, method, args as Record<string, never>, { timeoutMs: 60_000 });
+    const [answer] = await ubus.call(object, method, args as Record<string, never>, {
+      timeoutMs: PATIENCE_MS,
+    });
     return answer;
   };
   return {
@@ -122,7 +124,7 @@ export async function startRouter(environment: NodeJS.ProcessEnv = {}): Promise<
 export async function waitUp(
   router: Router,
   name: string,
-  { timeoutMs = 60_000, recovers = false } = {},
+  { timeoutMs = PATIENCE_MS, recovers = false } = {},
 ): Promise<InterfaceStatus> {
   let last: InterfaceStatus | undefined;
   try {

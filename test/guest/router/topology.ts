@@ -16,7 +16,7 @@
  * (f000:1:: is short for 2001:db8:f000:1::/64.)
  */
 
-import { attempt, run, until, within } from "./command.ts";
+import { attempt, PATIENCE_MS, run, until, within } from "./command.ts";
 import { borderRelay, ce, endUserPrefix, lan, provider, server } from "./plan.ts";
 
 export type Namespace = "lan" | "ce" | "pn" | "br" | "server";
@@ -82,7 +82,7 @@ async function waitForLinkLocal(namespace: Namespace): Promise<void> {
     ...(right === namespace ? [rightName] : []),
   ]);
   const ours = new Set(addresses.map(([, , address]) => address));
-  await until(`link-local addresses in ${namespace}`, 60_000, () => {
+  await until(`link-local addresses in ${namespace}`, PATIENCE_MS, () => {
     const { stdout } = attempt(["ip", "-n", namespace, "-o", "-6", "address", "show", "scope", "link"]);
     const words = stdout.split("\n").map((line) => line.trim().split(/\s+/));
     // The routes of an address come last.

@@ -7,7 +7,7 @@
 import { readFileSync } from "node:fs";
 import { type BorderRelay, startBorderRelay } from "./border-relay.ts";
 import { startCapture } from "./capture.ts";
-import { attempt, run, sleep, start, until, within } from "./command.ts";
+import { attempt, PATIENCE_MS, run, sleep, start, until, within } from "./command.ts";
 import { startDhcpClient } from "./dhcp-client.ts";
 import { startDhcpServer } from "./kea.ts";
 import { leftSince, type Snapshot, snapshot } from "./leftovers.ts";
@@ -103,7 +103,7 @@ async function manyFlows(name: (text: string) => string): Promise<() => Promise<
   const argv = [process.execPath, TRAFFIC, "flows", server.address, String(FLOWS), String(QUIET_SECONDS)];
   const flows = start(within("lan", argv), output);
   const lines = () => readFileSync(output, "utf8").trim().split("\n");
-  await until("the flows to open", 60_000, () =>
+  await until("the flows to open", PATIENCE_MS, () =>
     flows.child.exitCode !== null || lines()[0] !== "" ? true : undefined,
   );
   return async () => {
@@ -123,7 +123,7 @@ async function manyFlows(name: (text: string) => string): Promise<() => Promise<
 
 async function allTraffic(name: (text: string) => string): Promise<void> {
   const serving = start(within("server", [process.execPath, TRAFFIC, "serve"]), "/run/lab/server.log");
-  await until("the server", 60_000, () =>
+  await until("the server", PATIENCE_MS, () =>
     readFileSync("/run/lab/server.log", "utf8").includes("ready") ? true : undefined,
   );
   const capture = await startCapture();
@@ -152,13 +152,13 @@ async function provision(transport: Transport, router: Router, name: (text: stri
   const kea = await startDhcpServer({ option: option48879[transport], prefix: true });
   const client = startDhcpClient();
   step("dhcpcd on the CE asks for a prefix and the option");
-  await until("a lease", 60_000, () => (client.log().includes("delegated prefix") ? true : undefined));
+  await until("a lease", PATIENCE_MS, () => (client.log().includes("delegated prefix") ? true : undefined));
   check(
     name("DHCPv6 lease from Kea"),
     kea.log().includes("DHCP6_PD_LEASE_ALLOC"),
     `${endUserPrefix.address}/56`,
   );
-  await until("the hook", 60_000, async () => ((await router.status(MAP_INTERFACE)) ? true : undefined));
+  await until("the hook", PATIENCE_MS, async () => ((await router.status(MAP_INTERFACE)) ? true : undefined));
   step(`The odhcp6c hook offers the interface ${MAP_INTERFACE} to netifd, and netifd calls the handler`);
   const status = await waitUp(router, MAP_INTERFACE);
   const [address] = status["ipv4-address"];
