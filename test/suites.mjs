@@ -90,6 +90,15 @@ export const suites = [
     command: core("replay"),
   },
   {
+    name: "core-foreign-short",
+    part: "core",
+    shows: "the module's core on mips (big endian) and arm: rules, packet pairs, some random packets",
+    needs: ["foreign"],
+    seconds: 40,
+    command: core("foreign-short"),
+    variables: ["COUNT"],
+  },
+  {
     name: "conformance",
     part: "core",
     shows: "docs/rfc-conformance.md names files, functions and tests that exist",
@@ -112,6 +121,14 @@ export const suites = [
     needs: ["npm", "lab"],
     seconds: 60,
     command: kernels("style"),
+  },
+  {
+    name: "module-foreign",
+    part: "lab",
+    shows: "the module builds for i386, arm, mips and aarch64, and their kernels export all that it asks for",
+    needs: ["foreign", "lab"],
+    seconds: 60,
+    command: kernels("foreign"),
   },
   {
     name: "kunit",
@@ -250,6 +267,15 @@ export const suites = [
     seconds: 2400,
     command: guest("mutated-packets"),
     variables: ["COUNT", "SEED", "FIRST", "KERNEL"],
+  },
+  {
+    name: "core-foreign",
+    part: "more",
+    shows: "core-rules, core-packets, core-tunnel and core-replay on mips, mipsel, arm, i386 and aarch64",
+    needs: ["foreign"],
+    seconds: 500,
+    command: core("foreign"),
+    variables: ["COUNT"],
   },
   {
     name: "core-fuzz",

@@ -1,16 +1,20 @@
 #!/bin/sh
 # Everything the lab needs of a Debian 12 machine: the packages of packages.txt, installed where missing, and the lab
 # kernel. Says nothing and takes no time when all is there.
+#
+#   sh test/kernels/setup.sh          the lab
+#   sh test/kernels/setup.sh foreign  the packages of packages-foreign.txt alone: compilers and emulators of other processors
 set -eu
 export LC_ALL=C
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+list=$here/packages${1:+-$1}.txt
 
 # One query: names that are not fully installed.
 missing=$(
 	# shellcheck disable=SC2046
-	dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' $(cat "$here/packages.txt") 2>/dev/null |
-		sed -n 's/^ii *//p' | sort -u | comm -13 - "$here/packages.txt"
+	dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' $(cat "$list") 2>/dev/null |
+		sed -n 's/^ii *//p' | sort -u | comm -13 - "$list"
 )
 
 if [ -n "$missing" ]; then
@@ -31,4 +35,4 @@ if [ -n "$missing" ]; then
 	rm -f "$log"
 fi
 
-sh "$here/build.sh" -q
+[ -n "${1:-}" ] || sh "$here/build.sh" -q

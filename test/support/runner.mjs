@@ -120,6 +120,10 @@ const needs = {
     what: "clang-19 libclang-rt-19-dev",
     make: () => (installed("clang-19") ? 0 : missing("clang-19", "libclang-rt-19-dev")),
   },
+  foreign: {
+    what: "root for Debian packages: compilers and emulators of other processors",
+    make: () => run(["sh", "test/kernels/setup.sh", "foreign"]),
+  },
   lab: {
     what: "root for Debian packages; the lab kernel (built once, 10 minutes)",
     make: () => run(["sh", "test/kernels/setup.sh"]),
