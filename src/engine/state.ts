@@ -73,7 +73,8 @@ export function formatState(state: SavedState): string {
 /** The top of an INI file; undefined where the text is not INI. */
 function fieldsOf(content: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    return parse(content);
+    // What stands in sections is not read: ini writes into the value of a key that has a section's name.
+    return parse(content.split(/^\[[^\]]*\]\s*$/m, 1).join());
   } catch {
     // ini trips over some lines, such as a key that is a quoted null.
     return undefined;

@@ -26,8 +26,8 @@ const OVERALL = 85;
 
 const OUT = ".mutants";
 
-/** These start programs or try thousands of random inputs: too slow to be run for each mutant. */
-const leftOut = /^(files|netifd-proto|docs)\/|malformed|fuzz/;
+/** These start programs, judge documents or try thousands of random inputs: too slow to be run for each mutant. */
+const leftOut = /^(files|netifd-proto|docs)\/|^runner\.|malformed|fuzz/;
 /** These try many inputs too, and judge the mutants of their own folder alone. */
 const ownFolderOnly = /^(wire\/printable|map\/ce|map\/virtual-block|provision\/port-params)\./;
 

@@ -67,7 +67,7 @@ export async function compile(path) {
     platform: "node",
     format: "cjs",
     target: "node20",
-    external: ["vitest", "fast-check", "ubus-client-ts"],
+    external: ["vitest", "fast-check", "esbuild", "ubus-client-ts"],
     // The package of the workspace is not mutated: the real one will do.
     plugins: [asInVitest(path)],
     logLevel: "silent",

@@ -95,6 +95,7 @@ describe("what somebody else wrote is a warning", () => {
     ["a section of a key's name", `${lines}[state]\nup=1\n`],
     ["sections in sections", `${lines}[a]\n[a.b]\n[a.b.c]\nx=1\n`],
     ["a section called like a method", `${lines}[toString]\nx=1\n[constructor]\ny=2\n`],
+    ["a section of a null", `a=null\n${lines}[a.b]\nc=1\n`],
     ["a list", `${lines}list[]=1\nlist[]=2\n`],
     ["a section and an odd value", `${lines}[x]\ny='{"toString":1}'\n`],
   ])("%s: the rest counts", (_title, content) => {
@@ -104,7 +105,6 @@ describe("what somebody else wrote is a warning", () => {
 
   test.each([
     ["a section before all", `[x]\n${lines}`],
-    ["a section of a null", `a=null\n${lines}[a.b]\nc=1\n`],
     ["a key that is null", `${lines}'null'=1\n`],
     ["no state", "interface=wan_map\nsince=x\n"],
     ["a state that is none", lines.replace("state=up", "state=sideways")],
