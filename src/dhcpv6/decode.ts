@@ -129,7 +129,7 @@ function isZero(rest: Reader): boolean {
   return true;
 }
 
-/** True when a chain of options ends exactly where its container does. */
+/** True when a chain of options ends exactly where its container does. Four zero octets are an option, of code 0. */
 function chainFits(reader: Reader): boolean {
   const probe = reader.copy();
   while (probe.remaining > 0) {
@@ -143,23 +143,18 @@ function chainFits(reader: Reader): boolean {
 }
 
 /**
- * Some providers send zero octets after a prefix. They are skipped, up to the first place from which the options that
- * follow
- * end exactly where their container ends.
+ * Some providers send zero octets after a prefix, up to the 16 octets of an address. They are skipped up to the first place
+ * from which the options that follow end exactly where their container ends, or up to the end where no options follow.
  */
-function skipPadding(
-  reader: Reader,
-  node: OptionRow,
-  fields: readonly FieldNode[],
-  findings: Findings,
-): void {
+function skipPadding(reader: Reader, row: OptionRow, fields: readonly FieldNode[], findings: Findings): void {
   const prefix = fields.at(-1);
-  if (node.fields.at(-1)?.kind !== "prefix6" || prefix === undefined || chainFits(reader)) return;
-  const most = 16 - (prefix.length - 1);
+  const fits = (rest: Reader) => (row.encapsulates === undefined ? rest.remaining === 0 : chainFits(rest));
+  if (row.fields.at(-1)?.kind !== "prefix6" || prefix === undefined || fits(reader)) return;
+  const most = Math.min(16 - (prefix.length - 1), reader.remaining);
   const probe = reader.copy();
-  for (let skipped = 1; skipped <= most && probe.remaining > 0; skipped++) {
+  for (let skipped = 1; skipped <= most; skipped++) {
     if (probe.uint(1, "") !== 0) return;
-    if (!chainFits(probe)) continue;
+    if (!fits(probe)) continue;
     findings.remarks.push({
       code: "padded-prefix",
       path: `${reader.path}/${prefix.name}`,
@@ -188,13 +183,11 @@ export function decodeValue(reader: Reader, row: OptionRow, findings: Findings):
     });
   }
   const node = { row, path: reader.path, offset, length, fields };
+  skipPadding(reader, row, fields, findings);
   if (row.encapsulates === undefined) {
-    // S46_DMR contains no options, but the same providers send zero octets after its prefix too.
-    if (reader.remaining > 0) skipPadding(reader, row, fields, findings);
     if (reader.remaining > 0) reader.fail("", `${reader.remaining} octets are left over`);
     return { ...node, options: [], unknown: [], unreadable: [] };
   }
-  skipPadding(reader, row, fields, findings);
   return { ...node, ...decodeChain(reader, row.encapsulates, findings) };
 }
 

@@ -103,7 +103,7 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
     throw new InputError("end-user prefix", tooShort(rule, endUserPrefix));
   }
   const subnet = endUserPrefix.length - needed;
-  if (eaLength > 0 && subnet > 0 && bits6(endUserPrefix.address, needed, subnet) !== 0n) {
+  if (eaLength > 0 && bits6(endUserPrefix.address, needed, subnet) !== 0n) {
     remark(
       "nonzero-subnet-bits",
       `the ${subnet} bits behind the EA bits are not zero; the border relay may expect zeros there`,
@@ -112,7 +112,7 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
   const ea = bits6(endUserPrefix.address, ipv6Prefix.length, eaLength);
   const suffixBits = 32 - ipv4Prefix.length;
   // s5.2: o + r < 32 gives an IPv4 prefix, = 32 one address, > 32 one address and q = o - p bits of PSID.
-  if (eaLength < suffixBits && !(eaLength === 0 && suffixBits === 0)) {
+  if (eaLength < suffixBits) {
     if (explicitPsid !== undefined) {
       remark("psid-discarded", "a PSID was given, but the CE has a whole IPv4 prefix; the PSID is ignored");
     }

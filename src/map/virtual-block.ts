@@ -64,7 +64,7 @@ function gaps(taken: readonly number[], first = FIRST_USER_PORT): PortRange[] {
  * @returns undefined when every port is reserved
  */
 export function unreservedRange(reserved: readonly number[]): PortRange | undefined {
-  const length = ([low, high]: PortRange) => high - low + 1;
+  const length = ([low, high]: PortRange) => high - low;
   const longest = (ranges: readonly PortRange[]) =>
     ranges.reduce<PortRange | undefined>(
       (best, range) => (best === undefined || length(range) > length(best) ? range : best),
@@ -92,11 +92,10 @@ export function keptPorts(plan: NatPlan): number[] {
  * @returns undefined when there is no port to give: k = 0, or every port is reserved
  */
 export function virtualBlock(plan: NatPlan): VirtualBlock | undefined {
-  if (plan.portSet.psidLength === 0) return undefined;
   const ports = allocatablePorts(plan);
-  const first = ports[0];
-  const last = ports.at(-1);
-  if (first === undefined || last === undefined) return undefined;
+  const [first] = ports;
+  if (first === undefined) return undefined;
+  const last = ports.at(-1) ?? first;
   if (last - first + 1 === ports.length) return { start: first, ports, rewritten: false };
 
   const fits = ([low, high]: PortRange) => high - low + 1 >= ports.length;

@@ -80,7 +80,8 @@ async function judge(folder) {
       total.mutants++;
       const original = originalOf(source, location);
       const reason = reasonFor(file, original, replacement);
-      if (status === "Killed" || status === "Timeout") total.killed++;
+      // What ends the engine (an array without end) ends every run of the tests.
+      if (status === "Killed" || status === "Timeout" || status === "RuntimeError") total.killed++;
       else if (reason?.lab !== undefined) total.lab++;
       else if (reason !== undefined) total.explained++;
       else {

@@ -57,6 +57,15 @@ describe("the customer edge of a rule and an end-user prefix", () => {
       "2001:db8:12:3400:0:c000:212:34",
     ],
     [
+      "o + r = 32: an address, and an explicit PSID",
+      rule("2001:db8::/40", "192.0.2.0/24", 8, { explicitPsid: { psid: 0x34, psidLength: 8 } }),
+      "2001:db8:12::/48",
+      "192.0.2.18/32",
+      8,
+      0x34,
+      "2001:db8:12::c000:212:34",
+    ],
+    [
       "o + r < 32: an IPv4 prefix",
       rule("2001:db8::/40", "192.0.2.0/24", 4),
       "2001:db8:50::/44",

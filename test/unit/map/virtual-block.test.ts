@@ -26,6 +26,13 @@ test.each([
   ["a = 0, one port", plan(0, 16, 5000), [5000, 5000, 1, 5000, 5000, false]],
   ["a = 0, reserved at the edge", plan(0, 8, 52, [13312]), [13313, 13567, 255, 13313, 13567, false]],
   ["a = 0, reserved within", plan(0, 8, 52, [13400]), [65281, 65535, 255, 13312, 13567, true]],
+  ["a = 15, where well-known ports are in the set", plan(15, 1, 0), [32769, 65535, 32767, 2, 65534, true]],
+  [
+    "no gap for all of the set: the longest",
+    plan(6, 1, 1, [23128, 45656]),
+    [23129, 45655, 22527, 1536, 46592, true],
+  ],
+  ["two gaps alike: the higher one", plan(6, 1, 1, [22280, 43908]), [43909, 65535, 21627, 1536, 44668, true]],
   ["overlapping: no stretch apart from the set", plan(6, 1, 1), [33280, 65535, 32256, 1536, 65535, true]],
 ])("virtual block: %s", (_title, of, [start, end, count, first, last, rewritten]) => {
   const block = virtualBlock(of);
@@ -93,6 +100,7 @@ describe("where no set restricts NAT, it allocates between the reserved ports", 
     ["below 1024 only", [80, 443], [1024, 65_535]],
     ["one in the middle", [20_000], [20_001, 65_535]],
     ["one high up", [60_000], [1024, 59_999]],
+    ["two alike: the higher one", [1024, 33_280], [33_281, 65_535]],
     ["both ends", [1024, 65_535], [1025, 65_534]],
     ["a stretch", all.slice(4999, 6000), [6001, 65_535]],
     ["all but the system's", all.slice(1023), [1, 1023]],

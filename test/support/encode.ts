@@ -1,6 +1,5 @@
 /** Option trees to octets, by the same table. */
 
-import { Writer } from "../wire/writer.ts";
 import {
   type FieldValue,
   fieldValue,
@@ -8,8 +7,9 @@ import {
   isPrefix,
   type OptionNode,
   type UnknownOption,
-} from "./node.ts";
-import type { Field } from "./options.ts";
+} from "../../src/dhcpv6/node.ts";
+import type { Field } from "../../src/dhcpv6/options.ts";
+import { Writer } from "./writer.ts";
 
 function writeField(writer: Writer, field: Field, value: FieldValue): void {
   if (field.kind === "flag") writer.uint(value === true ? 1 << field.bit : 0, 1);
