@@ -98,6 +98,20 @@ describe("which domain", () => {
     expect(made(config, withOption(option))).toMatchObject({ refused });
   });
 
+  test("a border relay that is the router's own, among other addresses of the interface", () => {
+    const ipv6 = [parseIpv6Prefix("2001:db8:5::1/64"), parseIpv6Prefix("2001:db8:ffff::1/64")];
+    const lan = {
+      iface: "lan",
+      ipv4: [],
+      ipv6: [ipv6[0], { ...ipv6[1], address: parseIpv6("2001:db8:ffff::1") }],
+    };
+    expect(made(uci, { neighbours: [lan as Surroundings["neighbours"][number]] })).toMatchObject({
+      refused: expect.stringMatching(
+        /^INVALID_MAP_RULE: peeraddr: 2001:db8:ffff::1\/128 has an address of the router's own/,
+      ),
+    });
+  });
+
   test("an option that is not hexadecimal", () => {
     const result = made({}, withOption("xx"));
     expect(result).toMatchObject({ refused: expect.stringMatching(/^INVALID_OPTION: /) });
@@ -114,6 +128,15 @@ describe("which domain", () => {
     expect(made({}, withOption(privates + elsewhere))).toMatchObject({
       refused: expect.stringMatching(/^INVALID_MAP_RULE: ipv4-prefix: /),
     });
+  });
+
+  test("the BMR is judged by the address that it gives, and is forwarded by", () => {
+    const whole =
+      "fmr=1,ipv4prefix=0.0.0.0,prefix4len=0,ipv6prefix=2001:db8::,prefix6len=32,ealen=40,br=2001:db8:ffff::1";
+    const prefixes = [parseIpv6Prefix("2001:db8:c000:212:3400::/72")];
+    const { plan, ipv4 } = made({ rule: whole }, { link: { ...link, prefixes } });
+    expect(ipv4).toBe("192.0.2.18/32");
+    expect(plan?.module?.fmrs).toHaveLength(1);
   });
 
   test("rules that the judge refuses are not forwarded by, and a refused BMR is a refusal", () => {
