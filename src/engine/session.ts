@@ -113,18 +113,20 @@ async function walkDown(plan: Plan, steps: readonly Step[], host: Host): Promise
 
 /**
  * Performs the steps of a change, each in the place of what an earlier session left. When one fails, those before it are
- * taken back: the last good state goes on.
+ * taken back: the last good state goes on. Gives what failed, and whether it is unknown which tunnel netifd has now.
  */
 async function walkOver(
   plan: Plan,
   steps: readonly Step[],
   host: Host,
   between: (done: Step) => Promise<void>,
-): Promise<void> {
+): Promise<{ readonly error: unknown; readonly unknown: boolean } | undefined> {
   const restore: Undo[] = [];
+  let begun: Step | undefined;
   try {
     for (const step of steps) {
       if (step.do === undefined) continue;
+      begun = step;
       if (step.key === "address") restore.unshift(...step.undo);
       const performed = await run(step.title, step.do, host);
       if (performed.restore !== undefined) {
@@ -132,15 +134,15 @@ async function walkOver(
       }
       await between(step);
     }
+    return undefined;
   } catch (error) {
-    const { tunnel, nat } = plan;
-    // Whether the tunnel is the old one or the new one is not known: no table is right for both.
-    const unknown = tunnel !== undefined && nat !== undefined && isUncertain(error);
+    // No table is right for the old tunnel and for the new one.
+    const unknown = plan.tunnel !== undefined && begun?.key === "netifd" && isUncertain(error);
     await walkUp(
       restore.map((part) => (unknown && part.do.kind === "nft" ? closing(part.do) : part)),
       host,
     );
-    throw error;
+    return { error, unknown };
   }
 }
 
@@ -433,17 +435,16 @@ async function change(provisioned: Provisioned, saved: SavedState, host: Host): 
   // Whoever cuts us short leaves both states' things: neither counts as done.
   const changing = { ...saved, steps: "", address_interfaces: held.join(" ") };
   host.writeState(plan.iface, formatState(changing));
-  try {
-    await walkOver(plan, due, host, async ({ key }) => {
-      const { ipv4 } = saved;
-      if (key !== "nat" || ipv4 === undefined || !endsFlows(plan, saved)) return;
-      await attempt("forget the flows", { kind: "flush flows", ipv4 }, host);
-    });
-  } catch (error) {
-    const { code, text } = explained(error);
-    const state = isUncertain(error) && plan.tunnel !== undefined ? ("failed" as const) : ("up" as const);
+  const failure = await walkOver(plan, due, host, async ({ key }) => {
+    const { ipv4 } = saved;
+    if (key !== "nat" || ipv4 === undefined || !endsFlows(plan, saved)) return;
+    await attempt("forget the flows", { kind: "flush flows", ipv4 }, host);
+  });
+  if (failure !== undefined) {
+    const { code, text } = explained(failure.error);
+    const state = failure.unknown ? ("failed" as const) : ("up" as const);
     host.writeState(plan.iface, formatState({ ...changing, state, error: `${code}: ${text}` }));
-    throw error;
+    throw failure.error;
   }
   const complete = await walkUp(
     old

@@ -547,6 +547,20 @@ describe("renew", () => {
     expect(decodeState(world.states.get("wan_map") ?? "")).toMatchObject({ state: "failed" });
   });
 
+  test("nft that fails while a tunnel is up says nothing about the tunnel: the last good state stays", async () => {
+    const failing = new Map<string, Error>();
+    const world = makeWorld({ withoutModule: true, failing });
+    await setup(request(mapE), world);
+    const table = [...world.tables.values()].join();
+    failing.set("nft", new EffectError("nft", "no memory"));
+    expect(await renew(request({ ...mapE, mtu: 1300 }), world)).toBe(1);
+    expect([...world.tables.values()].join()).toBe(table);
+    expect(decodeState(world.states.get("wan_map") ?? "")).toMatchObject({
+      state: "up",
+      error: "SETUP_FAILED: nft: no memory",
+    });
+  });
+
   test("adds no second dependency on the link", async () => {
     const failing = new Map<string, Error>([["control", new EffectError("control", "no")]]);
     const world = makeWorld({ failing });
