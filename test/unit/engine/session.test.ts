@@ -324,6 +324,74 @@ describe("teardown", () => {
     expect(world.tables.size).toBe(0);
   });
 
+  test.each([
+    ["the table", "delete", 1, ["control del map-wan_map"]],
+    ["the device", "control", 1, ["nft delete"]],
+    ["netifd's interface", "network.interface down", 1, ["nft delete"]],
+    // A flow that is left ends by itself.
+    ["the flows", "flush", 0, ["nft delete"]],
+  ])("%s cannot be removed: the rest is, and the result says so", async (_title, what, code, rest) => {
+    const failing = new Map<string, Error>();
+    const onLink = {
+      ...linkStatus,
+      "ipv6-prefix": [],
+      "ipv6-address": [{ address: "2001:db8:12:3400::5", mask: 64 }],
+    };
+    const world = makeWorld({ status: onLink, failing });
+    expect(await setup(request({ tunlink: "wan6", nat: "nftables" }), world)).toBe(0);
+    world.done.length = 0;
+    failing.set(what, new EffectError(what, "no"));
+    expect(await teardown(wanMap, world)).toBe(code);
+    expect(world.done.at(-1)).toBe(`log ${code === 0 ? "ok" : "failed"} teardown`);
+    expect(world.done.filter((line) => line.startsWith("log failed"))[0]).toContain(`${what}: no`);
+    expect(effects(world)).toEqual(expect.arrayContaining(rest));
+    // A device that stays is shut first: by then its table may go.
+    const whole = ["control del map-wan_map", "nft delete", "flush 192.0.2.18/32"];
+    if (what === "control") whole.splice(1, 0, "shut map-wan_map");
+    expect(effects(world)).toEqual([...whole, 'network.interface down {"interface":"wan_map_"}']);
+    expect(world.tables.size).toBe(what === "delete" ? 1 : 0);
+    expect(world.devices.has("map-wan_map")).toBe(what === "control");
+    expect(world.states.size).toBe(0);
+    // What could not be removed is by the next teardown.
+    failing.clear();
+    expect(await teardown(wanMap, world)).toBe(0);
+    expect([world.tables.size, world.control]).toEqual([0, ""]);
+  });
+
+  test("a table that cannot be deleted when a setup fails stays, and netifd is told of the setup's failure", async () => {
+    const world = makeWorld({
+      withoutModule: true,
+      failing: new Map([
+        ["notify 0", new Refusal(6)],
+        ["delete", new EffectError("nft", "busy")],
+      ]),
+    });
+    expect(await setup(request(mapE), world)).toBe(1);
+    expect(world.tables.size).toBe(1);
+    expect(effects(world).at(-2)).toContain("ubus: status 6");
+    expect(world.done.find((line) => line.startsWith("log failed remove the NAT"))).toContain("nft: busy");
+    expect(await teardown(wanMap, world)).toBe(1);
+  });
+
+  test("a table that cannot be closed in the place of one that cannot be shut is a failure", async () => {
+    const failing = new Map<string, Error>([["shut", new EffectError("flags", "I/O error")]]);
+    const world = makeWorld({ withoutModule: true, failing });
+    await setup(request(mapE), world);
+    failing.set("close", new EffectError("nft", "no memory"));
+    expect(await teardown(wanMap, world)).toBe(1);
+    expect([...world.tables.values()].join()).toContain("chain translate");
+  });
+
+  test("a state file that cannot be removed is an error, once the rest is gone", async () => {
+    const failing = new Map<string, Error>();
+    const world = makeWorld({ failing });
+    await setup(request(), world);
+    failing.set("remove state", new EffectError("wan_map.state", "read-only file system"));
+    await expect(teardown(wanMap, world)).rejects.toThrow("wan_map.state: read-only file system");
+    expect(world.control).toBe("");
+    expect(world.states.size).toBe(1);
+  });
+
   test("works without a state, and twice", async () => {
     const world = makeWorld({ withoutModule: true });
     expect(await teardown(wanMap, world)).toBe(0);

@@ -20,7 +20,10 @@ export interface WorldOptions {
   readonly status?: unknown;
   /** Answer of `network.interface dump`. */
   readonly dump?: unknown;
-  /** Steps that fail: a ubus `object method`, `notify ACTION`, `nft`, `list`, `control`, `mtu`, `shut`, `state`, `flush`. */
+  /**
+   * Steps that fail: a ubus `object method`, `notify ACTION`, `nft`, `delete` (of a table), `close`, `list`, `control`,
+   * `read control`, `mtu`, `shut`, `flush`, and of state files `state`, `read state`, `remove state`.
+   */
   readonly failing?: ReadonlyMap<string, Error>;
   readonly withoutModule?: boolean;
 }
@@ -86,7 +89,7 @@ export function makeWorld({
           ? "load"
           : "delete";
       done.push(`nft ${kind}`);
-      if (kind === "load") fail("nft");
+      fail(kind === "load" ? "nft" : kind);
       const [, table = ""] = /^delete table ip (\S+)$/m.exec(script) ?? [];
       if (kind === "delete") tables.delete(table);
       else tables.set(table, script.slice(script.indexOf("\ntable ip") + 1));
@@ -100,7 +103,10 @@ export function makeWorld({
       done.push(`flush ${ipv4}`);
       fail("flush");
     },
-    readControl: () => world.control,
+    readControl() {
+      fail("read control");
+      return world.control;
+    },
     writeControl(lines) {
       done.push(`control ${lines[0]?.split(" ").slice(0, 2).join(" ")}`);
       fail("control");
@@ -137,12 +143,16 @@ export function makeWorld({
       done.push(`shut ${device}`);
       fail("shut");
     },
-    readState: (iface) => states.get(iface),
+    readState: (iface) => {
+      fail("read state");
+      return states.get(iface);
+    },
     writeState: (iface, text) => {
       fail("state");
       states.set(iface, text);
     },
     removeState: (iface) => {
+      fail("remove state");
       states.delete(iface);
     },
     now: () => new Date("2026-01-02T03:04:05Z"),

@@ -24,3 +24,18 @@ test("a program that does not read its input is no error", async () => {
 test("a program that does not end is ended, and so named", async () => {
   await expect(run("sleep", ["60"], { limitMs: 50 })).rejects.toThrow("sleep 60: no end after 50 ms");
 });
+
+test("a program that fails, is killed, or cannot be started is so named", async () => {
+  await expect(run("sh", ["-c", "echo words >&2; exit 3"])).rejects.toThrow(/: words$/);
+  await expect(run("sh", ["-c", "exit 3"])).rejects.toThrow("exit code 3");
+  await expect(run("sh", ["-c", "kill -9 $$"])).rejects.toThrow("ended by a signal");
+  await expect(run("/", [])).rejects.toThrow(/EACCES/);
+});
+
+test("a program that prints without end is ended", async () => {
+  await expect(run("yes", [])).rejects.toThrow("yes: printed more than 16777216 octets");
+});
+
+test("a program whose child holds its output open does not hold us", async () => {
+  await expect(run("sh", ["-c", "sleep 2 & exec sleep 60"], { limitMs: 50 })).rejects.toThrow("no end after");
+});
