@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
 import { parseDeviceName } from "../../../src/ip/names.ts";
 import type { NatPlan } from "../../../src/map/plan.ts";
-import { natCounters, renderNft, renderNftDelete } from "../../../src/render/nft.ts";
+import {
+  natCounters,
+  renderNft,
+  renderNftClosed,
+  renderNftDelete,
+  renderNftRestore,
+} from "../../../src/render/nft.ts";
 
 const plan: NatPlan = {
   table: "mapmin_wan6",
@@ -77,4 +83,54 @@ test("an address from 128.0.0.0 up stays an unsigned number", () => {
   const script = renderNft({ ...plan, ipv4: { address: 0xfffffffe, length: 32 } });
   expect(script).toContain("@th,160,32 != 0xfffffffe");
   expect(script).not.toContain("0x-");
+});
+
+test("what is refused is named", () => {
+  const refused = (change: object) => () => renderNft({ ...plan, ...change } as NatPlan);
+  expect(refused({ table: "4to6" })).toThrow('"4to6" is not the name of a table');
+  expect(refused({ device: "a b" })).toThrow('"a b" is not the name of a device');
+  expect(refused({ mtu: 67 })).toThrow("an MTU of 67 octets is not possible");
+});
+
+test("the least and the largest MTU of IPv4 are taken", () => {
+  expect(refusedMtu(68)).toBe(false);
+  expect(refusedMtu(67)).toBe(true);
+  expect(refusedMtu(65_535)).toBe(false);
+  expect(refusedMtu(65_536)).toBe(true);
+});
+
+function refusedMtu(mtu: number): boolean {
+  try {
+    renderNft({ ...plan, mtu });
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+test("a device that is closed lets nothing out and nothing in", () => {
+  expect(renderNftClosed("mapmin_wan6", plan.device)).toBe(`add table ip mapmin_wan6
+delete table ip mapmin_wan6
+table ip mapmin_wan6 {
+\tcomment "mapmin: NAT into the port set of map-wan6"
+
+\tchain closed_out {
+\t\ttype filter hook postrouting priority 310; policy accept;
+\t\toifname "map-wan6" drop comment "mapmin map-wan6: the interface is being taken down"
+\t}
+
+\tchain closed_in {
+\t\ttype filter hook prerouting priority -310; policy accept;
+\t\tiifname "map-wan6" drop comment "mapmin map-wan6: the interface is being taken down"
+\t}
+
+}
+`);
+  expect(() => renderNftClosed("a b", plan.device)).toThrow(RangeError);
+});
+
+test("a table that was listed comes back in the place of what has its name", () => {
+  expect(renderNftRestore("x", "table ip x {\n}\n")).toBe(
+    "add table ip x\ndelete table ip x\ntable ip x {\n}\n",
+  );
 });

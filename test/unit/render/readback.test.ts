@@ -63,22 +63,39 @@ test("counters by name, those that are ours", () => {
   expect([...counters]).toEqual([["out_port", { packets: 3, bytes: 120 }]]);
 });
 
-test.each([
-  ["nothing", ""],
-  ["no JSON", "Error: No such file or directory"],
-  ["a list", "[]"],
-  ["null", "null"],
-  ["nftables is no list", '{"nftables":{}}'],
-  ["an object that is none", '{"nftables":[null]}'],
-  ["a map without name", JSON.stringify({ nftables: [{ map: { ...own } }] })],
-  [
-    "a negative counter",
-    JSON.stringify({ nftables: [{ counter: { ...own, name: "in_port", packets: -1, bytes: 0 } }] }),
-  ],
-  [
-    "a counter that is a text",
-    JSON.stringify({ nftables: [{ counter: { ...own, name: "in_port", packets: "1", bytes: 0 } }] }),
-  ],
-])("refused: %s", (_title, printed) => {
-  expect(() => parseTable(printed, plan.table)).toThrow(InputError);
+test("objects of other tables, and of other families, are passed over", () => {
+  const elsewhere = [
+    { chain: { family: "ip", table: "other", name: "guard" } },
+    { chain: { family: "inet", table: plan.table, name: "guard" } },
+    { chain: "guard" },
+    { map: { ...own, name: "no_elements" } },
+  ];
+  const { chains: found, maps: sizes } = parseTable(text(elsewhere), plan.table);
+  expect([...found]).toEqual([]);
+  expect([...sizes]).toEqual([["no_elements", 0]]);
 });
+
+test("a set that is all reserved has no block and no maps to check", () => {
+  const reservedPorts = Array.from({ length: 65_535 }, (_, i) => i + 1);
+  const all = { ...plan, portSet: { offset: 0, psidLength: 8, psid: 52 }, reservedPorts };
+  expect(checkLoaded(all, parseTable(text(chains), plan.table))).toEqual([]);
+});
+
+test.each([
+  ["nothing", "", "what it printed is not JSON"],
+  ["no JSON", "Error: No such file or directory", "what it printed is not JSON"],
+  ["a list", "[]", "what it printed has no list `nftables`"],
+  ["null", "null", "what it printed has no list `nftables`"],
+  ["nftables is no list", '{"nftables":{}}', "what it printed has no list `nftables`"],
+  ["an object that is none", '{"nftables":[null]}', "an entry of its list is not an object"],
+  ["a map without name", JSON.stringify({ nftables: [{ map: { ...own } }] }), "a map has no name"],
+  ["a negative counter", counterText(-1, 0), "packets of in_port is not a whole number"],
+  ["a counter that is a text", counterText("1", 0), "packets of in_port is not a whole number"],
+  ["a counter that is no whole number", counterText(0, 0.5), "bytes of in_port is not a whole number"],
+])("refused: %s", (_title, printed, message) => {
+  expect(() => parseTable(printed, plan.table)).toThrow(new InputError("nft", message));
+});
+
+function counterText(packets: unknown, bytes: unknown): string {
+  return JSON.stringify({ nftables: [{ counter: { ...own, name: "in_port", packets, bytes } }] });
+}

@@ -88,11 +88,11 @@ describe("a state file", () => {
     expect(readdirSync(join(directory, "run/mapmin"))).toEqual(["wan.state"]);
   });
 
-  test.each([
+  test.each<readonly [string, Partial<Syscalls>, string]>([
     ["there is no space", { write: full }, "No space left on device"],
     ["a write takes nothing", { write: () => 0 }, "only 0 of 4 octets were written"],
     ["it cannot be renamed", { rename: full }, "No space left on device"],
-  ] as const)("%s: the old one stays, nothing is left beside it", (_title, own, message) => {
+  ])("%s: the old one stays, nothing is left beside it", (_title, own, message) => {
     files.replaceFile(path, "old\n");
     const { files: failing, log } = filesWith(own);
     expect(() => failing.replaceFile(path, "new\n")).toThrow(new EffectError(path, message));
