@@ -1,0 +1,238 @@
+import { expect, test } from "vitest";
+import { runStatus, statusHelp } from "../../../src/cli/status.ts";
+import { rulesPrint } from "../../../src/render/control.ts";
+import { EffectError } from "../../../src/wire/errors.ts";
+import { makeTerminal } from "./terminal.ts";
+
+const rules = ["config map-wan transport encapsulate", "config map-wan nat.mode ports nat.reserved -"];
+const control = ["add map-wan", ...rules, ""].join("\n");
+
+/** RFC 7597 example 1 by the module. */
+const state: Readonly<Record<string, string>> = {
+  interface: "wan",
+  state: "up",
+  since: "2026-01-02T03:04:05Z",
+  transport: "map-e",
+  tunlink: "wan6",
+  device: "map-wan",
+  ipv4: "192.0.2.18/32",
+  map_address: "2001:db8:12:3400:0:c000:212:34",
+  offset: "6",
+  psid_length: "8",
+  psid: "52",
+  mtu: "1460",
+  source: "DHCPv6",
+  carrier: "module",
+  nat_by: "the kernel module",
+  reserved_ports: "1232",
+  remarks: "padded",
+  rules: rulesPrint(rules),
+};
+const text = (of: Readonly<Record<string, string | undefined>>) =>
+  Object.entries(of)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join("");
+
+interface World {
+  readonly states?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly programs?: Readonly<Record<string, string | Error>>;
+}
+
+async function status(argv: readonly string[], { states = {}, files = {}, programs = {} }: World = {}) {
+  const terminal = makeTerminal();
+  const disk: Record<string, string> = {
+    "/sys/class/net/map-wan/mtu": "1500\n",
+    "/proc/net/nat46/control": control,
+    ...files,
+  };
+  for (const [name, content] of Object.entries(states)) disk[`/var/run/mapmin/${name}`] = content;
+  const asked: string[] = [];
+  const code = await runStatus(argv, {
+    ...terminal,
+    files: {
+      readText: (path) => (disk[path] === "" ? undefined : disk[path]),
+      namesIn: () => Object.keys(states),
+    },
+    run: async (file, words) => {
+      asked.push([file, ...words].join(" "));
+      const answer = programs[file] ?? new EffectError(file, "not installed");
+      if (typeof answer !== "string") throw answer;
+      return answer;
+    },
+  });
+  return { code, out: terminal.out(), err: terminal.err(), asked };
+}
+
+const flow = (port: number) =>
+  `tcp 6 10 src=192.168.1.2 dst=203.0.113.1 sport=4 dport=80 src=203.0.113.1 dst=192.0.2.18 sport=80 dport=${port} mark=0\n`;
+
+test("all rows of an interface whose module does the NAT", async () => {
+  const told = await status([], {
+    states: { "wan.state": text(state), "wan.lock": "" },
+    programs: { conntrack: flow(1233) },
+  });
+  expect(told).toEqual({
+    code: 0,
+    err: "",
+    asked: ["conntrack -L"],
+    out: `wan: up
+  since           2026-01-02T03:04:05Z
+  transport       map-e
+  over            wan6
+  device          map-wan, IPv4 MTU 1460
+  rule from       DHCPv6
+  IPv4            192.0.2.18/32
+  MAP address     2001:db8:12:3400:0:c000:212:34
+  PSID            52 (0x34), 8 bits, offset 6
+  ports           252 in 63 ranges: 1232-1235, 2256-2259, 3280-3283, 4304-4307, ...
+  reserved ports  1232
+  in use          TCP 1, UDP 0, ICMP 0 of 252 ports; 1 flows
+  NAT             loaded
+  NAT by          the kernel module
+  remarks         padded
+  last error      none
+`,
+  });
+});
+
+test("the same for programs", async () => {
+  const files = { "/proc/net/nf_conntrack": flow(1233) };
+  const told = await status(["--json"], { states: { "wan.state": text(state) }, files });
+  expect(told.asked).toEqual([]);
+  const [entry] = JSON.parse(told.out);
+  expect(entry.ranges).toHaveLength(63);
+  expect({ ...entry, ranges: entry.ranges[0] }).toStrictEqual({
+    interface: "wan",
+    up: true,
+    state: "up",
+    since: "2026-01-02T03:04:05Z",
+    transport: "map-e",
+    tunlink: "wan6",
+    device: "map-wan",
+    source: "DHCPv6",
+    ipv4: "192.0.2.18/32",
+    mapIpv6Address: "2001:db8:12:3400:0:c000:212:34",
+    psid: 52,
+    psidLength: 8,
+    psidOffset: 6,
+    ports: 252,
+    ranges: [1232, 1235],
+    reservedPorts: "1232",
+    mtu: 1460,
+    inUse: { used: { tcp: 1, udp: 0, icmp: 0 }, flows: 1 },
+    nat: { loaded: true, faults: [], packets: {} },
+    natBy: "the kernel module",
+    remarks: "padded",
+    error: null,
+  });
+});
+
+test("a set-up that failed early has few rows", async () => {
+  const few = text({ interface: "wan", state: "failed", since: "now", device: "map-wan" });
+  const told = await status([], { states: { "wan.state": few } });
+  expect([told.code, told.out]).toEqual([
+    1,
+    "wan: down\n  since           now\n  device          map-wan, IPv4 MTU ?\n  last error      none\n",
+  ]);
+  const [entry] = JSON.parse((await status(["--json"], { states: { "wan.state": few } })).out);
+  expect(entry).toStrictEqual({
+    interface: "wan",
+    up: false,
+    state: "failed",
+    since: "now",
+    device: "map-wan",
+    error: null,
+  });
+});
+
+test("starting is neither up nor down", async () => {
+  const starting = text({ ...state, state: "starting", carrier: undefined });
+  const told = await status([], { states: { "wan.state": starting } });
+  expect(told.code).toBe(1);
+  expect(told.out).toMatch(/^wan: starting\n/);
+  expect(told.out).not.toContain("NAT");
+});
+
+test.each([
+  ["a whole address", { psid_length: "0", psid: "0" }, "ports           all", "of 65535 ports; 0 flows"],
+  ["no port set", { psid_length: undefined }, undefined, "of all ports; 0 flows"],
+  ["one range", { offset: "0" }, "ports           256 in 1 ranges: 13312-13567", "of 256 ports; 0 flows"],
+  [
+    "four",
+    { offset: "2", psid_length: "2", psid: "1" },
+    "ports           12288 in 3 ranges: 20480-24575, 36864-40959, 53248-57343",
+    "of 12288",
+  ],
+])("%s", async (_title, changes, ports, use) => {
+  const states = { "wan.state": text({ ...state, ...changes }) };
+  const { out } = await status([], { states, programs: { conntrack: "" } });
+  const lines = out.split("\n");
+  expect(lines.find((line) => line.startsWith("  ports"))).toBe(
+    ports === undefined ? undefined : `  ${ports}`,
+  );
+  expect(lines.some((line) => line.startsWith("  PSID"))).toBe(ports?.includes("ranges") === true);
+  expect(lines.find((line) => line.startsWith("  in use"))).toContain(use);
+});
+
+test("without a table of flows nobody knows the ports in use", async () => {
+  const { out } = await status([], { states: { "wan.state": text(state) } });
+  expect(out).toContain(
+    "  in use          not known: neither /proc/net/nf_conntrack nor conntrack is here\n",
+  );
+});
+
+test.each([
+  ["the module is not loaded", "", "NOT LOADED as it should be: the kernel module is not loaded"],
+  [
+    "the device is not the module's",
+    "add map-other\n",
+    "NOT LOADED as it should be: the module has no device map-wan",
+  ],
+  [
+    "other rules",
+    control.replace("ports", "off"),
+    "NOT LOADED as it should be: somebody has changed the rules of map-wan",
+  ],
+])("%s", async (_title, found, line) => {
+  const files = { "/proc/net/nat46/control": found };
+  const told = await status([], { states: { "wan.state": text(state) }, files });
+  expect(told.code).toBe(1);
+  expect(told.out).toContain(`  NAT             ${line}\n`);
+});
+
+test("several interfaces: one that is down is enough for the exit code; other files are not interfaces", async () => {
+  const other = text({ ...state, interface: "b", device: "map-b" });
+  const states = { "wan.state": text(state), "b.state": other, "c.state.tmp": other };
+  const told = await status([], { states });
+  expect(told.code).toBe(1);
+  expect(told.out.match(/^\S.*$/gm)).toEqual(["wan: up", "b: down"]);
+  expect(told.out).toContain("  last error      the device map-b is missing\n");
+  expect((await status(["wan"], { states })).code).toBe(0);
+  expect((await status(["b"], { states })).out).toMatch(/^b: down/);
+});
+
+test("nothing set up: no program is started", async () => {
+  expect(await status([])).toMatchObject({ code: 1, asked: [] });
+});
+
+test("an error that nobody declared is a bug, and goes up", async () => {
+  const states = { "wan.state": text({ ...state, carrier: "tunnel", table: "mapmin_wan" }) };
+  const programs = { nft: new TypeError("bug") };
+  await expect(status([], { states, programs })).rejects.toThrow(TypeError);
+});
+
+test("several faults of one table", async () => {
+  const states = {
+    "wan.state": text({ ...state, carrier: "tunnel", table: "mapmin_wan", reserved_ports: "" }),
+  };
+  const { out, asked } = await status([], { states, programs: { nft: '{"nftables":[]}' } });
+  expect(asked).toContain("nft -j list table ip mapmin_wan");
+  expect(out).toMatch(/NOT LOADED as it should be: chain \w+ is missing; chain \w+ is missing/);
+});
+
+test("--help, and too many words", async () => {
+  expect(await status(["--help"])).toMatchObject({ code: 0, out: statusHelp });
+  expect(await status(["a", "b"])).toMatchObject({ code: 2, out: "", err: statusHelp });
+});
