@@ -20,8 +20,10 @@ PKG_MAINTAINER:=The mapmin maintainers <maintainers@users.noreply.r-seed-b6b9a61
 PKG_LICENSE:=GPL-2.0-only MIT ISC
 PKG_LICENSE_FILES:=LICENSE LICENSES/ini LICENSES/zod
 
-# The sources lie outside the package's own directory: without this a change of them would not build anything anew.
-PKG_FILE_DEPENDS:=$(MAPMIN_DIR)
+# The sources lie outside the package's own directory: without this a change of them would not build anything anew. What is
+# not listed (node_modules, .git) is not looked at.
+PKG_FILE_DEPENDS:=$(addprefix $(MAPMIN_DIR)/,Makefile LICENSE files netifd-proto src/kmod)
+PKG_CONFIG_DEPENDS:=CONFIG_MAPMIN_NODE CONFIG_MAPMIN_QUICKJS
 
 # kernel.mk first: it puts the build directory under the kernel's, which package.mk would else decide otherwise.
 include $(INCLUDE_DIR)/kernel.mk
@@ -51,7 +53,8 @@ define Package/map-mdpc
   SECTION:=net
   CATEGORY:=Network
   TITLE:=MAP-T, MAP-E and lw4o6 provisioning and protocol handler
-  DEPENDS:=@IPV6 +node +kmod-ip6-tunnel
+  DEPENDS:=@IPV6 @(MAPMIN_HAS_NODE||MAPMIN_HAS_QUICKJS) +MAPMIN_NODE:node +MAPMIN_QUICKJS:quickjs \
+	+kmod-ip6-tunnel +kmod-nft-nat +nftables-json +conntrack
   PROVIDES:=map-t
   CONFLICTS:=map
   PKGARCH:=all
@@ -61,25 +64,71 @@ define Package/map-mdpc/description
  Makes the router a MAP customer edge (RFC 7597, 7599, 7596): reads the rule
  from DHCPv6 (option 48879, or RFC 7598's) or from /etc/config/network, and
  serves the netifd protocol "map". Takes the place of the package map.
+
+ Runs on Node or on QuickJS, and is offered where the feeds have one of them
+ for the target: OpenWrt 24.10 has Node (x86, arm and aarch64 with an FPU) and
+ no QuickJS, 25.12 and later have QuickJS.
+endef
+
+# Whether there is an engine is known when all feeds have been read: the menu looks into the list that is made of them, where
+# packages that are built for the host alone (25.12's node) do not occur. The choice must not depend on the package: what the
+# package selects would then depend on the package, which Kconfig calls recursive.
+define Package/map-mdpc/config
+	config MAPMIN_HAS_NODE
+		bool
+		default y if HAS_FPU && (i386 || x86_64 || arm || aarch64) && "$$(shell,grep -qsx '.*config PACKAGE_node' tmp/.config-package.in && echo y)" = "y"
+
+	config MAPMIN_HAS_QUICKJS
+		bool
+		default y if "$$(shell,grep -qsx '.*config PACKAGE_quickjs' tmp/.config-package.in && echo y)" = "y"
+
+	choice
+		prompt "mapmin: what its programs run on"
+		depends on MAPMIN_HAS_NODE || MAPMIN_HAS_QUICKJS
+		default MAPMIN_NODE if MAPMIN_HAS_NODE
+		default MAPMIN_QUICKJS
+		help
+		  QuickJS takes 1 MB of flash and starts at once. Node takes 50 MB and
+		  more. The programs do the same on both.
+
+		config MAPMIN_NODE
+			bool "Node"
+			depends on MAPMIN_HAS_NODE
+
+		config MAPMIN_QUICKJS
+			bool "QuickJS"
+			depends on MAPMIN_HAS_QUICKJS
+	endchoice
+
+	comment "map-mdpc, mapminctl: the feeds have neither Node nor QuickJS for this target"
+		depends on IPV6 && !MAPMIN_HAS_NODE && !MAPMIN_HAS_QUICKJS
 endef
 
 define Package/mapminctl
   SECTION:=net
   CATEGORY:=Network
   TITLE:=MAP customer edge: control, status, explanation
-  DEPENDS:=+map-mdpc +kmod-mapmint +kmod-nft-nat +nftables +conntrack
+  DEPENDS:=+map-mdpc +kmod-mapmint
+  CONFLICTS:=map
   PKGARCH:=all
 endef
 
 define Package/mapminctl/description
  Shows, explains and calculates MAP customer edges, and selects everything
- that one needs: the protocol handler, the kernel module, nftables.
+ that one needs: the protocol handler, the kernel module, an engine.
+ While the package map is selected for the image, this one is not.
 endef
 
 # Nothing is downloaded: the bundle comes with the feed, because a build has no npm. `sh test/feed/bundle update` makes it.
+# In the menu kmod-nat46 can stand beside kmod-mapmint (see MAPMINT_CONFLICTS); in an image it cannot, which is said before
+# anything is built.
 define Build/Prepare
+	$(if $(and $(filter y,$(CONFIG_PACKAGE_kmod-mapmint)),$(filter y,$(CONFIG_PACKAGE_kmod-nat46))), \
+		$(error mapmin: kmod-nat46 and kmod-mapmint cannot be in one image: deselect kmod-nat46))
 	mkdir -p $(PKG_BUILD_DIR)
-	$(CP) $(MAPMIN_DIR)/src/kmod/. $(PKG_BUILD_DIR)/
+	$(CP) $(MAPMIN_DIR)/src/kmod/Makefile $(MAPMIN_DIR)/src/kmod/*.[ch] $(PKG_BUILD_DIR)/
+	$(foreach dir,core nat net,mkdir -p $(PKG_BUILD_DIR)/$(dir) && \
+		$(CP) $(MAPMIN_DIR)/src/kmod/$(dir)/*.[ch] $(PKG_BUILD_DIR)/$(dir)/ &&) :
 	$(CP) $(MAPMIN_DIR)/LICENSE $(MAPMIN_DIR)/files/usr/lib/mapmin/LICENSES $(PKG_BUILD_DIR)/
 endef
 

@@ -63,8 +63,13 @@ beforeAll(() => {
   mkdirSync(join(clone, "files/usr/lib/mapmin"), { recursive: true });
   for (const name of ["handler", "tools"])
     writeFileSync(join(clone, `files/usr/lib/mapmin/${name}.cjs`), "bundle");
-  mkdirSync(join(clone, "src/kmod"), { recursive: true });
-  writeFileSync(join(clone, "src/kmod/mapmint.c"), "module");
+  for (const directory of ["core", "net", "nat", "kunit"]) {
+    mkdirSync(join(clone, "src/kmod", directory), { recursive: true });
+    for (const name of ["some.c", "some.h", "stray.o"])
+      writeFileSync(join(clone, "src/kmod", directory, name), "module");
+  }
+  for (const name of ["Makefile", "main.c", "compat.h", "stray.o", "README.md"])
+    writeFileSync(join(clone, "src/kmod", name), "module");
   // As `src-link` does it.
   mkdirSync(join(top, "feeds"));
   symlinkSync(clone, join(top, "feeds/mapmin"));
@@ -110,12 +115,22 @@ describe("the packages", () => {
     expect(fields.get("kmod-mapmint.PKGARCH")).toBe("");
   });
 
-  test("mapminctl selects all that a customer edge needs", () => {
+  test("mapminctl selects all that a customer edge needs, and map-mdpc what it runs", () => {
     const fields = definitions();
-    expect(fields.get("mapminctl.DEPENDS")?.split(" ").sort()).toEqual(
-      ["+conntrack", "+kmod-mapmint", "+kmod-nft-nat", "+map-mdpc", "+nftables"].sort(),
+    expect(fields.get("mapminctl.DEPENDS")?.split(/\s+/).sort()).toEqual(["+kmod-mapmint", "+map-mdpc"]);
+    expect(fields.get("map-mdpc.DEPENDS")?.split(/\s+/).sort()).toEqual(
+      [
+        "@IPV6",
+        "@(MAPMIN_HAS_NODE||MAPMIN_HAS_QUICKJS)",
+        "+MAPMIN_NODE:node",
+        "+MAPMIN_QUICKJS:quickjs",
+        "+kmod-ip6-tunnel",
+        "+kmod-nft-nat",
+        // The handler asks nft for JSON.
+        "+nftables-json",
+        "+conntrack",
+      ].sort(),
     );
-    expect(fields.get("map-mdpc.DEPENDS")?.split(" ").sort()).toEqual(["+kmod-ip6-tunnel", "+node", "@IPV6"]);
     // Not kmod-nf-conntrack6: OpenWrt's main has none.
     expect(fields.get("kmod-mapmint.DEPENDS")?.split(" ").sort()).toEqual([
       "+kmod-nf-conntrack",
@@ -124,10 +139,30 @@ describe("the packages", () => {
     ]);
   });
 
+  test("the menu's choice of an engine: one that is there, Node first, and never of the package itself", () => {
+    const output = make();
+    const menu = output.slice(output.indexOf("config MAPMIN_HAS_NODE"), output.indexOf("mapminctl.CATEGORY"));
+    // Whether a package is offered is looked up in the menu's own list: an engine of the host alone is not in it.
+    for (const engine of ["node", "quickjs"])
+      expect(menu).toContain(
+        `"$(shell,grep -qsx '.*config PACKAGE_${engine}' tmp/.config-package.in && echo y)" = "y"`,
+      );
+    const choice = menu.slice(menu.indexOf("choice"), menu.indexOf("endchoice"));
+    expect(choice.match(/^\s*default .*$/gm)?.map((line) => line.trim())).toEqual([
+      "default MAPMIN_NODE if MAPMIN_HAS_NODE",
+      "default MAPMIN_QUICKJS",
+    ]);
+    // Kconfig would find what the package selects to depend on the package.
+    expect(menu).not.toContain("PACKAGE_map-mdpc");
+    expect(menu).toMatch(/comment "map-mdpc, mapminctl: .*neither Node nor QuickJS/);
+    expect(definitions().get("PKG_CONFIG_DEPENDS")).toBe("CONFIG_MAPMIN_NODE CONFIG_MAPMIN_QUICKJS");
+  });
+
   test("they take the place of map and kmod-nat46", () => {
     const fields = definitions();
     expect(fields.get("map-mdpc.PROVIDES")).toBe("map-t");
     expect(fields.get("map-mdpc.CONFLICTS")).toBe("map");
+    expect(fields.get("mapminctl.CONFLICTS")).toBe("map");
     expect(fields.get("kmod-mapmint.PROVIDES")).toBe("kmod-nat46");
     expect(fields.get("kmod-mapmint.CONFLICTS")).toBe("kmod-nat46");
   });
@@ -152,8 +187,11 @@ describe("the packages", () => {
     expect(packaged).toMatch(/^\d+(\.\d+)*(_(alpha|beta|pre|rc)\d*)?$/);
   });
 
-  test("a change anywhere in the feed builds anew", () => {
-    expect(definitions().get("PKG_FILE_DEPENDS")).toBe(join(top, "clone"));
+  test("a change of what goes into the packages builds anew, and nothing else does", () => {
+    const clone = join(top, "clone");
+    expect(definitions().get("PKG_FILE_DEPENDS")?.split(" ")).toEqual(
+      ["Makefile", "LICENSE", "files", "netifd-proto", "src/kmod"].map((path) => join(clone, path)),
+    );
   });
 
   test("the maintainer is a name and an address", () => {
@@ -204,12 +242,40 @@ describe("what goes on the router", () => {
     const building = /^kernel-make M=.*\/build\/linux\/mapmin-0\.1\.0 modules$/m;
     expect(install("map-mdpc").output).not.toMatch(building);
     expect(install("map-mdpc", ["CONFIG_PACKAGE_kmod-mapmint=m"]).output).toMatch(building);
-    expect(readdirSync(join(top, "build/linux/mapmin-0.1.0")).sort()).toEqual([
-      "LICENSE",
-      "LICENSES",
-      "mapmint.c",
-    ]);
+    // What is built of, and no object that somebody's build has left there.
+    const sources = ["core", "nat", "net"].flatMap((name) => [name, `${name}/some.c`, `${name}/some.h`]);
+    expect(
+      readdirSync(join(top, "build/linux/mapmin-0.1.0"), { recursive: true })
+        .map(String)
+        .filter((path) => !path.startsWith("LICENSES/"))
+        .sort(),
+    ).toEqual(["LICENSE", "LICENSES", "Makefile", "compat.h", "main.c", ...sources].sort());
   });
+});
+
+test("kmod-nat46 in the same image is refused before anything is built", () => {
+  const both = ["CONFIG_PACKAGE_kmod-mapmint=y", "CONFIG_PACKAGE_kmod-nat46=y"];
+  expect(() => install("map-mdpc", both)).toThrow("kmod-nat46 and kmod-mapmint cannot be in one image");
+  // As packages they can be built beside one another.
+  expect(
+    install("map-mdpc", ["CONFIG_PACKAGE_kmod-mapmint=m", "CONFIG_PACKAGE_kmod-nat46=y"]).files,
+  ).not.toEqual([]);
+});
+
+test("test.sh knows every package, and no other", () => {
+  const ask = (name: string) =>
+    execFileSync(
+      "sh",
+      ["-c", 'mapminctl() { echo "mapmin 0.1.0"; }; mdpc() { :; }; . "$0"', join(root, "mapmin/test.sh")],
+      {
+        env: { PATH: process.env["PATH"], PKG_NAME: name, PKG_VERSION: "0.1.0" },
+        stdio: ["ignore", "pipe", "pipe"],
+        encoding: "utf8",
+      },
+    );
+  expect(ask("mapminctl")).toContain("0.1.0");
+  expect(ask("kmod-mapmint")).toBe("");
+  expect(() => ask("another")).toThrow("Untested package: another");
 });
 
 test("feeds.conf.example has lines that scripts/feeds reads", () => {

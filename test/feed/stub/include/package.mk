@@ -3,9 +3,6 @@ __package_mk:=1
 ifeq ($(PKG_FILE_DEPENDS),)
   $(error PKG_FILE_DEPENDS is not set)
 endif
-ifneq ($(filter-out $(firstword $(PKG_FILE_DEPENDS)),$(PKG_FILE_DEPENDS)),)
-  $(error PKG_FILE_DEPENDS has more than one word)
-endif
 
 Build/Prepare=$(error the default Build/Prepare would look in ./src)
 
@@ -15,6 +12,7 @@ define BuildPackage
   $(eval $(Package/$(1)))
   $(foreach field,CATEGORY SUBMENU SECTION TITLE DEPENDS PROVIDES CONFLICTS PKGARCH FILES AUTOLOAD,
     $(info $(1).$(field)=$($(field))))
+  $(if $(Package/$(1)/config),$(info $(Package/$(1)/config)))
   install-$(1):
 	$$(call Build/Prepare)
 	$$(call Build/Compile)
@@ -24,3 +22,4 @@ endef
 $(info PKG_VERSION=$(PKG_VERSION))
 $(info PKG_MAINTAINER=$(PKG_MAINTAINER))
 $(info PKG_FILE_DEPENDS=$(PKG_FILE_DEPENDS))
+$(info PKG_CONFIG_DEPENDS=$(PKG_CONFIG_DEPENDS))
