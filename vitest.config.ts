@@ -6,6 +6,8 @@ const atLeast = (percent: number) => ({ lines: percent, branches: percent });
 export default defineConfig({
   test: {
     include: ["test/{unit,feed,engines}/**/*.test.ts", "src/ubus-client-ts/test/**/*.test.ts"],
+    // One less would leave a processor of two idle.
+    maxWorkers: "100%",
     // Only a test that hangs takes so long: a busy machine must not fail one.
     testTimeout: 120_000,
     coverage: {

@@ -128,7 +128,7 @@ export const suites = [
     part: "lab",
     shows: "the module builds for i386, arm, mips and aarch64, and their kernels export all that it asks for",
     needs: ["foreign", "lab"],
-    seconds: 60,
+    seconds: 80,
     command: kernels("foreign"),
   },
   {
@@ -274,7 +274,7 @@ export const suites = [
     part: "more",
     shows: "core-rules, core-packets, core-tunnel and core-replay on mips, mipsel, arm, i386 and aarch64",
     needs: ["foreign"],
-    seconds: 500,
+    seconds: 1500,
     command: core("foreign"),
     variables: ["COUNT"],
   },
