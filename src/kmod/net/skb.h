@@ -5,6 +5,7 @@
 
 #include <linux/skbuff.h>
 
+#include "compat.h"
 #include "core/errors.h"
 #include "core/xlat.h"
 #include "net/device.h"
