@@ -12,6 +12,8 @@ import sys
 
 from checks import Tally
 
+# What compat.h brings, or renames, on some kernels: who uses it includes compat.h itself, and does not rely on a neighbour.
+FROM_COMPAT = r"\b(skb_gso_\w+|k[mz]alloc_obj|hex2bin|mm_set_(lltx|netns_immutable)|MM_NEWLINK_ARGUMENTS)\b"
 # A C file has no more lines than this.
 MOST_LINES = 400
 # A room knows those before it, and itself. `.` is src/kmod.
@@ -89,6 +91,8 @@ def main():
         tally.note(f"{file}: length", lines <= MOST_LINES, f"{lines} lines, {MOST_LINES} are allowed")
         if room(file) == "core":
             tally.note(f"{file}: no socket buffer", not re.search(r"sk_buff|skbuff\.h", text(root, file)), "in the core")
+        if file != "compat.h" and re.search(FROM_COMPAT, text(root, file)):
+            tally.note(f"{file}: compat.h", '#include "compat.h"' in text(root, file), "newer kernels have it in another header")
         if file.endswith(".h"):
             # The compiler would take the kernel's file for ours.
             tally.note(f"{file}: name", not os.path.exists(os.path.join(tree, "include", file)), "the kernel has a header of this name")

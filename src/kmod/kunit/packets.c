@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <net/checksum.h>
 
+#include "compat.h"
 #include "core/transport.h"
 #include "core/xlat.h"
 #include "kunit/kunit.h"
