@@ -4,11 +4,14 @@
 
 # shellcheck shell=busybox
 
+set -e
+
 case "$PKG_NAME" in
 mapminctl)
 	mapminctl --version | grep -F "$PKG_VERSION"
-	# A rule of RFC 7597's examples, through the engine.
-	mapminctl plan --help >/dev/null
+	# RFC 7597's first example, computed by the engine.
+	mapminctl calc --end-user-ipv6-prefix 2001:db8:12:3400::/56 --rule-ipv6-prefix 2001:db8::/40 \
+		--rule-ipv4-prefix 192.0.2.0/24 --ea-length 16 | grep -F 192.0.2.18/32
 	;;
 map-mdpc)
 	/lib/netifd/proto/map.sh '' dump | grep -F '"name":"map"'

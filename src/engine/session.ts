@@ -113,14 +113,14 @@ async function walkDown(plan: Plan, steps: readonly Step[], host: Host): Promise
 
 /**
  * Performs the steps of a change, each in the place of what an earlier session left. When one fails, those before it are
- * taken back: the last good state goes on. Gives what failed, and whether it is unknown which tunnel netifd has now.
+ * taken back: the last good state goes on. Gives what failed, and whether netifd may have the old tunnel or the new one.
  */
 async function walkOver(
   plan: Plan,
   steps: readonly Step[],
   host: Host,
   between: (done: Step) => Promise<void>,
-): Promise<{ readonly error: unknown; readonly unknown: boolean } | undefined> {
+): Promise<{ readonly error: unknown; readonly tunnelInDoubt: boolean } | undefined> {
   const restore: Undo[] = [];
   let begun: Step | undefined;
   try {
@@ -137,12 +137,12 @@ async function walkOver(
     return undefined;
   } catch (error) {
     // No table is right for the old tunnel and for the new one.
-    const unknown = plan.tunnel !== undefined && begun?.key === "netifd" && isUncertain(error);
+    const tunnelInDoubt = plan.tunnel !== undefined && begun?.key === "netifd" && isUncertain(error);
     await walkUp(
-      restore.map((part) => (unknown && part.do.kind === "nft" ? closing(part.do) : part)),
+      restore.map((part) => (tunnelInDoubt && part.do.kind === "nft" ? closing(part.do) : part)),
       host,
     );
-    return { error, unknown };
+    return { error, tunnelInDoubt };
   }
 }
 
@@ -442,7 +442,7 @@ async function change(provisioned: Provisioned, saved: SavedState, host: Host): 
   });
   if (failure !== undefined) {
     const { code, text } = explained(failure.error);
-    const state = failure.unknown ? ("failed" as const) : ("up" as const);
+    const state = failure.tunnelInDoubt ? ("failed" as const) : ("up" as const);
     host.writeState(plan.iface, formatState({ ...changing, state, error: `${code}: ${text}` }));
     throw failure.error;
   }

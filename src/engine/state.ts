@@ -70,11 +70,14 @@ export function formatState(state: SavedState): string {
     .join("");
 }
 
+const SECTION = /^\[[^\]]*\]\s*$/m;
+
 /** The top of an INI file; undefined where the text is not INI. */
 function fieldsOf(content: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    // What stands in sections is not read: ini writes into the value of a key that has a section's name.
-    return parse(content.split(/^\[[^\]]*\]\s*$/m, 1).join());
+    // ini is given no sections: it fails where one has the name of a key.
+    const [top = ""] = content.split(SECTION, 1);
+    return parse(top);
   } catch {
     // ini trips over some lines, such as a key that is a quoted null.
     return undefined;

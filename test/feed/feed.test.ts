@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -263,17 +263,23 @@ test("kmod-nat46 in the same image is refused before anything is built", () => {
 });
 
 test("test.sh knows every package, and no other", () => {
-  const ask = (name: string) =>
-    execFileSync(
-      "sh",
-      ["-c", 'mapminctl() { echo "mapmin 0.1.0"; }; mdpc() { :; }; . "$0"', join(root, "mapmin/test.sh")],
-      {
-        env: { PATH: process.env["PATH"], PKG_NAME: name, PKG_VERSION: "0.1.0" },
-        stdio: ["ignore", "pipe", "pipe"],
-        encoding: "utf8",
+  const files = join(root, "files/usr");
+  const ask = (name: string, version = "0.1.0") =>
+    execFileSync("sh", [join(root, "mapmin/test.sh")], {
+      env: {
+        PATH: `${join(files, "sbin")}:${process.env["PATH"]}`,
+        MAPMIN_LIB: join(files, "lib/mapmin"),
+        MAPMIN_BIN: dirname(process.execPath),
+        PKG_NAME: name,
+        PKG_VERSION: version,
       },
-    );
+      stdio: ["ignore", "pipe", "pipe"],
+      encoding: "utf8",
+    });
   expect(ask("mapminctl")).toContain("0.1.0");
+  expect(ask("mapminctl")).toContain("192.0.2.18/32");
+  // One line that fails is enough.
+  expect(() => ask("mapminctl", "9.9.9")).toThrow();
   expect(ask("kmod-mapmint")).toBe("");
   expect(() => ask("another")).toThrow("Untested package: another");
 });

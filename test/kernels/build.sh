@@ -119,9 +119,12 @@ start=$(date +%s)
 	# Up to 6.12 the vector registers of a task get 2,696 octets. A processor with AMX has 11,008 of them, and a guest
 	# on one ends with its first program. Later kernels ask the processor.
 	case $series in
-	6.*)
+	6.1 | 6.12)
 		sed -i 's/DEFINE_LONGS(HOST_FP_SIZE, 2696)/DEFINE_LONGS(HOST_FP_SIZE, 12288)/' arch/x86/um/user-offsets.c
-		grep -q 'HOST_FP_SIZE, 12288' arch/x86/um/user-offsets.c
+		grep -q 'HOST_FP_SIZE, 12288' arch/x86/um/user-offsets.c || {
+			echo "arch/x86/um/user-offsets.c does not define HOST_FP_SIZE as 2696"
+			exit 1
+		}
 		;;
 	esac
 	make ARCH="$arch" CC="$compiler" defconfig

@@ -277,9 +277,10 @@ def receive(world):
     check("an end that no rule knows", refused(world, "drop_source_without_rule", ip6("2001:db8:dead::1", MAP, 4, inside())))
     world.told(FMR)
     seen = Capture6(world.core, "ce0")
+    mark = token()
     check("a source that does not match its rule", refused(
-        world, "drop_source_does_not_match_rule", ip6(MAP2, MAP, 4, inside(THEIRS + 16, source=OWN))))
-    answer = seen.wait(lambda p: next_header(p) == 58 and p[40:42] == b"\1\5")
+        world, "drop_source_does_not_match_rule", ip6(MAP2, MAP, 4, inside(THEIRS + 16, source=OWN, payload=mark))))
+    answer = seen.wait_for(mark, lambda p: next_header(p) == 58 and p[40:42] == b"\1\5")
     check("is answered 1/5", answer is not None and destination6(answer) == MAP2, answer and answer.hex())
     seen.stop()
     mark = token()

@@ -3,19 +3,8 @@ import { describe, expect, test } from "vitest";
 import { calcHelp, calcLine, calculate, runCalc } from "../../../src/cli/calc.ts";
 import { runExplain } from "../../../src/cli/explain.ts";
 import { legacyHelp, runLegacy } from "../../../src/cli/legacy.ts";
-import { InputError } from "../../../src/wire/errors.ts";
+import { refusal } from "../../support/refusal.ts";
 import { makeTerminal } from "./terminal.ts";
-
-/** The message of what is thrown. */
-function refusal(act: () => unknown): string {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof InputError) return error.message;
-    throw error;
-  }
-  return "accepted";
-}
 
 describe("calc", () => {
   const fields = {

@@ -5,18 +5,7 @@ import {
   decodeRequest,
   decodeReservedPorts,
 } from "../../../src/provision/request.ts";
-import { InputError } from "../../../src/wire/errors.ts";
-
-/** The message of what is thrown. */
-function refusal(act: () => unknown): string {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof InputError) return error.message;
-    throw error;
-  }
-  return "accepted";
-}
+import { refusal } from "../../support/refusal.ts";
 
 describe("each option has its range", () => {
   test.each([

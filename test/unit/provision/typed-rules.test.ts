@@ -9,18 +9,7 @@ import {
   type RuleDefaults,
 } from "../../../src/provision/rule-text.ts";
 import { fromUci, type UciRule } from "../../../src/provision/uci.ts";
-import { InputError } from "../../../src/wire/errors.ts";
-
-/** The message of what is thrown. */
-function refusal(act: () => unknown): string {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof InputError) return error.message;
-    throw error;
-  }
-  return "accepted";
-}
+import { refusal } from "../../support/refusal.ts";
 
 describe("rule text", () => {
   const base = "ipv4prefix=192.0.2.77,prefix4len=24,ipv6prefix=2001:db8:ff:ff::,prefix6len=40,ealen=16";

@@ -3,7 +3,6 @@ import { parseInterfaceName } from "../../../src/ip/names.ts";
 import type { Link, Plan, PlanOptions } from "../../../src/map/plan.ts";
 import { provision } from "../../../src/provision/choose.ts";
 import { decodeLinkStatus } from "../../../src/provision/link.ts";
-import { addressInterfaces, linkDownRequest, updateRequest } from "../../../src/render/netifd.ts";
 import {
   addressCommands,
   deviceCommands,
@@ -113,26 +112,5 @@ describe("commands", () => {
       `ip -6 tunnel add map-wan_map mode ipip6 ${ends} encaplimit 4`,
       ...after,
     ]);
-  });
-});
-
-describe("netifd is told", () => {
-  test("of rules for other subscribers, where its tunnel has them", () => {
-    const fmrs = [{ prefix6: "2001:db8::/40", prefix4: "192.0.2.0/24", ealen: 16, offset: 4 }];
-    expect(updateRequest(unloaded)).toMatchObject({
-      tunnel: { mode: "ipip6", link: "wan6", data: { encaplimit: "ignore", fmrs } },
-      data: {},
-    });
-    expect(updateRequest(byModule)).not.toHaveProperty("tunnel");
-    expect(updateRequest({ ...byModule, zone: "wan" })["data"]).toEqual({ zone: "wan" });
-    expect(Object.keys(updateRequest(byModule)["data"] as object)).toEqual([]);
-  });
-
-  test("that nothing of an interface is in use any more", () => {
-    expect(linkDownRequest("wan")).toEqual({ interface: "wan", action: 0, ifname: "*", "link-up": false });
-  });
-
-  test("names of the interface that holds the address", () => {
-    expect(addressInterfaces("wan")).toEqual(["wan_", "wan__"]);
   });
 });
