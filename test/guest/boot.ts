@@ -44,6 +44,16 @@ function work(pid: number): { readonly state: string; readonly seconds: number }
 /** Lines of each answer of a guest's kernel that are worth telling. */
 const TOLD = 150;
 
+/**
+ * Where the guest's kernel is, from outside: one that spins answers nothing. User Mode Linux takes a fault on an address
+ * of its own that is not mapped again and again, so whoever uses freed memory of a module looks like this.
+ */
+function whereIs(pid: number): string {
+  const argv = ["-batch", "-nx", "-p", `${pid}`, "-ex", "info registers rip", "-ex", "backtrace 30"];
+  const { stdout, error } = spawnSync("gdb", argv, { encoding: "utf8", timeout: 60_000 });
+  return error === undefined ? `gdb:\n${stdout.trimEnd()}` : `gdb cannot be run: ${error.message}`;
+}
+
 /** What is to be known of a guest that did not come to its end. */
 function autopsy(pid: number, guest: Guest, directory: string, seconds: number): string {
   const ask = (command: string) => {
@@ -56,6 +66,7 @@ function autopsy(pid: number, guest: Guest, directory: string, seconds: number):
   // All levels are let through to the console first; then: tasks that are blocked, timers, tasks.
   ask("sysrq 9");
   const answers = ["w", "q", "t"].map((key) => ask(`sysrq ${key}`));
+  answers.push(whereIs(pid));
   return `its process: ${busy} of processor time in the last minute\n${answers.join("\n")}`;
 }
 
