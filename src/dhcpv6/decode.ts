@@ -5,13 +5,14 @@ import { formatIpv4, formatIpv6, formatIpv6Prefix } from "../ip/text.ts";
 import { DecodeError } from "../wire/errors.ts";
 import type { Reader } from "../wire/reader.ts";
 import type { Remark } from "../wire/remark.ts";
-import type {
-  FieldNode,
-  FieldValue,
-  OptionNode,
-  PortParams,
-  UnknownOption,
-  UnreadableOption,
+import {
+  type FieldNode,
+  type FieldValue,
+  isPrefix,
+  type OptionNode,
+  type PortParams,
+  type UnknownOption,
+  type UnreadableOption,
 } from "./node.ts";
 import { type Field, findRow, type OptionRow, type Space } from "./options.ts";
 
@@ -57,7 +58,7 @@ function readPortParams(reader: Reader, findings: Findings): PortParams {
   const offset = reader.uint(1, "offset");
   if (offset > 15) reader.fail("offset", `PSID offset ${offset} is not 0 to 15`, start);
   const psidLength = reader.uint(1, "psid-len");
-  if (psidLength > 16 || offset + psidLength > 16) {
+  if (offset + psidLength > 16) {
     reader.fail("psid-len", `PSID length ${psidLength} with offset ${offset} exceeds 16 bits`, start + 1);
   }
   const wire = reader.uint(2, "psid");
@@ -85,16 +86,17 @@ function readPortParams(reader: Reader, findings: Findings): PortParams {
 function readField(reader: Reader, field: Field, findings: Findings): readonly [FieldValue, string] {
   const start = reader.position;
   switch (field.kind) {
-    case "uint8":
+    case "uint8": {
+      const value = reader.uint(1, field.name);
+      if (value > field.high) reader.fail(field.name, `${value} is not 0 to ${field.high}`, start);
+      return [value, String(value)];
+    }
     case "uint32": {
-      const value = reader.uint(field.kind === "uint8" ? 1 : 4, field.name);
-      if (value < field.low || value > field.high) {
-        reader.fail(field.name, `${value} is not ${field.low} to ${field.high}`, start);
-      }
+      const value = reader.uint(4, field.name);
       return [value, String(value)];
     }
     case "flag": {
-      const set = ((reader.uint(1, field.name) >> field.bit) & 1) === 1;
+      const set = (reader.uint(1, field.name) & 1) === 1;
       return [set, set ? "set" : "clear"];
     }
     case "ipv4": {
@@ -149,7 +151,7 @@ function chainFits(reader: Reader): boolean {
 function skipPadding(reader: Reader, row: OptionRow, fields: readonly FieldNode[], findings: Findings): void {
   const prefix = fields.at(-1);
   const fits = (rest: Reader) => (row.encapsulates === undefined ? rest.remaining === 0 : chainFits(rest));
-  if (row.fields.at(-1)?.kind !== "prefix6" || prefix === undefined || fits(reader)) return;
+  if (prefix === undefined || !isPrefix(prefix.value) || fits(reader)) return;
   const most = Math.min(16 - (prefix.length - 1), reader.remaining);
   const probe = reader.copy();
   for (let skipped = 1; skipped <= most; skipped++) {
@@ -159,7 +161,7 @@ function skipPadding(reader: Reader, row: OptionRow, fields: readonly FieldNode[
       code: "padded-prefix",
       path: `${reader.path}/${prefix.name}`,
       offset: reader.position,
-      text: `the prefix is followed by ${skipped} zero octets that should not be there: skipped`,
+      text: `the prefix is followed by ${skipped} zero octet${skipped === 1 ? "" : "s"} that should not be there: skipped`,
     });
     reader.bytes(skipped, "padding");
     return;
@@ -200,17 +202,15 @@ export function decodeChain(reader: Reader, space: Space, findings: Findings): D
   const unknown: UnknownOption[] = [];
   const unreadable: UnreadableOption[] = [];
   const seen = new Map<string, number>();
-  const report = (error: unknown, code?: number): void => {
+  const report = (error: unknown): DecodeError => {
     if (!(error instanceof DecodeError)) throw error;
     findings.errors.push(error);
-    // One to three zero octets at the end are padding: too few for an option, and no code that we know begins so.
-    if (code !== undefined) unreadable.push({ code, error });
-    else if (!restIsZero) unreadable.push({ error });
+    return error;
   };
-  let restIsZero = false;
+  let rest = reader;
   try {
     while (reader.remaining > 0) {
-      restIsZero = reader.remaining < HEADER && isZero(reader.copy());
+      rest = reader.copy();
       const start = reader.position;
       const code = reader.uint(2, "option-code");
       const length = reader.uint(2, "option-len");
@@ -227,11 +227,13 @@ export function decodeChain(reader: Reader, space: Space, findings: Findings): D
       try {
         options.push(decodeValue(value, row, findings));
       } catch (error) {
-        report(error, code);
+        unreadable.push({ code, error: report(error) });
       }
     }
-  } catch (error) {
-    report(error);
+  } catch (caught) {
+    const error = report(caught);
+    // One to three zero octets at the end are padding: too few for an option, and no code that we know begins so.
+    if (!isZero(rest)) unreadable.push({ error });
   }
   return { options, unknown, unreadable };
 }

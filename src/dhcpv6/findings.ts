@@ -3,9 +3,9 @@
 import type { DecodeError } from "../wire/errors.ts";
 import type { Remark } from "../wire/remark.ts";
 
-/** The place without its numbers, so that there are only as many as the option table has. */
+/** The place without the numbers of options (`[0]`, and `23` in `option 23`), so that there are only as many as the option table has. */
 function kindOf(path: string): string {
-  return path.replace(/\[\d+\]/g, "").replace(/option \d+/g, "option");
+  return path.replace(/\[\d+\]| \d+/g, "");
 }
 
 /** The first item of each kind, with how many there were of it. */
@@ -39,7 +39,8 @@ export function summarizeErrors(
 
 /** Remarks, one for each kind of place and each code. */
 export function summarizeRemarks(remarks: readonly Remark[]): readonly Remark[] {
-  return firstOfEach(remarks, (remark) => `${remark.code} ${kindOf(remark.path)}`).map(([remark, count]) =>
-    count === 1 ? remark : { ...remark, text: `${remark.text}${alike(count)}` },
-  );
+  return firstOfEach(remarks, (remark) => `${remark.code} ${kindOf(remark.path)}`).map(([remark, count]) => ({
+    ...remark,
+    text: `${remark.text}${alike(count)}`,
+  }));
 }

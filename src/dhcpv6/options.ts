@@ -24,24 +24,18 @@ export type FieldName =
 
 /** A field, as it is laid out on the wire. */
 export type Field =
-  /** One octet, `low`..`high`. */
+  /** One octet, 0 to `high`. */
   | {
       readonly kind: "uint8";
       readonly name: FieldName;
-      readonly low: number;
       readonly high: number;
     }
   /** Two octets each, to the end of the option. */
   | { readonly kind: "uint16-list"; readonly name: FieldName }
   /** Four octets, a number. */
-  | {
-      readonly kind: "uint32";
-      readonly name: FieldName;
-      readonly low: number;
-      readonly high: number;
-    }
-  /** One octet of flags; undefined bits are ignored and written as 0. `bit` counts from the least significant. */
-  | { readonly kind: "flag"; readonly name: FieldName; readonly bit: number }
+  | { readonly kind: "uint32"; readonly name: FieldName }
+  /** One octet, of which the least significant bit is the flag; the others are ignored and written as 0. */
+  | { readonly kind: "flag"; readonly name: FieldName }
   /** Four octets. */
   | { readonly kind: "ipv4"; readonly name: FieldName }
   /** Sixteen octets. */
@@ -75,22 +69,16 @@ export const RFC6052_LENGTHS: readonly number[] = [32, 40, 48, 56, 64, 96];
 const eaLength: Field = {
   kind: "uint8",
   name: "ea-len",
-  low: 0,
   high: EA_LENGTH_LIMIT,
 };
 const prefix4Length: Field = {
   kind: "uint8",
   name: "prefix4-len",
-  low: 0,
   high: 32,
 };
 const prefix4: Field = { kind: "ipv4", name: "ipv4-prefix" };
 const prefix6: Field = { kind: "prefix6", name: "ipv6-prefix" };
-const forward: Field = {
-  kind: "flag",
-  name: "F",
-  bit: 0,
-};
+const forward: Field = { kind: "flag", name: "F" };
 const portParams: Field = {
   kind: "port-params",
   name: "port-params",
@@ -101,7 +89,7 @@ export const optionTable: readonly OptionRow[] = [
     code: 48879,
     name: "OPTION_48879",
     space: ["dhcpv6"],
-    fields: [{ kind: "flag", name: "E", bit: 0 }],
+    fields: [{ kind: "flag", name: "E" }],
     encapsulates: "option-48879",
     clause: "draft-ietf-softwire-map-dhcp-03 s4",
   },
@@ -208,14 +196,7 @@ export const optionTable: readonly OptionRow[] = [
     code: 17,
     name: "VENDOR_OPTS",
     space: ["dhcpv6"],
-    fields: [
-      {
-        kind: "uint32",
-        name: "enterprise-number",
-        low: 0,
-        high: 0xffffffff,
-      },
-    ],
+    fields: [{ kind: "uint32", name: "enterprise-number" }],
     encapsulates: "option-48879",
     clause: "draft-ietf-softwire-map-dhcp-03; RFC 8415 s21.17",
   },

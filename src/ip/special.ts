@@ -73,7 +73,7 @@ function refuse<P>(
   whole: boolean,
 ): string | undefined {
   for (const { prefix: special, use, clause, refused } of rows) {
-    if (allowPrivate && refused !== "never") continue;
+    if (allowPrivate && refused === "unless-allowed") continue;
     const inside = contains(special, prefix);
     if (!inside && !(whole && contains(prefix, special))) continue;
     const remedy =

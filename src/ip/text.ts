@@ -7,10 +7,7 @@ import { type Ipv4Prefix, type Ipv6Prefix, truncate4, truncate6 } from "./prefix
 const QUOTED = 60;
 
 function refuse(what: string, text: string): never {
-  throw new InputError(
-    what,
-    `"${text.slice(0, QUOTED)}" is not ${what === "prefix length" ? "a" : "an"} ${what}`,
-  );
+  throw new InputError(what, `"${text.slice(0, QUOTED)}" is not an ${what}`);
 }
 
 /** Value of one decimal part: 0 to 255, without leading zeros. */
@@ -25,14 +22,18 @@ export function parseIpv4(text: string): number {
   return parts.reduce((address, part) => address * 256 + Number(part), 0);
 }
 
-/** Groups of 16 bits of one side of a `::`; the last may be dotted decimal, which is two. Undefined if one is wrong. */
+/**
+ * Groups of 16 bits of one side of a `::`; the last may be dotted decimal, which is two. Undefined if one is wrong.
+ *
+ * @throws InputError if the dotted decimal is
+ */
 function groupsOf(text: string, mayEndDotted: boolean): readonly bigint[] | undefined {
   if (text === "") return [];
   const groups: bigint[] = [];
   const parts = text.split(":");
   for (const [i, part] of parts.entries()) {
     if (HEXADECIMAL.test(part)) groups.push(BigInt(`0x${part}`));
-    else if (mayEndDotted && i === parts.length - 1 && part.includes(".")) {
+    else if (mayEndDotted && i === parts.length - 1) {
       const low = BigInt(parseIpv4(part));
       groups.push(low >> 16n, low & 0xffffn);
     } else return undefined;
@@ -42,18 +43,16 @@ function groupsOf(text: string, mayEndDotted: boolean): readonly bigint[] | unde
 
 /** RFC 4291 s2.2 text, without zone. @throws InputError */
 export function parseIpv6(text: string): bigint {
-  // The longest there is; what is longer is not taken apart.
-  const halves = text.length > 45 ? [] : text.split("::");
+  const halves = text.split("::");
   const [head, tail] = halves;
   if (head === undefined || halves.length > 2) refuse("IPv6 address", text);
   let left: readonly bigint[] | undefined;
-  let right: readonly bigint[] | undefined = [];
+  let right: readonly bigint[] | undefined;
   try {
     left = groupsOf(head, tail === undefined);
     right = tail === undefined ? [] : groupsOf(tail, true);
   } catch {
-    // The dotted part is wrong: named as what the text should have been.
-    left = undefined;
+    // The dotted part is wrong, and a side is missing: the error names what the whole text should have been.
   }
   if (left === undefined || right === undefined) refuse("IPv6 address", text);
   const count = left.length + right.length;

@@ -20,17 +20,17 @@ const B4_ADDRESS: Ipv4Prefix = { address: 0xc0000002, length: 32 };
 /** What the configuration may set besides the rule. */
 export interface PlanOptions {
   /** IPv4 MTU, octets; if absent, the link's MTU minus the overhead of the transport. */
-  readonly mtu?: number;
+  readonly mtu?: number | undefined;
   /** Hop limit of tunnel packets, 1..255; 64 without it. */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   /** Firewall zone to join. */
-  readonly zone?: string;
+  readonly zone?: string | undefined;
   /** Tunnel encapsulation limit: `ignore` or 0..255. */
-  readonly encaplimit?: string;
+  readonly encaplimit?: string | undefined;
   /** Ports of the set that NAT does not use. */
   readonly reservedPorts?: readonly number[];
   /** Who does the NAT; `auto` without it: the kernel module where it is loaded, else nftables. */
-  readonly nat?: NatChoice;
+  readonly nat?: NatChoice | undefined;
   /** Whether the kernel module is loaded; true without it. */
   readonly moduleLoaded?: boolean;
 }
@@ -48,7 +48,7 @@ export interface Link {
   /** Its MTU, octets. */
   readonly mtu: number;
   /** One of its IPv6 addresses, for a B4. */
-  readonly address?: bigint;
+  readonly address?: bigint | undefined;
   /** True where the end-user prefix is the link's own: then the neighbours on the link ask who has the MAP address. */
   readonly onLink?: boolean;
 }

@@ -2,7 +2,7 @@
 
 import type { InterfaceName } from "../ip/names.ts";
 import { findCustomerEdge } from "../map/ce.ts";
-import type { CustomerEdge, MapDomain, Remark } from "../map/model.ts";
+import type { MapDomain, Remark } from "../map/model.ts";
 import { makePlan, type NatChoice, type Plan } from "../map/plan.ts";
 import { DecodeError, InputError, MapminError, SetupError } from "../wire/errors.ts";
 import { FIELD_NAMES, type FieldNames, type JudgeOptions, judgeDomain, judgeRule } from "./judge.ts";
@@ -61,7 +61,7 @@ function candidates(config: InterfaceConfig, link: LinkStatus): Candidates {
 /** The error's code for netifd: LuCI has words for INVALID_MAP_RULE, NO_MATCHING_PD and UNSUPPORTED_TYPE. */
 function refusalOf(error: MapminError): SetupError {
   if (error instanceof SetupError) return error;
-  const field = error instanceof InputError ? error.field : "";
+  const field = error instanceof InputError && error.field;
   const code =
     error instanceof DecodeError
       ? "INVALID_OPTION"
@@ -73,15 +73,13 @@ function refusalOf(error: MapminError): SetupError {
   return new SetupError(code, error.message, { cause: error });
 }
 
-/** Rules that are refused are not forwarded by; the BMR has been judged with the CE. */
+/** Rules that are refused are not forwarded by. The BMR is none of them: the CE has been judged, which lies in its prefixes. */
 function withoutRefusedRules(
   domain: MapDomain,
-  ce: CustomerEdge | undefined,
   judging: JudgeOptions,
 ): { readonly domain: MapDomain; readonly remarks: readonly Remark[] } {
   const remarks: Remark[] = [];
   const rules = domain.rules.filter((rule) => {
-    if (rule === ce?.bmr) return true;
     const [objection] = judgeRule(rule, judging);
     if (objection !== undefined && rule.forward) {
       const { field, text } = objection;
@@ -129,13 +127,13 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
       throw new SetupError("NO_RULE", `${source} contained no ${wanted ?? "MAP"} domain`);
     }
     const judging: JudgeOptions = { names, neighbours, allowPrivate: config.allow_private === true };
-    let refusal: SetupError | undefined;
+    const refusals: SetupError[] = [];
     for (const { domain: given, remarks } of usable) {
       try {
         const edge = given.rules.length === 0 ? undefined : findCustomerEdge(given, link.prefixes);
         const [objection] = judgeDomain(given, edge?.ce, judging);
         if (objection !== undefined) throw new InputError(objection.field, objection.text);
-        const { domain, remarks: refused } = withoutRefusedRules(given, edge?.ce, judging);
+        const { domain, remarks: refused } = withoutRefusedRules(given, judging);
         const plan = makePlan(
           iface,
           domain,
@@ -144,18 +142,18 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
             iface: tunlink,
             device: link.device,
             mtu: linkMtu ?? DEFAULT_LINK_MTU,
-            ...(link.address === undefined ? {} : { address: link.address }),
+            address: link.address,
             // The object itself: a prefix that is delegated as well comes first in the list.
-            onLink: edge !== undefined && (link.onLink ?? []).includes(edge.ce.endUserPrefix),
+            onLink: edge !== undefined && link.onLink?.includes(edge.ce.endUserPrefix) === true,
           },
           {
             reservedPorts,
             moduleLoaded,
-            ...(config.nat === undefined ? {} : { nat: config.nat as NatChoice }),
-            ...(config.mtu === undefined ? {} : { mtu: config.mtu }),
-            ...(config.ttl === undefined ? {} : { ttl: config.ttl }),
-            ...(config.zone === undefined ? {} : { zone: config.zone }),
-            ...(config.encaplimit === undefined ? {} : { encaplimit: config.encaplimit }),
+            nat: config.nat as NatChoice | undefined,
+            mtu: config.mtu,
+            ttl: config.ttl,
+            zone: config.zone,
+            encaplimit: config.encaplimit,
           },
         );
         const reserved =
@@ -167,10 +165,10 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
         };
       } catch (error) {
         if (!(error instanceof MapminError)) throw error;
-        refusal ??= refusalOf(error);
+        refusals.push(refusalOf(error));
       }
     }
-    throw refusal ?? new SetupError("NO_MATCHING_PD", "no rule matches a prefix of the link");
+    throw refusals[0];
   } catch (error) {
     // Any other error is a bug in mapmin and must not be reported as a bad rule.
     if (!(error instanceof MapminError)) throw error;

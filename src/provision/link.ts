@@ -82,11 +82,11 @@ export function decodeLinkStatus(value: unknown): LinkStatus {
     address: (address >> HOST_BITS) << HOST_BITS,
     length: 64,
   }));
-  const device = status.l3_device ?? status.device ?? "";
+  const device = status.l3_device ?? status.device;
   const first = addresses[0];
   return {
     up: status.up === true,
-    device: isDeviceName(device) ? device : "",
+    device: device !== undefined && isDeviceName(device) ? device : "",
     prefixes: [...delegated, ...onLink],
     onLink,
     ...(first === undefined ? {} : { address: first.address }),

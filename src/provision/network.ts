@@ -47,7 +47,7 @@ export function decodeNeighbours(dump: unknown, own: readonly string[]): readonl
         // A network without a length would be everything: it counts as one address.
         ipv4: entries(data["ipv4-address"], parseIpv4).map(({ address, length }) => ({
           address,
-          length: length >= 1 && length <= 32 ? length : 32,
+          length: length === 0 ? 32 : Math.min(length, 32),
         })),
         ipv6: entries([...(data["ipv6-address"] ?? []), ...assigned], parseIpv6),
       },

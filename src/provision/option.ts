@@ -45,7 +45,7 @@ function prefixOf(value: FieldValue): Ipv6Prefix {
 
 /** The port parameters of a rule or a container: none, usable ones, or the reason why no CE may be made. */
 interface GivenPortParams {
-  readonly params?: PortParams;
+  readonly params?: PortParams | undefined;
   readonly unusable?: DecodeError;
 }
 
@@ -69,7 +69,7 @@ function portParamsIn(node: OptionNode, row: OptionRow): GivenPortParams {
       return { unusable: new DecodeError(option.path, option.offset, reason) };
     }
   }
-  return params === undefined ? {} : { params };
+  return { params };
 }
 
 /** The fields of a rule that follow from port parameters. */
@@ -108,7 +108,8 @@ function one(node: OptionNode, name: string): OptionNode {
     throw new DecodeError(
       node.path,
       node.offset,
-      `exactly one ${name.replace(/^(MAP|S46)_/, "")} is needed, found ${found.length}`,
+      // Without `MAP_` or `S46_`.
+      `exactly one ${name.slice(4)} is needed, found ${found.length}`,
     );
   }
   return first;

@@ -13,11 +13,11 @@ const PREFIX_LIMIT = 64;
  * @throws InputError for a word that is not a prefix
  */
 export function parsePrefixes(text: string): readonly Ipv6Prefix[] {
-  const words = text.split(/\s+/).filter((word) => word !== "");
+  const words = text.split(/\s/).filter((word) => word !== "");
   if (words.length > PREFIX_LIMIT) throw new InputError("PREFIXES", `more than ${PREFIX_LIMIT} prefixes`);
   return words.map((word) => {
     try {
-      return parseIpv6Prefix(word.split(",")[0] ?? "");
+      return parseIpv6Prefix(word.replace(/,.*/, ""));
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       throw new InputError("PREFIXES", error.reason);

@@ -136,20 +136,19 @@ export function decodeConfig(json: string): InterfaceConfig {
   }
   const result = safeParse(configSchema, value);
   if (!result.success) {
-    const issue = result.error.issues[0];
-    const path = issue?.path.join(".") || "configuration";
-    throw new InputError(path, issue?.message ?? "not understood");
+    const [first] = result.error.issues.map(
+      ({ path, message }) => new InputError(String(path[0] ?? "configuration"), message),
+    );
+    throw first;
   }
-  const typed = Object.entries(result.data)
-    .filter(([, found]) => found !== undefined)
-    .map(([name, found]) => [name, typedValue(name, found)]);
+  const typed = Object.entries(result.data).map(([name, found]) => [name, typedValue(name, found)]);
   return Object.fromEntries(typed) as InterfaceConfig;
 }
 
 /** A list of ports and ranges, `80 443 5000-5003`, separated by blanks or commas. @throws InputError naming the option */
 export function decodePorts(list: string, name = "reserved_ports"): readonly number[] {
   const ports = new Set<number>();
-  for (const word of list.split(/[\s,]+/).filter((part) => part !== "")) {
+  for (const word of list.split(/[\s,]/).filter((part) => part !== "")) {
     const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(word);
     const low = Number(match?.[1] ?? Number.NaN);
     const high = Number(match?.[2] ?? low);

@@ -48,9 +48,8 @@ export function parseDmr(text: string, field: string): Ipv6Prefix {
 function wordsOf(rule: string): Words {
   const words = new Map<string, string>();
   for (const word of rule.split(",")) {
-    if (word === "") continue;
     const equals = word.indexOf("=");
-    if (equals < 1) words.set(word, "1");
+    if (equals === -1) words.set(word, "1");
     else words.set(word.slice(0, equals), word.slice(equals + 1));
   }
   return words;
@@ -100,7 +99,7 @@ export interface RuleDefaults {
  */
 export function fromRuleText(text: string, defaults: RuleDefaults = {}): readonly ProvisionedDomain[] {
   if (text.length > TEXT_LIMIT) throw new InputError("rule", `longer than ${TEXT_LIMIT} characters`);
-  const rules = text.split(/\s+/).filter((rule) => rule !== "");
+  const rules = text.split(/\s/).filter((rule) => rule !== "");
   if (rules.length === 0) throw new InputError("rule", "is empty");
   if (rules.length > RULE_LIMIT) throw new InputError("rule", `more than ${RULE_LIMIT} rules`);
   const words = rules.map(wordsOf);

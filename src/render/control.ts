@@ -111,12 +111,8 @@ export function rulesPrint(lines: readonly string[]): string {
 
 /** Words of a line that make a rule pair: the others set the device. */
 function pairWords(line: string): string {
-  const words = line.split(" ").slice(2);
-  const kept: string[] = [];
-  for (let i = 0; i + 1 < words.length; i += 2) {
-    if (/^(local|remote|ce)\./.test(words[i] ?? "")) kept.push(`${words[i]} ${words[i + 1]}`);
-  }
-  return kept.join(" ");
+  const pairs = Array.from(line.matchAll(/\S+ \S+/g), ([pair]) => pair);
+  return pairs.filter((pair) => /^(local|remote|ce)\./.test(pair)).join(" ");
 }
 
 /**

@@ -24,7 +24,7 @@ function ruleSpecs(plan: NatPlan): readonly string[] {
   const [only] = ranges;
   if (ranges.length === 1 && only !== undefined) {
     // One range is full when the kernel says so; the system's ports are left out where others remain.
-    const low = Math.max(only[0], Math.min(1024, only[1] < 1024 ? only[0] : 1024));
+    const low = only[1] < 1024 ? only[0] : Math.max(only[0], 1024);
     return PROTOCOLS.map(
       (protocol) => `POSTROUTING -p ${protocol} -o ${device} -j SNAT --to ${address}:${low}-${only[1]}`,
     );

@@ -44,7 +44,7 @@ export interface QuotedPlan {
   /** False where the block is the set. */
   readonly rewritten: boolean;
   /** The set of ids that keep their number, or none. */
-  readonly plainIds: string | undefined;
+  readonly keptIds: string | undefined;
   drop(counter: "in_error" | "out_error"): string;
 }
 
@@ -96,7 +96,7 @@ export function quotedRules(plan: QuotedPlan): Rule[] {
   if (plan.direction === "rewrite") return [...readable, ...rewrite];
 
   const accept = (set: string, type: number): Rule => [`${ids(type)} ${set} accept`, "about an echo of ours"];
-  const judged = inbound && plan.rewritten ? plan.plainIds : "@ids";
+  const judged = inbound && plan.rewritten ? plan.keptIds : "@ids";
   return [
     ...readable,
     ...(inbound && plan.rewritten ? rewrite : []),

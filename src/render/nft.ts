@@ -217,9 +217,10 @@ interface Parts {
   readonly rewritten: boolean;
   /** Ports that keep their number on the way. */
   readonly kept: readonly number[];
-  /** The sets of what comes in untranslated: all of the set where the block is the set. */
+  /** The set of ports that come in untranslated: all of the set where the block is the set. */
   readonly plainPorts: string | undefined;
-  readonly plainIds: string | undefined;
+  /** The set of echo ids that keep their number. */
+  readonly keptIds: string | undefined;
 }
 
 function partsOf(plan: NatPlan): Parts {
@@ -234,7 +235,7 @@ function partsOf(plan: NatPlan): Parts {
     block,
     rewritten,
     kept,
-    plainIds: rewritten ? (kept.length > 0 ? "@kept_ids" : undefined) : "@ids",
+    keptIds: kept.length > 0 ? "@kept_ids" : undefined,
     plainPorts: rewritten ? (kept.length > 0 ? "@kept_ports" : undefined) : "@ports",
   };
 }
@@ -251,7 +252,6 @@ const ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-pr
 
 /** Gives each new flow a port of the block. */
 function translate({ device, address, block, rewritten, kept }: Parts): NftChain {
-  const range = block === undefined ? "" : `${block.start}-${block.start + block.ports.length - 1}`;
   return {
     name: "translate",
     hook: "type nat hook postrouting priority srcnat - 10",
@@ -264,10 +264,14 @@ function translate({ device, address, block, rewritten, kept }: Parts): NftChain
           "services of ours on reserved ports",
         ),
       ),
-      ...when(block !== undefined, [
-        `oifname "${device}" meta l4proto { tcp, udp, icmp } snat to ${address}:${range}`,
-        rewritten ? "the block that stands for the port set" : "the port set",
-      ]),
+      ...(block === undefined
+        ? []
+        : [
+            [
+              `oifname "${device}" meta l4proto { tcp, udp, icmp } snat to ${address}:${block.start}-${block.start + block.ports.length - 1}`,
+              rewritten ? "the block that stands for the port set" : "the port set",
+            ] as const,
+          ]),
     ],
   };
 }
@@ -371,10 +375,10 @@ function guard({ device, address }: Parts): NftChain {
 
 /** An ICMP error is judged by the packet that it quotes. */
 function errorChain(name: string, direction: "in" | "rewrite" | "guard", parts: Parts): NftChain {
-  const { plan, plainIds, rewritten } = parts;
+  const { plan, keptIds, rewritten } = parts;
   return {
     name,
-    rules: quotedRules({ own: hex32(plan.ipv4.address), plainIds, drop, direction, rewritten }),
+    rules: quotedRules({ own: hex32(plan.ipv4.address), keptIds, drop, direction, rewritten }),
   };
 }
 
@@ -387,7 +391,7 @@ function restricted(plan: NatPlan): string {
     sets: [
       ...asPortsAndIds("ports", "ids", elements(portRanges(plan.portSet))),
       ...when(kept.length > 0, ...asPortsAndIds("kept_ports", "kept_ids", elements(asRanges(kept)))),
-      ...(rewritten && block !== undefined ? rewriteMaps(block) : []),
+      ...(block?.rewritten === true ? rewriteMaps(block) : []),
     ],
     chains: [
       translate(parts),

@@ -79,9 +79,9 @@ export function parseHex(text: string, field = "hex"): Uint8Array {
     );
   }
   if (text.length % 2 !== 0) throw new InputError(field, `${text.length} digits are not whole octets`);
-  const octets = new Uint8Array(text.length / 2);
-  for (let i = 0; i < octets.length; i++) octets[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
-  return octets;
+  return Uint8Array.from({ length: text.length / 2 }, (_, i) =>
+    Number.parseInt(text.slice(2 * i, 2 * i + 2), 16),
+  );
 }
 
 /** Two digits an octet, lower case. */

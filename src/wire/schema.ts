@@ -17,7 +17,6 @@ export function custom<T>(
     type: "custom",
     check: "custom",
     fn: holds,
-    abort: true,
     error: ({ input }) => error(input),
   });
   return schema as $ZodType<T>;

@@ -12,7 +12,7 @@ import type { Field } from "../../src/dhcpv6/options.ts";
 import { Writer } from "./writer.ts";
 
 function writeField(writer: Writer, field: Field, value: FieldValue): void {
-  if (field.kind === "flag") writer.uint(value === true ? 1 << field.bit : 0, 1);
+  if (field.kind === "flag") writer.uint(value === true ? 1 : 0, 1);
   else if (field.kind === "uint8" && typeof value === "number") writer.uint(value, 1);
   else if ((field.kind === "uint32" || field.kind === "ipv4") && typeof value === "number")
     writer.uint(value, 4);

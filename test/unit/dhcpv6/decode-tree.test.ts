@@ -113,6 +113,17 @@ describe("an option becomes a tree with texts and places", () => {
     expect(field?.value).toEqual({ address: 0x20010db8f0000000_0000000000000000n, length: 36 });
   });
 
+  test("an error that the octets did not cause goes up as it is", () => {
+    const reader = new Reader(parseHex(dmr), "");
+    const bug = new TypeError("a bug");
+    reader.slice = () => {
+      throw bug;
+    };
+    const findings: Findings = { errors: [], remarks: [] };
+    expect(() => decodeChain(reader, "s46-container", findings)).toThrow(bug);
+    expect(findings.errors).toEqual([]);
+  });
+
   test("a field that the row does not have is a bug", () => {
     const [node] = decode(option(111, "")).options;
     expect(() => node && fieldValue(node, "psid")).toThrow(new RangeError("S46_PRIORITY has no field psid"));
@@ -256,14 +267,16 @@ describe("zero octets behind a prefix, which some providers send", () => {
 
   // Four of them are an option of code 0, which is not known.
   test.each([
-    [1, 1],
-    [2, 2],
-    [3, 3],
-    [4, 0],
-    [5, 1],
-    [11, 3],
-  ])("%i octets: %i are skipped, the others are options of code 0", (octets, skipped) => {
-    const { options, remarks, errors: wrong } = padded(octets);
+    [1, 1, undefined],
+    [2, 2, undefined],
+    [3, 3, undefined],
+    [4, 0, undefined],
+    [5, 1, undefined],
+    [11, 3, undefined],
+    [4, 0, ""],
+    [5, 1, ""],
+  ])("%i octets: %i are skipped, the others are options of code 0", (octets, skipped, more) => {
+    const { options, remarks, errors: wrong } = padded(octets, more);
     expect(wrong).toEqual([]);
     expect(remarks).toEqual(
       skipped === 0
@@ -273,13 +286,13 @@ describe("zero octets behind a prefix, which some providers send", () => {
               code: "padded-prefix",
               path: "S46_CONT_MAPE[0]/S46_RULE[0]/ipv6-prefix",
               offset: 21,
-              text: `the prefix is followed by ${skipped} zero octets that should not be there: skipped`,
+              text: `the prefix is followed by ${skipped} zero ${skipped === 1 ? "octet" : "octets"} that should not be there: skipped`,
             },
           ],
     );
-    expect(options[0]?.options[0]?.options.map(({ path }) => path)).toEqual([
-      "S46_CONT_MAPE[0]/S46_RULE[0]/S46_PORTPARAMS[0]",
-    ]);
+    expect(options[0]?.options[0]?.options.map(({ path }) => path)).toEqual(
+      more === "" ? [] : ["S46_CONT_MAPE[0]/S46_RULE[0]/S46_PORTPARAMS[0]"],
+    );
     expect(options[0]?.options[0]?.unknown.map(({ code }) => code)).toEqual(
       Array.from({ length: (octets - skipped) / 4 }, () => 0),
     );
@@ -301,7 +314,7 @@ describe("zero octets behind a prefix, which some providers send", () => {
     expect(found.remarks[0]).toMatchObject({
       path: "S46_CONT_MAPT[0]/S46_DMR[0]/dmr-ipv6-prefix",
       offset: 17,
-      text: `the prefix is followed by ${octets} zero octets that should not be there: skipped`,
+      text: `the prefix is followed by ${octets} zero ${octets === 1 ? "octet" : "octets"} that should not be there: skipped`,
     });
     const dmrAnd = (more: string) => errors(option(95, option(91, `4020010db8ffff0000${more}`)));
     expect(dmrAnd("00000001")).toEqual(["S46_CONT_MAPT[0]/S46_DMR[0] 17"]);
@@ -317,9 +330,14 @@ describe("zero octets behind a prefix, which some providers send", () => {
   });
 
   test("only behind a prefix", () => {
-    const found = decode(option(94, option(90, `${"20010db8ffff00000000000000000001"}0000`)));
-    expect(found.remarks).toEqual([]);
-    expect(found.errors).toHaveLength(1);
+    for (const inside of [
+      option(90, `${"20010db8ffff00000000000000000001"}0000`),
+      option(89, rule + option(93, "0408340000")),
+    ]) {
+      const found = decode(option(94, inside));
+      expect(found.remarks).toEqual([]);
+      expect(found.errors).toHaveLength(1);
+    }
   });
 });
 
@@ -330,12 +348,13 @@ describe("15,000 findings of one kind are one", () => {
     const found = summarizeErrors([
       error("A[0]/B[0]/psid", "first"),
       error("A[0]/B[12]/psid", "second"),
+      error("A/B/psid", "without numbers"),
       error("option 23[0]/option-len", "third"),
       error("option 7777[1]/option-len", "fourth"),
       error("A[0]/option 23", "fifth"),
     ]);
     expect(found).toEqual([
-      { code: "skipped", path: "A[0]/B[0]/psid", offset: 7, text: "first (and 1 more like it)" },
+      { code: "skipped", path: "A[0]/B[0]/psid", offset: 7, text: "first (and 2 more like it)" },
       { code: "skipped", path: "option 23[0]/option-len", offset: 7, text: "third (and 1 more like it)" },
       { code: "skipped", path: "A[0]/option 23", offset: 7, text: "fifth" },
     ]);

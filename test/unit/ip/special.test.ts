@@ -22,7 +22,9 @@ describe("IPv4 prefixes", () => {
     ["255.255.255.255/32", "255.255.255.255/32"],
   ])("%s is refused whatever is configured, for %s", (prefix, special) => {
     for (const allowed of [false, true]) {
-      expect(refuseIpv4(parseIpv4Prefix(prefix), allowed)).toContain(`${prefix} is in ${special}, `);
+      const reason = refuseIpv4(parseIpv4Prefix(prefix), allowed);
+      expect(reason).toContain(`${prefix} is in ${special}, `);
+      expect(reason).not.toContain("allow_private");
     }
   });
 
@@ -78,7 +80,9 @@ describe("IPv6 prefixes", () => {
     ["ff02::1/128", "ff00::/8"],
   ])("%s is refused whatever is configured, for %s", (prefix, special) => {
     for (const allowed of [false, true]) {
-      expect(refuseIpv6(parseIpv6Prefix(prefix), allowed)).toContain(`${prefix} is in ${special}, `);
+      const reason = refuseIpv6(parseIpv6Prefix(prefix), allowed);
+      expect(reason).toContain(`${prefix} is in ${special}, `);
+      expect(reason).not.toContain("allow_private");
     }
   });
 

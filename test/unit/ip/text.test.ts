@@ -2,6 +2,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatIpv6, parseIpv4, parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "../../../src/ip/text.ts";
+import { refusal } from "../../support/refusal.ts";
 
 describe("IPv6 text", () => {
   test.each([
@@ -65,6 +66,20 @@ describe("prefixes", () => {
   test.each(["::", "::/129", "::/1e1", "::/ 1", "/64"])("%j is refused", (text) => {
     expect(() => parseIpv6Prefix(text)).toThrow();
   });
+});
+
+const long = "x".repeat(61);
+test.each([
+  [parseIpv4, long, `IPv4 address: "${long.slice(1)}" is not an IPv4 address`],
+  [parseIpv6, long, `IPv6 address: "${long.slice(1)}" is not an IPv6 address`],
+  [parseIpv6, "::1.2.3.256", 'IPv6 address: "::1.2.3.256" is not an IPv6 address'],
+  [parseIpv4Prefix, "24", 'prefix: "24" has no length of 0 to 32 after a slash'],
+  [parseIpv4Prefix, "/24", 'IPv4 address: "" is not an IPv4 address'],
+  [parseIpv6Prefix, "64", 'prefix: "64" has no length of 0 to 128 after a slash'],
+  [parseIpv6Prefix, "/64", 'IPv6 address: "" is not an IPv6 address'],
+  [parseIpv6Prefix, `${long}/129`, `prefix: "${long.slice(1)}" has no length of 0 to 128 after a slash`],
+])("%o of %j: the error quotes up to 60 characters of it", (parse, text, message) => {
+  expect(refusal(() => parse(text))).toBe(message);
 });
 
 /** Texts that are addresses, nearly so, or made of the same characters. */

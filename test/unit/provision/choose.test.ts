@@ -219,7 +219,7 @@ describe("what the plan is given", () => {
       .replace("005b00094020010db8ffff0000", "005b000a4020010db8ffff000000");
     const longer = { ...link, prefixes: [parseIpv6Prefix("2001:db8:12:3401::/64")], passthru: padded };
     expect(made({}, { link: longer }).remarks).toEqual([
-      "the prefix is followed by 1 zero octets that should not be there: skipped",
+      "the prefix is followed by 1 zero octet that should not be there: skipped",
       "the 8 bits behind the EA bits are not zero; the border relay may expect zeros there",
     ]);
   });
@@ -227,6 +227,8 @@ describe("what the plan is given", () => {
   test("an error that nobody declared is a bug, and goes up as it is", () => {
     const broken = { ...around, link: { ...link, prefixes: undefined as unknown as LinkStatus["prefixes"] } };
     expect(() => provision(wan, uci, broken)).toThrow(TypeError);
+    const numeric = withOption(7 as unknown as string);
+    expect(() => provision(wan, {}, { ...around, ...numeric })).toThrow(TypeError);
   });
 });
 

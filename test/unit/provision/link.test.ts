@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { formatIpv6, formatIpv6Prefix } from "../../../src/ip/text.ts";
-import { decodeLinkStatus } from "../../../src/provision/link.ts";
+import { decodeLinkStatus, entries } from "../../../src/provision/link.ts";
 
 const prefixes = (status: object) => decodeLinkStatus(status).prefixes.map(formatIpv6Prefix);
 const address = (status: object) => {
@@ -91,6 +91,14 @@ describe("prefixes", () => {
     expect(prefixes({ "ipv6-prefix": [entry, good, entry] })).toEqual(["2001:db8:1::/48"]);
   });
 
+  test("an error that the text did not cause goes up as it is", () => {
+    const bug = new TypeError("a bug");
+    const parse = () => {
+      throw bug;
+    };
+    expect(() => entries([{ address: "2001:db8::", mask: 64 }], parse)).toThrow(bug);
+  });
+
   test.each([0, 128])("a mask of %i is one", (mask) => {
     expect(decodeLinkStatus({ "ipv6-prefix": [{ address: "::", mask }] }).prefixes).toEqual([
       { address: 0n, length: mask },
@@ -125,7 +133,7 @@ test.each([
   7,
   "up",
   [],
-  { up: 1 },
+  { up: 1, device: "eth1" },
   { l3_device: 7 },
   { device: [] },
   { "ipv6-address": {} },

@@ -108,6 +108,12 @@ describe("containers of RFC 7598", () => {
   });
 });
 
+test("of several border relays the first is used, in MAP-E and in lw4o6", () => {
+  const relays = relay("001") + relay("002");
+  for (const text of [option(94, rule() + relays), option(96, bind() + relays)])
+    expect(domains(text)).toMatchObject([{ borderRelays: [br, br + 1n] }]);
+});
+
 describe("option 48879 and its vendor form", () => {
   test("E clear: MAP-T; E set: MAP-E with the address of the DMR", () => {
     expect(domains(option(48879, `00${rule48879()}${dmr48879}`))).toMatchObject([
@@ -173,6 +179,7 @@ describe("several options", () => {
     ["a code that is not there", mapE + mapT + option(111, "0001005f"), ["map-t", "map-e"]],
   ])("%s", (_title, text, expected) => {
     expect(order(text)).toEqual(expected);
+    expect(fromPassthru(text)[0]?.remarks).toEqual([]);
   });
 
   test("a broken one beside a good one is a remark of each; alone it is the error", () => {

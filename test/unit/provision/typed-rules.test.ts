@@ -74,8 +74,11 @@ describe("rule text", () => {
     expect(domainOf(`${word},${base},offset=6,${br}`, defaults).transport).toBe(transport);
   });
 
-  test("the type may stand in a later rule", () => {
+  test("the type, the border relay and the DMR may stand in a later rule", () => {
     expect(domainOf(`${base},${br} type=lw4o6,${base}`).transport).toBe("lw4o6");
+    expect(domainOf(`${base} ${base},${br}`).borderRelays.map(formatIpv6)).toEqual(["2001:db8:ffff::1"]);
+    const { dmr } = domainOf(`type=map-t,${base} ${base},dmr=2001:db8:ffff::/64`);
+    expect(dmr && formatIpv6Prefix(dmr)).toBe("2001:db8:ffff::/64");
   });
 
   test("MAP-T has a DMR and no border relay", () => {

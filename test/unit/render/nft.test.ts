@@ -79,6 +79,31 @@ test("both maps of a direction hold the whole set, and each other's inverse", ()
   expect(elements("id_in")).toEqual(elements("port_in"));
 });
 
+test("a set that is all reserved: NAT gives no port, and reserved ports keep their number", () => {
+  const portSet = { offset: 0, psidLength: 12, psid: 0x123 };
+  const reservedPorts = Array.from({ length: 16 }, (_, i) => 0x1230 + i);
+  const script = renderNft({ ...plan, portSet, reservedPorts });
+  const given = ["tcp", "udp"].map(
+    (protocol) =>
+      `\t\toifname "map-wan6" ip saddr 106.72.50.97 ${protocol} sport @kept_ports snat to 106.72.50.97:${protocol} sport comment "mapmin map-wan6: services of ours on reserved ports"`,
+  );
+  const hook = "\t\ttype nat hook postrouting priority srcnat - 10; policy accept;";
+  expect(script).toContain(`\tchain translate {\n${[hook, ...given].join("\n")}\n\t}\n`);
+  expect(script).not.toContain("map port_out");
+});
+
+test("a set of no port is a set without elements", () => {
+  // PSID 0 of 65,536 is port 0.
+  const script = renderNft({ ...plan, portSet: { offset: 0, psidLength: 16, psid: 0 } });
+  expect(script).toContain("\tset ports {\n\t\ttype inet_service\n\t\tflags interval\n\t}\n");
+});
+
+test("an address below 16.0.0.0 has its eight digits too", () => {
+  expect(renderNft({ ...plan, ipv4: { address: 0x01020304, length: 32 } })).toContain(
+    "@th,160,32 != 0x01020304",
+  );
+});
+
 test("an address from 128.0.0.0 up stays an unsigned number", () => {
   const script = renderNft({ ...plan, ipv4: { address: 0xfffffffe, length: 32 } });
   expect(script).toContain("@th,160,32 != 0xfffffffe");

@@ -47,9 +47,12 @@ test.each([
   expect(checkLoaded(plan, parseTable(text(objects), plan.table))).toEqual(faults);
 });
 
-test("a set of one range has no maps to check", () => {
+test("a set of one range has no maps", () => {
   const single = { ...plan, portSet: { offset: 0, psidLength: 8, psid: 52 } };
   expect(checkLoaded(single, parseTable(text(chains), plan.table))).toEqual([]);
+  expect(checkLoaded(single, parseTable(text([...chains, map("id_in", 60)]), plan.table))).toEqual([
+    "map id_in holds 60 of 0 ports",
+  ]);
 });
 
 test("counters by name, those that are ours", () => {

@@ -46,6 +46,8 @@ describe("one value", () => {
     expect(printable("x".repeat(11), 10)).toBe("xxxxxxx...");
     expect(printable("x".repeat(1_000_000))).toHaveLength(1000);
     expect(printable(`${"\n".repeat(500)}x`, 100)).toBe(" ...");
+    expect(printable(`${"\n".repeat(19)}x`, 10)).toBe(" x");
+    expect(printable(`${"\n".repeat(20)}x`, 10)).toBe(" ...");
     expect(printable("😀😀😀😀😀😀", 10)).toBe("😀😀😀...");
   });
 
