@@ -24,7 +24,16 @@ export interface Sandbox {
   calls(): string[];
   /** Sources the hook with these arguments and environment; gives what the sourcing script saw afterwards. */
   source(hook: string, argv: readonly string[], environment: Record<string, string>): Sourced;
+  /** The same, without waiting for its end. */
+  start(hook: string, argv: readonly string[], environment: Record<string, string>): Started;
   remove(): void;
+}
+
+export interface Started {
+  /** Resolves at its end. */
+  readonly ended: Promise<void>;
+  /** SIGTERM to the script alone, as odhcp6c sends it. */
+  kill(): void;
 }
 
 export interface Sourced {
@@ -61,6 +70,13 @@ export function makeSandbox(shell: readonly string[]): Sandbox {
   for (const tool of ["mkdir", "mv", "rm", "cat", "tr"]) {
     program(tool, `#!/bin/sh\necho ${tool} >>'${log}'\nexec /bin/busybox ${tool} "$@"\n`);
   }
+  const sourcing = (hook: string, argv: readonly string[], environment: Record<string, string>) => {
+    const [command = "", ...rest] = shell;
+    const env = { PATH: bin, HOOK: repositoryFile(hook), MAPMIN_RUN: path("run"), ...environment };
+    return [[command, [...rest, path("sourcing.sh"), ...argv]], { cwd: directory, env }] as const;
+  };
+  // Debian's busybox has none; it takes the descriptor alone, as busybox's does.
+  program("flock", `#!/bin/sh\necho flock >>'${log}'\nexec /usr/bin/flock "$1"\n`);
   return {
     directory,
     path,
@@ -71,13 +87,17 @@ export function makeSandbox(shell: readonly string[]): Sandbox {
       return text.split("\n").filter((line) => line !== "");
     },
     source(hook, argv, environment) {
-      const [command = "", ...rest] = shell;
-      const { status, stdout, stderr } = spawnSync(command, [...rest, path("sourcing.sh"), ...argv], {
-        cwd: directory,
-        encoding: "utf8",
-        env: { PATH: bin, HOOK: repositoryFile(hook), MAPMIN_RUN: path("run"), ...environment },
-      });
+      const [command, options] = sourcing(hook, argv, environment);
+      const { status, stdout, stderr } = spawnSync(...command, { ...options, encoding: "utf8" });
       return { status, stdout, stderr };
+    },
+    start(hook, argv, environment) {
+      const [command, options] = sourcing(hook, argv, environment);
+      const child = spawn(...command, { ...options, stdio: "ignore" });
+      return {
+        ended: new Promise((resolve) => child.once("exit", () => resolve())),
+        kill: () => void child.kill("SIGTERM"),
+      };
     },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };

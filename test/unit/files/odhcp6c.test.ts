@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { makeSandbox, repositoryFile, type Sandbox, shells, UNTOUCHED } from "../../support/shell-sandbox.ts";
 
 const HOOK = "files/etc/odhcp6c.user.d/mapmin";
@@ -52,7 +52,7 @@ echo >>'${log}'
     expect(called("bound")).toEqual([
       `node|handler.cjs|hook|wan6|bound|${OPTION}|${LEASE.PREFIXES}||wan6_4|`,
     ]);
-    expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease"]);
+    expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease", "wan6.turn"]);
   });
 
   test("the same lease again starts nothing at all", () => {
@@ -75,6 +75,84 @@ echo >>'${log}'
     expect(called("ra-updated", { ...LEASE, ...change })).toEqual([]);
   });
 
+  describe("hooks that run at once", () => {
+    /** An engine that notes its lease, and ends only when the file `go` is there. */
+    const slow = `#!/bin/sh
+echo begin\${OPTION_48879:+ $OPTION_48879} >>'LOG'
+while [ ! -e 'GO' ]; do /bin/busybox sleep 0.01; done
+echo end\${OPTION_48879:+ $OPTION_48879} >>'LOG'
+`;
+    const engine = () =>
+      sandbox.program(
+        "node",
+        slow.replaceAll("LOG", sandbox.path("engine")).replaceAll("GO", sandbox.path("go")),
+      );
+    const noted = () => readFileSync(sandbox.path("engine"), "utf8").trimEnd().split("\n");
+    const started = (state: string, lease: Record<string, string>) =>
+      sandbox.start(HOOK, ["eth1", state], { ...environment, ...lease });
+    const begun = (option: string) =>
+      vi.waitFor(() => expect(noted()).toContain(`begin ${option}`), { timeout: 20_000, interval: 5 });
+    const turn = (text: string) =>
+      vi.waitFor(() => expect(readFileSync(sandbox.path("run/wan6.turn"), "utf8")).toContain(text), {
+        timeout: 20_000,
+        interval: 5,
+      });
+    const go = () => writeFileSync(sandbox.path("go"), "");
+    const withdrawal = { ...LEASE, OPTION_48879: "" };
+
+    test("eight with the same lease start one engine", async () => {
+      engine();
+      const all = Array.from({ length: 8 }, () => started("updated", LEASE));
+      await begun(OPTION);
+      go();
+      await Promise.all(all.map(({ ended }) => ended));
+      expect(noted()).toEqual([`begin ${OPTION}`, `end ${OPTION}`]);
+      expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease", "wan6.turn"]);
+    });
+
+    test("the newest of those that wait acts, and no other", async () => {
+      engine();
+      const first = started("updated", LEASE);
+      await begun(OPTION);
+      const second = started("updated", { ...LEASE, OPTION_48879: "0011" });
+      await turn("0011");
+      const third = started("updated", withdrawal);
+      await turn("||");
+      go();
+      await Promise.all([first, second, third].map(({ ended }) => ended));
+      expect(noted()).toEqual([`begin ${OPTION}`, `end ${OPTION}`, "begin", "end"]);
+      expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.turn"]);
+    });
+
+    test("one that is ended leaves its engine, for which the next one waits, and its lease as not settled", async () => {
+      engine();
+      const first = started("updated", LEASE);
+      await begun(OPTION);
+      first.kill();
+      await first.ended;
+      const second = started("updated", withdrawal);
+      await turn("||");
+      expect(noted()).toEqual([`begin ${OPTION}`]);
+      go();
+      await second.ended;
+      expect(noted()).toEqual([`begin ${OPTION}`, `end ${OPTION}`, "begin", "end"]);
+      expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.turn"]);
+    });
+
+    test("a lease that is lost meanwhile is not noted: the same one again is acted upon", async () => {
+      engine();
+      const first = started("bound", LEASE);
+      await begun(OPTION);
+      const lost = started("unbound", { INTERFACE: "wan6" });
+      await turn("unbound");
+      go();
+      await Promise.all([first.ended, lost.ended]);
+      run("bound", LEASE);
+      expect(noted()).toEqual([`begin ${OPTION}`, `end ${OPTION}`, `begin ${OPTION}`, `end ${OPTION}`]);
+      expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease", "wan6.turn"]);
+    });
+  });
+
   test("a link without the option starts nothing", () => {
     for (const state of ["started", "bound", "updated", "ra-updated", "stopped", "unbound"]) {
       run(state, { INTERFACE: "wan6", PREFIXES: LEASE.PREFIXES });
@@ -89,14 +167,14 @@ echo >>'${log}'
     expect(called("rebound", without)).toEqual([
       `node|handler.cjs|hook|wan6|rebound||${LEASE.PREFIXES}||wan6_4|`,
     ]);
-    expect(readdirSync(sandbox.path("run"))).toEqual([]);
+    expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.turn"]);
     expect(called("ra-updated", without)).toEqual([]);
   });
 
   test.each(["started", "stopped", "unbound"])("%s forgets the lease and starts no Node", (state) => {
     called("bound");
     expect(called(state, { INTERFACE: "wan6" })).toEqual([]);
-    expect(readdirSync(sandbox.path("run"))).toEqual([]);
+    expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.turn"]);
     expect(called("bound")).toHaveLength(1);
   });
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# Sourced by /etc/odhcp6c.user.d/mapmin, at the end of odhcp6c's script, at every change of a lease and at every router advertisement: $1 is the device,
-# $2 the state. On a lease with option 48879 it has the MAP interface of this link offered, replaced or withdrawn.
+# Sourced by /etc/odhcp6c.user.d/mapmin, at the end of odhcp6c's script, at every change of a lease and at every router
+# advertisement: $1 is the device, $2 the state. On a lease with option 48879 it has the MAP interface of this link
+# offered, replaced or withdrawn.
 #
 # A program costs a router up to a second, and advertisements come every few minutes or seconds: what was last
 # acted upon is kept in a file, and while it holds nothing is started, not even a small program.
@@ -22,12 +23,32 @@
 	'' | .* | -* | *[!A-Za-z0-9_.-]*) exit 0 ;;
 	esac
 	file=$run/$link.lease
+	# What the newest hook is about. It stays, so that a slower one can tell that it has been overtaken.
+	turn=$run/$link.turn
+
+	# Whether another hook has come since $1 was written there.
+	overtaken() {
+		about=
+		[ ! -r "$turn" ] || IFS= read -r about <"$turn" || :
+		[ -n "$about" ] && [ "$about" != "$1" ]
+	}
+
+	# One hook at a time. The lock goes with the engine too: who is ended leaves one that still acts.
+	take_turn() {
+		[ -d "$run" ] || mkdir -p "$run"
+		printf '%s\n' "$1" >"$turn"
+		exec 9<"$run"
+		flock 9 || :
+		! overtaken "$1"
+	}
 
 	case $state in
 	bound | informed | updated | rebound | ra-updated) ;;
 	started | stopped | unbound)
 		# The link's prefixes are gone, and netifd takes the interface down: the next lease is a new one.
-		[ ! -e "$file" ] || rm -f "$file"
+		if [ -e "$turn" ] && take_turn "$state"; then
+			rm -f "$file"
+		fi
 		exit 0
 		;;
 	*) exit 0 ;;
@@ -73,40 +94,56 @@
 	done
 	lease="$name $zone|$option|$prefixes"
 
-	known=
-	outcome=
-	if [ -r "$file" ]; then
-		{
-			IFS= read -r known || :
-			IFS= read -r outcome || :
-		} <"$file"
-	elif [ -z "$option" ]; then
-		# No option, and none before: nothing was offered.
-		exit 0
-	fi
-
 	now=0
 	if [ -r /proc/uptime ]; then
 		read -r now _ </proc/uptime
 		now=${now%%.*}
 	fi
-	if [ "$known" = "$lease" ]; then
+
+	# Whether there is nothing to do: this lease was acted upon, or has failed just now.
+	settled() {
+		known=
+		outcome=
+		if [ -r "$file" ]; then
+			{
+				IFS= read -r known || :
+				IFS= read -r outcome || :
+			} <"$file"
+		elif [ -z "$option" ]; then
+			# No option, and none before: nothing was offered.
+			return 0
+		fi
+		[ "$known" = "$lease" ] || return 1
 		case $outcome in
 		ok)
 			# A MAP interface that was configured or deleted by hand changes what is to be offered.
 			# shellcheck disable=SC3013
-			[ "${MAPMIN_NETWORK:-/etc/config/network}" -nt "$file" ] || exit 0
+			! [ "${MAPMIN_NETWORK:-/etc/config/network}" -nt "$file" ]
 			;;
-		failed\ *[!0-9]*) ;;
+		failed\ *[!0-9]*) return 1 ;;
 		failed\ ?*)
 			# Not once an advertisement: what failed just now fails again. Other states come with a renewal.
-			if [ "$state" = ra-updated ] && [ $((now - ${outcome#failed })) -lt 60 ]; then
-				exit 0
-			fi
+			[ "$state" = ra-updated ] && [ $((now - ${outcome#failed })) -lt 60 ]
 			;;
+		*) return 1 ;;
 		esac
+	}
+
+	# Renamed into place: odhcp6c may end a script at any moment to start the next.
+	note() {
+		printf '%s\n%s\n' "$lease" "$1" >"$file.$$"
+		mv -f "$file.$$" "$file"
+	}
+
+	if ! overtaken "$lease" && settled; then
+		exit 0
+	fi
+	if ! take_turn "$lease" || settled; then
+		exit 0
 	fi
 
+	# Who is ended from here on leaves something that the next one has to look at.
+	note begun
 	outcome=ok
 	(
 		export OPTION_48879="$option" ZONE="$zone" IFACE_MAP="$name"
@@ -114,12 +151,12 @@
 		mapmin_exec handler hook "$link" "$state"
 	) || outcome="failed $now"
 
+	if overtaken "$lease"; then
+		exit 0
+	fi
 	if [ "$outcome" = ok ] && [ -z "$option" ]; then
 		rm -f "$file"
 		exit 0
 	fi
-	[ -d "$run" ] || mkdir -p "$run"
-	# Renamed into place: odhcp6c may end a script at any moment to start the next.
-	printf '%s\n%s\n' "$lease" "$outcome" >"$file.$$"
-	mv -f "$file.$$" "$file"
+	note "$outcome"
 )
