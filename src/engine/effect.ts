@@ -7,6 +7,7 @@ import type { DeviceName } from "../ip/names.ts";
 import { CONTROL_PATH, linesOf, replaceLines, teardownLines } from "../render/control.ts";
 import type { JsonObject } from "../render/netifd.ts";
 import { renderNftClosed, renderNftDelete, renderNftRestore } from "../render/nft.ts";
+import { withoutTimeouts } from "../render/nft-script.ts";
 import { EffectError, SetupError } from "../wire/errors.ts";
 import { type Host, UbusStatus } from "./host.ts";
 
@@ -68,6 +69,22 @@ function control(host: Host): string {
   );
 }
 
+/** Loads a script; where the kernel refuses it, without what not every kernel has. @throws EffectError */
+async function loadNat(script: string, host: Host): Promise<void> {
+  try {
+    await host.loadFirewall(script);
+  } catch (error) {
+    const plain = withoutTimeouts(script);
+    if (plain === undefined) throw error;
+    await host.loadFirewall(plain);
+    host.log(
+      "load the NAT",
+      "note",
+      "without `ct timeout`: closed connections keep their ports for two minutes",
+    );
+  }
+}
+
 /**
  * Performs one effect.
  *
@@ -87,7 +104,7 @@ export async function perform(effect: Effect, host: Host): Promise<Performed> {
     case "nft": {
       const { table, device } = effect;
       const before = await host.listTable(table, "text");
-      await host.loadFirewall(effect.script);
+      await loadNat(effect.script, host);
       // Where there was nothing, nothing must not come back: the device would be open.
       const script = before === undefined ? renderNftClosed(table, device) : renderNftRestore(table, before);
       return { did: true, restore: { ...effect, script } };

@@ -18,9 +18,16 @@ export interface NftChain {
   readonly rules: readonly Rule[];
 }
 
+/** How long connection tracking keeps a TCP flow in some of its states, seconds. */
+export interface NftTimeout {
+  readonly name: string;
+  readonly policy: string;
+}
+
 export interface NftTable {
   /** Name and what it counts. */
   readonly counters: { readonly [name: string]: string };
+  readonly timeouts?: readonly NftTimeout[];
   readonly sets: readonly NftSet[];
   readonly chains: readonly NftChain[];
 }
@@ -42,6 +49,29 @@ function renderChain(chain: NftChain, device: string): string[] {
   return [`\tchain ${chain.name} {`, ...hook, ...rules, "\t}", ""];
 }
 
+function renderTimeout({ name, policy }: NftTimeout): string[] {
+  return [
+    `\tct timeout ${name} {`,
+    "\t\tprotocol tcp",
+    "\t\tl3proto ip",
+    `\t\tpolicy = { ${policy} }`,
+    "\t}",
+    "",
+  ];
+}
+
+/** What a script has of timeouts: each of the objects, and the rules that name one. */
+const TIMEOUTS = /^\tct timeout [^}]*\}\s*\}\n\n|^.* ct timeout set .*\n/gm;
+
+/**
+ * The script without timeouts of connection tracking, for kernels without CONFIG_NF_CONNTRACK_TIMEOUT (OpenWrt's for
+ * routers with little flash); undefined where it has none.
+ */
+export function withoutTimeouts(script: string): string | undefined {
+  const plain = script.replace(TIMEOUTS, "");
+  return plain === script ? undefined : plain;
+}
+
 /** A script that replaces the table whole, in one transaction: `add` first, since deleting what is not there fails. */
 export function nftScript(of: { readonly table: string; readonly device: string }, table: NftTable): string {
   const counters = Object.entries(table.counters).flatMap(([name, what]) => [
@@ -57,6 +87,7 @@ export function nftScript(of: { readonly table: string; readonly device: string 
     `\tcomment "mapmin: NAT into the port set of ${of.device}"`,
     "",
     ...counters,
+    ...(table.timeouts ?? []).flatMap(renderTimeout),
     ...table.sets.flatMap(renderSet),
     ...table.chains.flatMap((chain) => renderChain(chain, of.device)),
     "}",

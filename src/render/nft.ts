@@ -250,12 +250,22 @@ function both(text: (protocol: string) => string, why: string): readonly Rule[] 
 /** ICMP errors, which quote a packet. */
 const ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem }";
 
+/**
+ * Connection tracking keeps a closed connection for two minutes, and with it a port of the set: 240 ports would be two
+ * connections a second. Hosts keep their own record of a connection that they have closed (RFC 9293 s3.6.1).
+ */
+const closedTcp = { name: "closed_tcp", policy: "time_wait : 2, close : 2" } as const;
+
 /** Gives each new flow a port of the block. */
 function translate({ device, address, block, rewritten, kept }: Parts): NftChain {
   return {
     name: "translate",
     hook: "type nat hook postrouting priority srcnat - 10",
     rules: [
+      [
+        `oifname "${device}" meta l4proto tcp ct timeout set "${closedTcp.name}"`,
+        "closed connections give their ports back",
+      ],
       ...when(
         kept.length > 0,
         ...both(
@@ -388,6 +398,7 @@ function restricted(plan: NatPlan): string {
   const { block, rewritten, kept } = parts;
   return nftScript(plan, {
     counters: natCounters,
+    timeouts: [closedTcp],
     sets: [
       ...asPortsAndIds("ports", "ids", elements(portRanges(plan.portSet))),
       ...when(kept.length > 0, ...asPortsAndIds("kept_ports", "kept_ids", elements(asRanges(kept)))),
