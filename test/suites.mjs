@@ -220,6 +220,16 @@ export const suites = [
     cases: "guest",
   },
   {
+    name: "router-capacity",
+    part: "lab",
+    shows: "every port at the first try, and short connections, for each transport as the handler sets it up",
+    needs: ["npm", "bundle", "lab"],
+    seconds: 150,
+    command: router("capacity"),
+    cases: "guest",
+    variables: ["COUNT"],
+  },
+  {
     name: "demo",
     part: "more",
     shows: "the main job, MAP-T and MAP-E, in a real kernel, told step by step",

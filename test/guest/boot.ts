@@ -24,7 +24,12 @@ export interface Guest {
 }
 
 /** What `test/run` was asked for reaches the guest by words of the kernel's command line. */
-const passedOn = { guest_case: "MAPMIN_CASE", guest_verbose: "MAPMIN_VERBOSE" };
+const passedOn = {
+  guest_case: "MAPMIN_CASE",
+  guest_verbose: "MAPMIN_VERBOSE",
+  guest_count: "COUNT",
+  guest_seed: "SEED",
+};
 
 const EXIT_MARKER = /^@@guest-exit (\d+)$/;
 
@@ -168,8 +173,8 @@ export function boot(guest: Guest): Promise<number> {
 }
 
 /**
- * User Mode Linux has frozen, once in some hundred guests: such a guest is booted once more, and `onFrozen` is told why.
- * With our module on a stack it is a failure like any other.
+ * A guest that freezes is booted once more, and `onFrozen` is told why: not seen since the stacks of tasks are out of
+ * vmalloc's reach (config.fragment). With our module on a stack it is a failure like any other.
  * @throws as `boot` does, the second time also Frozen
  */
 export async function bootOnceMoreIfFrozen(guest: Guest, onFrozen: (why: string) => void): Promise<number> {

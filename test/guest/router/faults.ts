@@ -6,7 +6,8 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { attempt, PATIENCE_MS, run, sleep, until, within } from "./command.ts";
 import { leftSince, snapshot } from "./leftovers.ts";
-import { borderRelay, ce, endUserPrefix, option48879 } from "./plan.ts";
+import { type Options, optionsOf, setLink, settle } from "./link.ts";
+import { borderRelay, ce, option48879 } from "./plan.ts";
 import { checking, demand, step } from "./report.ts";
 import {
   insertModule,
@@ -19,22 +20,7 @@ import {
 } from "./router.ts";
 import { buildTopology } from "./topology.ts";
 
-type Options = Readonly<Record<string, string | number>>;
-
-/** A configuration that works: RFC 7597's example as UCI has it. */
-const good: Options = {
-  proto: "map",
-  maptype: "map-e",
-  tunlink: "wan6",
-  ipaddr: "192.0.2.0",
-  ip4prefixlen: 24,
-  ip6prefix: "2001:db8::",
-  ip6prefixlen: 40,
-  ealen: 16,
-  psidlen: 8,
-  offset: 4,
-  peeraddr: borderRelay.tunnelAddress,
-};
+const good: Options = optionsOf["map-e"];
 
 function without(...keys: readonly string[]): Options {
   return Object.fromEntries(Object.entries(good).filter(([key]) => !keys.includes(key)));
@@ -101,25 +87,6 @@ const knownFaults: readonly Fault[] = [
   },
 ];
 
-/** What dhcpcd and odhcp6c's script would have told netifd. */
-async function setLink(
-  router: Router,
-  state: { readonly up?: boolean; readonly prefix?: boolean; readonly option?: string },
-): Promise<void> {
-  const { up = true, prefix = true, option } = state;
-  const passthru =
-    option === undefined ? "" : `beef${(option.length / 2).toString(16).padStart(4, "0")}${option}`;
-  await router.call("network.interface", "notify_proto", {
-    interface: "wan6",
-    action: 0,
-    ifname: "wan",
-    "link-up": up,
-    ip6addr: [],
-    ip6prefix: prefix ? [`${endUserPrefix.address}/${endUserPrefix.length},3600,7200`] : [],
-    data: { passthru },
-  });
-}
-
 /** The hooks as odhcp6c's script runs them. */
 function runHooks(state: string, prefixes: string, option: string): void {
   const argv = [
@@ -134,13 +101,6 @@ function runHooks(state: string, prefixes: string, option: string): void {
     ...["sh", "-c", ". /etc/odhcp6c.user.d/mapmin", "dhcpv6.script", "wan", state],
   ];
   run(within("ce", argv));
-}
-
-async function settle(router: Router, name: string): Promise<void> {
-  await until(`the handler of ${name}`, PATIENCE_MS, async () => {
-    const { running } = (await router.call("lab", "interface", { name })) as { running: boolean };
-    return running ? undefined : true;
-  });
 }
 
 async function setupsOf(router: Router, name: string): Promise<number> {

@@ -20,6 +20,7 @@ const modes: Readonly<Record<string, readonly string[]>> = {
   "map-e": ["map-e"],
   "map-e-nftables": ["map-e-nftables"],
   faults: ["faults"],
+  capacity: ["capacity"],
   // With OpenWrt's own programs, below OPENWRT_ROOT.
   openwrt: ["openwrt-map-t", "openwrt-map-e"],
   "openwrt-map-t": ["openwrt-map-t"],
@@ -71,11 +72,13 @@ const ENGINES = ["node", "qjs"];
 
 const [project, cache, mode = "", engine = "node"] = process.argv.slice(2);
 const all = modes[mode];
-/** A scenario by its name; any other pattern is looked for among the failures that `faults` tries. */
+/** Scenarios whose parts a pattern may name. */
+const inParts = ["faults", "capacity"];
+/** A scenario by its name; any other pattern is looked for among the parts of these. */
 const pattern = process.env["MAPMIN_CASE"] ?? "";
 const named = all?.filter((scenario) => scenario.includes(pattern)) ?? [];
 const scenarios =
-  named.length > 0 || all === undefined ? named : all.filter((scenario) => scenario === "faults");
+  named.length > 0 || all === undefined ? named : all.filter((scenario) => inParts.includes(scenario));
 if (project === undefined || cache === undefined || all === undefined || !ENGINES.includes(engine)) {
   console.error(`usage: host.mjs PROJECT CACHE ${Object.keys(modes).join("|")} [${ENGINES.join("|")}]`);
   process.exit(2);

@@ -1,6 +1,7 @@
 /** The guest program: runs the scenario named by its argument. Exit 0 says that it came to its end, not that checks held. */
 
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { capacity } from "./capacity.ts";
 import { faults } from "./faults.ts";
 import { openwrtWalk } from "./openwrt-walk.ts";
 import { check, detail } from "./report.ts";
@@ -14,6 +15,7 @@ const scenarios: Readonly<Record<string, (root: string) => Promise<void>>> = {
   "map-e": () => walk("map-e"),
   "map-e-nftables": () => walk("map-e", "nftables"),
   faults,
+  capacity,
   "openwrt-map-t": (root) => openwrtWalk(root, "map-t"),
   "openwrt-map-e": (root) => openwrtWalk(root, "map-e"),
 };

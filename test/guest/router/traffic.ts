@@ -13,7 +13,14 @@ import { createHash } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { createConnection, createServer, type Socket } from "node:net";
 
-export const ports = { download: 5001, upload: 5002, echo: 5003, hold: 5004 } as const;
+export const ports = {
+  download: 5001,
+  upload: 5002,
+  echo: 5003,
+  hold: 5004,
+  short: 5005,
+  port: 5006,
+} as const;
 
 export interface Transfer {
   readonly octets: number;
@@ -32,6 +39,18 @@ export interface Flows {
   /** The ports the server saw. */
   readonly ports: readonly number[];
   readonly ms: number;
+}
+
+export interface Short {
+  readonly succeeded: number;
+  /** How the others ended: error code, or `no answer` -> count. */
+  readonly failures: Readonly<Record<string, number>>;
+  readonly ms: number;
+}
+/** Of sockets that sent one datagram: those that had an answer, and the ports that the server saw. */
+export interface Filled {
+  readonly answered: number;
+  readonly ports: readonly number[];
 }
 
 const CHUNK = 64 * 1024;
@@ -85,6 +104,14 @@ function serve(): void {
     quiet(socket);
     socket.write(`${socket.remotePort}\n`);
   }).listen({ port: ports.hold, backlog: 1024 });
+  createServer((socket) => {
+    quiet(socket);
+    socket.once("data", (octet) => socket.write(octet));
+  }).listen({ port: ports.short, backlog: 1024 });
+  const port = createSocket("udp4");
+  port.on("message", (_, peer) => port.send(String(peer.port), peer.port, peer.address, () => undefined));
+  port.on("error", () => undefined);
+  port.bind(ports.port);
   const echo = createSocket("udp4");
   echo.on("message", (data, peer) => echo.send(data, peer.port, peer.address, () => undefined));
   echo.on("error", () => undefined);
@@ -216,6 +243,72 @@ async function flows(host: string, count: number, seconds: number): Promise<void
   setTimeout(() => process.exit(0), 200);
 }
 
+/** How long a short connection and a datagram are waited for, in ticks of this program. */
+const SHORT_TICKS = 12;
+
+/** Undefined when an octet went each way, else what went wrong. */
+function shortConnection(host: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host, port: ports.short }, () => socket.write("?"));
+    let ticks = 0;
+    const end = (failure?: string) => {
+      clearInterval(ticking);
+      socket.end();
+      resolve(failure);
+    };
+    const ticking = setInterval(() => {
+      ticks += 1;
+      if (ticks > SHORT_TICKS) end("no answer");
+    }, 1_000 / TICKS_PER_SECOND);
+    socket.once("data", () => end());
+    socket.on("error", (error: NodeJS.ErrnoException) => end(error.code ?? "error"));
+  });
+}
+
+async function short(host: string, count: number, atOnce: number, rate: number): Promise<void> {
+  const failures: Record<string, number> = {};
+  const started = Date.now();
+  let begun = 0;
+  let succeeded = 0;
+  const worker = async () => {
+    while (begun < count) {
+      const due = rate === 0 ? 0 : started + (begun * 1_000) / rate - Date.now();
+      begun += 1;
+      if (due > 0) await new Promise((resolve) => setTimeout(resolve, due));
+      const failure = await shortConnection(host);
+      if (failure === undefined) succeeded += 1;
+      else failures[failure] = (failures[failure] ?? 0) + 1;
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  print({ succeeded, failures, ms: Date.now() - started } satisfies Short);
+  process.exit(0);
+}
+
+async function fill(host: string, count: number): Promise<void> {
+  const seen: number[] = [];
+  for (let number = 0; number < count; number += 1) {
+    const socket = createSocket("udp4");
+    socket.on("error", () => undefined);
+    const port = await new Promise<number | undefined>((resolve) => {
+      let ticks = 0;
+      const ticking = setInterval(() => {
+        ticks += 1;
+        if (ticks > SHORT_TICKS) end(undefined);
+      }, 1_000 / TICKS_PER_SECOND);
+      const end = (found: number | undefined) => {
+        clearInterval(ticking);
+        resolve(found);
+      };
+      socket.once("message", (answer) => end(Number(answer.toString())));
+      socket.send("?", ports.port, host, () => undefined);
+    });
+    if (port !== undefined) seen.push(port);
+  }
+  print({ answered: seen.length, ports: seen } satisfies Filled);
+  process.exit(0);
+}
+
 /** A datagram of an earlier second may come late: what is printed is when the answer to one of the last second came. */
 function steady(host: string): void {
   let number = 0;
@@ -257,10 +350,16 @@ switch (command) {
   case "flows":
     await flows(host, numbers[0] ?? 0, numbers[1] ?? 10);
     break;
+  case "short":
+    await short(host, numbers[0] ?? 0, numbers[1] ?? 1, numbers[2] ?? 0);
+    break;
+  case "fill":
+    await fill(host, numbers[0] ?? 0);
+    break;
   case "steady":
     steady(host);
     break;
   default:
-    process.stderr.write("usage: traffic.mjs serve|download|upload|udp|flows|steady ...\n");
+    process.stderr.write("usage: traffic.mjs serve|download|upload|udp|flows|short|fill|steady ...\n");
     process.exit(2);
 }

@@ -87,8 +87,11 @@ test("a set that is all reserved: NAT gives no port, and reserved ports keep the
     (protocol) =>
       `\t\toifname "map-wan6" ip saddr 106.72.50.97 ${protocol} sport @kept_ports snat to 106.72.50.97:${protocol} sport comment "mapmin map-wan6: services of ours on reserved ports"`,
   );
-  const hook = "\t\ttype nat hook postrouting priority srcnat - 10; policy accept;";
-  expect(script).toContain(`\tchain translate {\n${[hook, ...given].join("\n")}\n\t}\n`);
+  const hook = [
+    "\t\ttype nat hook postrouting priority srcnat - 10; policy accept;",
+    '\t\toifname "map-wan6" meta l4proto tcp ct timeout set "closed_tcp" comment "mapmin map-wan6: closed connections give their ports back"',
+  ];
+  expect(script).toContain(`\tchain translate {\n${[...hook, ...given].join("\n")}\n\t}\n`);
   expect(script).not.toContain("map port_out");
 });
 

@@ -1,0 +1,144 @@
+/**
+ * What a home has of its port set, for each transport as the handler sets it up: beside a firewall as OpenWrt's fw4 loads
+ * it, with masquerading, and with flow offload on and off.
+ */
+
+import { readFileSync } from "node:fs";
+import { startBorderRelay } from "./border-relay.ts";
+import { startCapture } from "./capture.ts";
+import { attempt, PATIENCE_MS, run, start, until, within } from "./command.ts";
+import { optionsOf, setLink } from "./link.ts";
+import { type Carrier, inPortSet, portSetSize, server } from "./plan.ts";
+import { check, checking, demand, detail, step } from "./report.ts";
+import { insertModule, installRouterFiles, type Router, startRouter, waitUp } from "./router.ts";
+import { buildTopology } from "./topology.ts";
+import type { Filled, Short } from "./traffic.ts";
+
+const TRAFFIC = "/lab/cache/lab/traffic.mjs";
+const SERVER_LOG = "/run/lab/server.log";
+/** More than what a set of 240 ports serves while closed connections hold theirs. */
+const CONNECTIONS = Number(process.env["guest_count"] || 600);
+
+/** Rules as fw4 loads them for the zones lan and wan, the MAP interface being in wan. */
+function firewall(device: string, offload: boolean): string {
+  return `table inet fw4 {
+${offload ? `	flowtable ft { hook ingress priority filter; devices = { "br-lan", "${device}" }; }` : ""}
+	chain input {
+		type filter hook input priority filter; policy drop
+		ct state established,related accept
+		iifname { "lo", "br-lan", "wan" } accept
+	}
+	chain forward {
+		type filter hook forward priority filter; policy drop
+		${offload ? "meta l4proto { tcp, udp } flow add @ft" : ""}
+		ct state established,related accept
+		iifname "br-lan" oifname "${device}" accept
+	}
+	chain srcnat {
+		type nat hook postrouting priority srcnat; policy accept
+		oifname "${device}" meta nfproto ipv4 masquerade
+	}
+	chain dstnat { type nat hook prerouting priority dstnat; policy accept; }
+}
+`;
+}
+
+function traffic<T>(...args: readonly (string | number)[]): T {
+  return JSON.parse(run(within("lan", [process.execPath, TRAFFIC, ...args.map(String)]))) as T;
+}
+
+function forgetFlows(): void {
+  attempt(within("ce", ["conntrack", "-F"]));
+}
+
+function shortConnections(count: number, atOnce: number, rate = 0): string {
+  const { succeeded, failures, ms } = traffic<Short>("short", server.address, count, atOnce, rate);
+  const failed = Object.entries(failures).map(([how, times]) => `${times} ${how}`);
+  const text = `${succeeded} of ${count} in ${(ms / 1_000).toFixed(1)} s${failed.length > 0 ? `; ${failed.join(", ")}` : ""}`;
+  demand(succeeded === count, text);
+  return text;
+}
+
+/** UDP flows, one after the other, until each port is taken; no datagram is sent twice. */
+function everyPort(count: number): string {
+  forgetFlows();
+  const { answered, ports } = traffic<Filled>("fill", server.address, count);
+  const text = `${answered} of ${count} at the first try, ${new Set(ports).size} ports`;
+  demand(answered === count && new Set(ports).size === count, text);
+  demand(ports.every(inPortSet), `the server saw ports outside the set`);
+  forgetFlows();
+  return text;
+}
+
+async function configure(router: Router, maptype: keyof typeof optionsOf, carrier: Carrier): Promise<string> {
+  const nat = carrier === "module" ? {} : { nat: "nftables" };
+  await router.call("lab", "configure", { name: "wan_map", config: { ...optionsOf[maptype], ...nat } });
+  const { l3_device: device } = await waitUp(router, "wan_map");
+  if (device === undefined) throw new Error("wan_map has no device");
+  return device;
+}
+
+async function byModule(device: string, name: (text: string) => string): Promise<void> {
+  for (const offload of [false, true]) {
+    run(within("ce", ["nft", "-f", "-"]), `flush ruleset\n${firewall(device, offload)}`);
+    const beside = (text: string) => name(`${text}, flow offload ${offload ? "on" : "off"}`);
+    await checking(beside(`a flow for each of the ${portSetSize} ports`), () => everyPort(portSetSize));
+    for (const atOnce of [1, 10, 40]) {
+      await checking(beside(`${CONNECTIONS} short connections, ${atOnce} at once`), () =>
+        shortConnections(CONNECTIONS, atOnce),
+      );
+    }
+  }
+}
+
+async function byNftables(device: string, name: (text: string) => string): Promise<void> {
+  run(within("ce", ["nft", "-f", "-"]), `table inet fw4\ndelete table inet fw4\n${firewall(device, false)}`);
+  await checking(name("300 short connections, 10 a second"), () => shortConnections(300, 10, 10));
+  await checking(name(`${CONNECTIONS} short connections, 50 a second`), () =>
+    shortConnections(CONNECTIONS, 40, 50),
+  );
+  run(within("ce", ["nft", "delete", "table", "inet", "fw4"]));
+}
+
+const carriers = [
+  ["map-t", "module"],
+  ["map-e", "module"],
+  ["lw4o6", "module"],
+  ["map-e", "nftables"],
+] as const satisfies readonly (readonly [keyof typeof optionsOf, Carrier])[];
+
+export async function capacity(): Promise<void> {
+  step("What a home has of its port set");
+  await buildTopology();
+  installRouterFiles();
+  insertModule();
+  const serving = start(within("server", [process.execPath, TRAFFIC, "serve"]), SERVER_LOG);
+  await until("the server", PATIENCE_MS, () =>
+    readFileSync(SERVER_LOG, "utf8").includes("ready") ? true : undefined,
+  );
+  const router = await startRouter();
+  await setLink(router, {});
+  const pattern = process.env["guest_case"] ?? "";
+  for (const [maptype, carrier] of carriers) {
+    const title = `${maptype} by ${carrier === "module" ? "the module" : carrier}`;
+    if (!title.includes(pattern)) continue;
+    const name = (text: string) => `${title}: ${text}`;
+    step(title);
+    const relay = await startBorderRelay(maptype === "map-t" ? "map-t" : "map-e");
+    const device = await configure(router, maptype, carrier);
+    const capture = await startCapture();
+    await (carrier === "module" ? byModule(device, name) : byNftables(device, name));
+    const { fromCe, outside, lost } = await capture.stop();
+    for (const packet of outside.slice(0, 5)) detail(`outside the set: ${packet}`);
+    check(
+      name("nothing left from outside the port set"),
+      outside.length === 0 && fromCe > CONNECTIONS,
+      `${outside.length} of ${fromCe} packets, ${lost} not seen`,
+    );
+    await router.call("lab", "unconfigure", { name: "wan_map" });
+    forgetFlows();
+    await relay.stop();
+  }
+  await serving.stop();
+  await router.stop();
+}
