@@ -78,11 +78,7 @@ async function walkUp(undos: readonly Undo[], host: Host): Promise<boolean> {
 function undosOfFailure(plan: Plan, begun: readonly Step[], error: unknown): readonly Undo[] {
   const undos = undosOf(begun);
   if (plan.tunnel === undefined || begun.at(-1)?.key !== "netifd") return undos;
-  const down: Undo = {
-    title: "take the tunnel down",
-    do: notify(linkDownRequest(plan.iface)),
-    optional: true,
-  };
+  const down: Undo = { title: "take the tunnel down", do: notify(linkDownRequest(plan.iface)) };
   if (!isUncertain(error)) return [...undos, down];
   return [...undos.map((part) => (part.do.kind === "remove table" ? closing(part.do) : part)), down];
 }
@@ -357,15 +353,11 @@ function printsOf(saved: SavedState): ReadonlyMap<string, string> {
  */
 function nextClaim(plan: Plan, saved: SavedState): Claim {
   const [current] = claimFrom(plan.iface, saved).addressInterfaces;
-  const names = addressInterfaces(plan.iface);
+  const other = addressInterfaces(plan.iface).find((name) => name !== current);
   const kept = claimOf(plan, current);
-  const same = sessionSteps(kept, plan).find((step) => step.key === "address");
-  if (current === undefined || same?.do === undefined) return kept;
-  if (printsOf(saved).get("address") === printOf(same)) return kept;
-  return claimOf(
-    plan,
-    names.find((name) => name !== current),
-  );
+  const print = printsOf(saved).get("address");
+  const same = sessionSteps(kept, plan).some((step) => step.do !== undefined && printOf(step) === print);
+  return same ? kept : claimOf(plan, other);
 }
 
 /** Whether what a step did is still what the kernel has. */

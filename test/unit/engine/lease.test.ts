@@ -11,6 +11,7 @@ const lease = {
   option: option48879,
   prefixes: "2001:db8:12:3400::/56,100,200",
 };
+const without = { link, iface, prefixes: "" };
 const offer = 'network add_dynamic {"name":"wan6_4","ifname":"@wan6","proto":"map","tunlink":"wan6"}';
 const absent = { failing: new Map([["network.interface status", new Refusal(4)]]) };
 const withdrawal = 'network.interface remove {"interface":"wan6_4"}';
@@ -41,6 +42,18 @@ describe("a lease", () => {
     expect(() => decodeLease(link, { OPTION_48879: option })).toThrow(field);
   });
 
+  test("is without option and prefixes where odhcp6c gives none", () => {
+    const bare = { link: "wan6", iface: "wan6_4", prefixes: "" };
+    expect(decodeLease("wan6", {})).toEqual(bare);
+    expect(decodeLease("wan6", { OPTION_48879: "", IFACE_MAP: "" })).toEqual(bare);
+  });
+
+  test("that is refused is told why", () => {
+    expect(() => decodeLease("wan6", { OPTION_48879: "0" })).toThrow(
+      "OPTION_48879: expected whole octets in hexadecimal",
+    );
+  });
+
   test("with the option offers the interface, or renews the one that is there", async () => {
     const world = makeWorld(absent);
     await applyLease(lease, "", undefined, world);
@@ -60,7 +73,7 @@ describe("a lease", () => {
 
   test("without the option withdraws it", async () => {
     const world = makeWorld();
-    await applyLease({ link, iface, prefixes: "" }, "", undefined, world);
+    await applyLease(without, "", undefined, world);
     expect(effects(world)).toEqual([withdrawal]);
   });
 
@@ -80,6 +93,81 @@ describe("a lease", () => {
     await applyLease(lease, configuration, undefined, world);
     expect(effects(world)).toEqual(expected);
   });
+});
+
+describe("the log of a lease says", () => {
+  const configuration = uci("network.wan_map.tunlink='wan6'");
+  const note = "log note lease wan_map is configured for wan6: nothing offered";
+
+  test.each<[string, Parameters<typeof makeWorld>[0], typeof lease | typeof without, string, string[]]>([
+    ["what was offered", absent, lease, "", [offer, `log ok offer the interface ubus call ${offer}`]],
+    [
+      "that the interface was asked to renew",
+      {},
+      lease,
+      "",
+      ['network.interface renew {"interface":"wan6_4"}', "log ok renew the interface wan6_4"],
+    ],
+    [
+      "the same of one that is coming up",
+      { status: { up: false, pending: true } },
+      lease,
+      "",
+      ['network.interface renew {"interface":"wan6_4"}', "log ok renew the interface wan6_4"],
+    ],
+    [
+      "that the interface was asked to come up",
+      { status: null },
+      lease,
+      "",
+      ['network.interface up {"interface":"wan6_4"}', "log ok up the interface wan6_4"],
+    ],
+    ["what was withdrawn", {}, without, "", [withdrawal, "log ok withdraw the interface wan6_4"]],
+    ["which interface is configured", absent, lease, configuration, [note]],
+    [
+      "that an offered one was withdrawn for it",
+      {},
+      lease,
+      configuration,
+      [note, withdrawal, "log ok withdraw the interface wan6_4"],
+    ],
+    [
+      "that the interface itself is configured, which is not withdrawn",
+      {},
+      lease,
+      "network.wan6_4.proto='map'\nnetwork.wan6_4.tunlink='wwan6'",
+      ["log note lease wan6_4 is configured for wan6: nothing offered"],
+    ],
+  ])("%s", async (_title, options, given, shown, expected) => {
+    const world = makeWorld(options);
+    await applyLease(given, shown, undefined, world);
+    expect(world.done).toEqual(expected);
+  });
+
+  test("nothing of an interface that netifd does not have when it is to be withdrawn", async () => {
+    const world = makeWorld({ failing: new Map([["network.interface remove", new Refusal(4)]]) });
+    await applyLease(without, "", undefined, world);
+    expect(world.done).toEqual([withdrawal]);
+  });
+});
+
+test.each([
+  ["to withdraw the interface", "network.interface remove", without],
+  ["to tell of the interface", "network.interface status", lease],
+  ["to renew the interface", "network.interface renew", lease],
+])("netifd refuses %s: the error is for the caller", async (_title, what, given) => {
+  const world = makeWorld({ failing: new Map([[what, new Refusal(6)]]) });
+  await expect(applyLease(given, "", undefined, world)).rejects.toThrow("status 6");
+  expect(world.done.filter((line) => line.startsWith("log"))).toEqual([]);
+});
+
+test("netifd is asked about the interface of the lease alone", async () => {
+  const world = makeWorld(absent);
+  await applyLease(lease, "", "wan", world);
+  expect(world.asked).toEqual(['network.interface status {"interface":"wan6_4"}']);
+  expect(effects(world)).toEqual([
+    'network add_dynamic {"name":"wan6_4","ifname":"@wan6","proto":"map","tunlink":"wan6","zone":"wan"}',
+  ]);
 });
 
 describe("a MAP interface is configured after one was offered", () => {
@@ -102,4 +190,8 @@ test("sections of proto map are found in what uci prints", () => {
     { name: "wan_map", tunlink: "wan6" },
   ]);
   expect(configuredMapInterfaces("network.x.proto='it'\\''s'\nnonsense")).toEqual([]);
+  expect(configuredMapInterfaces("network.x.proto='map' ")).toEqual([]);
+  expect(configuredMapInterfaces("xnetwork.x.proto='map'")).toEqual([]);
+  const [bare] = configuredMapInterfaces("network.@interface[3].proto='map'");
+  expect(bare).toStrictEqual({ name: "@interface[3]" });
 });

@@ -3,7 +3,7 @@ import { renew, report, setup, teardown } from "../../../src/engine/session.ts";
 import { decodeState } from "../../../src/engine/state.ts";
 import { parseInterfaceName } from "../../../src/ip/names.ts";
 import { EffectError, InputError } from "../../../src/wire/errors.ts";
-import { effects, linkStatus, makeWorld, option48879, Refusal } from "./world.ts";
+import { effects, linkStatus, makeWorld, onLinkStatus, option48879, Refusal } from "./world.ts";
 
 const wanMap = parseInterfaceName("wan_map", "interface");
 const request = (config: object = { tunlink: "wan6" }) =>
@@ -77,12 +77,7 @@ describe("setup", () => {
   });
 
   test("a prefix of the link's own: the router has the MAP address, and does not speak from it", async () => {
-    const status = {
-      ...linkStatus,
-      "ipv6-prefix": [],
-      "ipv6-address": [{ address: "2001:db8:12:3400::5", mask: 64 }],
-    };
-    const world = makeWorld({ status });
+    const world = makeWorld({ status: onLinkStatus });
     expect(await setup(request(), world)).toBe(0);
     expect(effects(world)).toContain(
       'network add_dynamic {"name":"wan_map_","ifname":"@wan6","proto":"static","ip6addr":["2001:db8:12:3400:0:c000:212:34"],"ip6deprecated":true}',
@@ -332,12 +327,7 @@ describe("teardown", () => {
     ["the flows", "flush", 0, ["nft delete"]],
   ])("%s cannot be removed: the rest is, and the result says so", async (_title, what, code, rest) => {
     const failing = new Map<string, Error>();
-    const onLink = {
-      ...linkStatus,
-      "ipv6-prefix": [],
-      "ipv6-address": [{ address: "2001:db8:12:3400::5", mask: 64 }],
-    };
-    const world = makeWorld({ status: onLink, failing });
+    const world = makeWorld({ status: onLinkStatus, failing });
     expect(await setup(request({ tunlink: "wan6", nat: "nftables" }), world)).toBe(0);
     world.done.length = 0;
     failing.set(what, new EffectError(what, "no"));
@@ -543,6 +533,65 @@ describe("renew", () => {
     expect(did).toEqual(["nft load", "notify 0"]);
     const other = await renewed({ withoutModule: true }, mapE, otherSet);
     expect(other.did).toContain("flush 192.0.2.18/32");
+  });
+
+  test.each([
+    ["MAP-T", {}, bare],
+    ["MAP-T with nftables, on a prefix of the link's own", { status: onLinkStatus }, byNftables],
+    ["MAP-E", {}, mapE],
+    ["MAP-E by netifd's tunnel", { withoutModule: true }, mapE],
+  ])("%s as it was: nothing done", async (_title, options, config) => {
+    const { code, did, world } = await renewed(options, config, config);
+    expect({ code, did }).toEqual({ code: 0, did: [] });
+    expect(world.done).toEqual(["log ok renew nothing changed"]);
+  });
+
+  test("netifd's tunnel is gone: netifd is told again, and the address on the link stays", async () => {
+    const { did } = await renewed({ withoutModule: true }, mapE, mapE, (world) => {
+      world.devices.delete("map-wan_map");
+    });
+    expect(did).toEqual(["notify 0"]);
+  });
+
+  test("somebody put another table in the place of the NAT: it is loaded again", async () => {
+    const { did } = await renewed({ withoutModule: true }, mapE, mapE, (world) => {
+      world.tables.set("mapmin_wan__map", "table ip mapmin_wan__map {\n\tchain guard {\n\t}\n}\n");
+    });
+    expect(did).toEqual(["nft load"]);
+  });
+
+  const behind = (prefix: string) => (world: ReturnType<typeof makeWorld>) => {
+    world.status = { ...linkStatus, "ipv6-prefix": [{ address: prefix, mask: 56 }] };
+  };
+  test.each<[string, object, object, (world: ReturnType<typeof makeWorld>) => void]>([
+    ["another PSID", mapE, mapE, behind("2001:db8:12:3500::")],
+    ["a PSID of another length", { ...mapE, ealen: 16 }, { ...mapE, ealen: 15 }, behind("2001:db8:12::")],
+    ["another offset", mapE, otherSet, () => {}],
+    ["another address", mapE, mapE, behind("2001:db8:13:3400::")],
+  ])("%s: the old flows end", async (_title, before, after, meanwhile) => {
+    const world = makeWorld({ withoutModule: true });
+    if (before !== after) meanwhile(world);
+    await setup(request(before), world);
+    meanwhile(world);
+    world.done.length = 0;
+    expect(await renew(request(after), world)).toBe(0);
+    expect(effects(world).filter((line) => line.startsWith("flush"))).toEqual(["flush 192.0.2.18/32"]);
+  });
+
+  test("a state without its address names no flows to end", async () => {
+    const { did } = await renewed({ withoutModule: true }, mapE, otherSet, ({ states }) => {
+      states.set("wan_map", (states.get("wan_map") ?? "").replace(/^ipv4=.*\n/m, ""));
+    });
+    expect(did).toEqual(["nft load"]);
+  });
+
+  test("a state without the device's rules does not stand for a device that is gone", async () => {
+    const { did } = await renewed({}, bare, bare, (world) => {
+      world.states.set("wan_map", (world.states.get("wan_map") ?? "").replace(/^rules=.*\n/m, ""));
+      world.control = "";
+      world.devices.delete("map-wan_map");
+    });
+    expect(did).toEqual(["control add map-wan_map", "mtu map-wan_map 1500", "notify 0"]);
   });
 
   test("what the kernel has lost is put back: the ruleset was flushed", async () => {

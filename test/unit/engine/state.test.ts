@@ -148,3 +148,42 @@ describe("what somebody else wrote is a warning", () => {
     );
   });
 });
+
+describe("the lines of a state file", () => {
+  const written = (error: string) => formatState({ interface: "a", state: "failed", since: "", error });
+
+  test.each([
+    ["one-word", "error=one-word"],
+    ["two words", "error=two words"],
+    ["three short words", "error=three short words"],
+    ["a b c", "error=a b c"],
+    ["two  blanks", 'error="two  blanks"'],
+    [" blank", 'error=" blank"'],
+    ["blank ", 'error="blank "'],
+    ["a; b", 'error="a; b"'],
+    ["a ;b", 'error="a ;b"'],
+    ['say "x"', 'error="say \\"x\\""'],
+    ["", 'error=""'],
+  ])("%j is written so that ini reads it back", (error, line) => {
+    expect(written(error)).toBe(`interface=a\nstate=failed\nsince=""\n${line}\n`);
+    expect(decodeState(written(error))?.error).toBe(error);
+  });
+
+  test("what is undefined is left out", () => {
+    const state = { interface: "a", state: "up", since: "x", error: undefined } as unknown as SavedState;
+    expect(formatState(state)).toBe("interface=a\nstate=up\nsince=x\n");
+  });
+
+  test("a line in brackets that is more than a section, or is indented, ends nothing", () => {
+    const lines = "interface=a\nstate=up\nsince=x\n";
+    expect(decodeState(`${lines}source=x [y]\nmtu=1400\n`)).toMatchObject({ source: "x [y]", mtu: "1400" });
+    expect(decodeState(`${lines}[y] and more=1\nmtu=1400\n`)).toMatchObject({ mtu: "1400" });
+    expect(decodeState(`${lines}[y] \t\nmtu=1400\n`)?.mtu).toBeUndefined();
+    expect(decodeState(`${lines}[y]\r\nmtu=1400\n`)?.mtu).toBeUndefined();
+  });
+
+  test("a list in the place of a value counts as absent", () => {
+    const lists = "interface=a\nstate=up\nsince=x\nmtu[]=1\nmtu[]=2\n";
+    expect(decodeState(lists)?.mtu).toBeUndefined();
+  });
+});

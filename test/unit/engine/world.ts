@@ -4,6 +4,8 @@ import { EffectError } from "../../../src/wire/errors.ts";
 /** A world that records what was done to it, in order, and fails where a test says so. */
 export interface World extends Host {
   readonly done: string[];
+  /** What ubus was asked without changing anything: `object method ARGS`. */
+  readonly asked: string[];
   readonly states: Map<string, string>;
   readonly scripts: string[];
   /** Tables that are loaded: name and script. */
@@ -45,6 +47,13 @@ export const linkStatus = {
   data: { passthru },
 };
 
+/** A link whose end-user prefix is not delegated: it is the link's own. */
+export const onLinkStatus = {
+  ...linkStatus,
+  "ipv6-prefix": [],
+  "ipv6-address": [{ address: "2001:db8:12:3400::5", mask: 64 }],
+};
+
 export function makeWorld({
   status = linkStatus,
   dump = { interface: [] },
@@ -52,6 +61,7 @@ export function makeWorld({
   withoutModule = false,
 }: WorldOptions = {}): World {
   const done: string[] = [];
+  const asked: string[] = [];
   const states = new Map<string, string>();
   const scripts: string[] = [];
   const fail = (step: string): void => {
@@ -62,6 +72,7 @@ export function makeWorld({
   const devices = new Map([["eth1", 1500]]);
   const world: World = {
     done,
+    asked,
     states,
     scripts,
     tables,
@@ -71,8 +82,7 @@ export function makeWorld({
     async call(object, method, args) {
       const action = (args as { action?: number }).action;
       const step = method === "notify_proto" ? `notify ${action}` : `${object} ${method}`;
-      const asked = method === "status" || method === "dump";
-      if (!asked) done.push(`${step} ${JSON.stringify(args)}`);
+      (method === "status" || method === "dump" ? asked : done).push(`${step} ${JSON.stringify(args)}`);
       fail(step);
       const tunnel = (args as { tunnel?: { mtu: number } }).tunnel;
       if (tunnel !== undefined) devices.set(String(args["ifname"]), tunnel.mtu);
