@@ -90,16 +90,17 @@ export function parseOptions<const Table extends OptionTable>(
       positionals.push(...words.splice(0));
     } else if (word.startsWith("--")) {
       const at = word.indexOf("=");
-      const name = word.slice(2, at < 0 ? undefined : at);
+      const name = word.slice(2, at === -1 ? undefined : at);
       const row = Object.hasOwn(table, name) ? table[name] : undefined;
       if (row === undefined) throw unknownOption(table, `--${name}`);
-      take(name, row, `--${name}`, at < 0 ? undefined : word.slice(at + 1));
+      take(name, row, `--${name}`, at === -1 ? undefined : word.slice(at + 1));
     } else if (/^-./.test(word)) {
       for (let rest = word.slice(1); rest !== ""; ) {
         const letter = rest.charAt(0);
         rest = rest.slice(1);
-        const [name, row] = Object.entries(table).find(([, { short }]) => short === letter) ?? [];
-        if (name === undefined || row === undefined) throw unknownOption(table, `-${letter}`);
+        const found = Object.entries(table).find(([, { short }]) => short === letter);
+        if (found === undefined) throw unknownOption(table, `-${letter}`);
+        const [name, row] = found;
         const glued = row.type === "string" && rest !== "" ? rest : undefined;
         if (glued !== undefined) rest = "";
         take(name, row, `-${letter}`, glued);

@@ -5,7 +5,7 @@ import { LIMITS, type PortRange, portRanges } from "../map/port-set.ts";
 import { FIELD_NAMES, judgeEdge, routerRefuses } from "../provision/judge.ts";
 import { explicitPsid } from "../provision/port-parameters.ts";
 import { parseNumber } from "../provision/rule-text.ts";
-import { InputError, MapminError } from "../wire/errors.ts";
+import { EffectError, InputError, MapminError, messageOf } from "../wire/errors.ts";
 import { parseOptions, UsageError } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
 import { wrapWords } from "./wrap.ts";
@@ -55,10 +55,10 @@ function number(fields: Fields, name: string, low: number, high: number, otherwi
   const value = fields[name] ?? otherwise;
   if (value === undefined) throw new InputError(name, "is missing");
   if (typeof value === "string") return parseNumber(value, name, low, high);
-  if (typeof value !== "number" || !Number.isInteger(value) || value < low || value > high) {
+  if (!Number.isInteger(value) || Number(value) < low || Number(value) > high) {
     throw new InputError(name, `${JSON.stringify(value)} is not ${low} to ${high}`);
   }
-  return value;
+  return value as number;
 }
 
 function optionalNumber(fields: Fields, name: string, high: number): number | undefined {
@@ -120,14 +120,19 @@ export function calcLine(line: string): CalcAnswer | { readonly error: string } 
   }
 }
 
+/** @throws EffectError for an input that cannot be read, such as a directory */
 async function* linesOf(input: AsyncIterable<string>): AsyncGenerator<string> {
   let rest = "";
-  for await (const chunk of input) {
-    const lines = (rest + chunk).split("\n");
-    rest = (lines.pop() ?? "").slice(0, LINE_LIMIT + 1);
-    yield* lines;
+  try {
+    for await (const chunk of input) {
+      const lines = (rest + chunk).split("\n");
+      rest = (lines.pop() ?? "").slice(0, LINE_LIMIT + 1);
+      yield* lines;
+    }
+  } catch (error) {
+    throw new EffectError("standard input", messageOf(error), { cause: error });
   }
-  if (rest !== "") yield rest;
+  yield rest;
 }
 
 async function runLines(io: Io): Promise<number> {

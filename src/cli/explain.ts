@@ -2,7 +2,7 @@ import { decodeChain, decodeValue, type Findings } from "../dhcpv6/decode.ts";
 import { summarizeErrors, summarizeRemarks } from "../dhcpv6/findings.ts";
 import { meanings } from "../dhcpv6/meanings.ts";
 import type { OptionNode } from "../dhcpv6/node.ts";
-import { findRow, type OptionRow, optionTable, type Space } from "../dhcpv6/options.ts";
+import { findRow, type OptionRow, type Space, tableRow } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { formatIpv4Prefix, formatIpv6, parseIpv6Prefix } from "../ip/text.ts";
 import { findCustomerEdge } from "../map/ce.ts";
@@ -67,23 +67,21 @@ interface Decoded {
 
 function asValue(octets: Uint8Array): Decoded {
   const findings: Findings = { errors: [], remarks: [] };
-  const row = findRow("dhcpv6", CODE_48879);
-  if (row === undefined) throw new TypeError("the table has no row for 48879");
+  const row = tableRow("dhcpv6", CODE_48879);
   const node = decodeValue(new Reader(octets, row.name), row, findings);
   return { form: "value of option 48879", options: [node], findings };
 }
 
-function asSeries(octets: Uint8Array, row: OptionRow): Decoded {
+function asSeries(octets: Uint8Array, row: OptionRow, space: Space): Decoded {
   const findings: Findings = { errors: [], remarks: [] };
   if (octets.length < OPTION_HEADER) {
     const reason = `this looks like option ${row.code}, cut short: an option begins with its code and its length, two octets each`;
     findings.errors.push(new DecodeError(row.name, octets.length, reason));
     return { form: "series of options", options: [], findings };
   }
-  const [space = "dhcpv6"] = row.space;
   const { options } = decodeChain(new Reader(octets, ""), space, findings);
   if (space === "dhcpv6") return { form: "series of options", options, findings };
-  const parents = row.space.includes("s46-rule") ? "option 89 or 92" : "a container (option 94, 95 or 96)";
+  const parents = space === "s46-rule" ? "option 89 or 92" : "a container (option 94, 95 or 96)";
   const text = `option ${row.code} is only valid inside ${parents}, so no CE follows from it alone`;
   findings.remarks.push({ code: "no-container", path: row.name, text });
   return { form: "options out of a container", options, findings };
@@ -95,18 +93,17 @@ function asSeries(octets: Uint8Array, row: OptionRow): Decoded {
  * 48879 begins with its flags and the code of a rule or a DMR.
  */
 function decode(octets: Uint8Array): Decoded {
-  const code = octets.length < 2 ? undefined : new Reader(octets, "").uint(2, "");
-  const row = optionTable.find(
-    (row) => row.code === code && row.space.some((space) => SERIES.includes(space)),
-  );
-  return row === undefined ? asValue(octets) : asSeries(octets, row);
+  const code = ((octets[0] ?? 0) << 8) | (octets[1] ?? 0);
+  for (const space of SERIES) {
+    const row = findRow(space, code);
+    if (row !== undefined) return asSeries(octets, row, space);
+  }
+  return asValue(octets);
 }
 
 function note(error: MapminError): Note {
-  if ("path" in error && "offset" in error && "reason" in error) {
-    return { path: String(error.path), offset: Number(error.offset), text: String(error.reason) };
-  }
-  return { path: "", text: error.message };
+  if (!(error instanceof DecodeError)) return { path: "", text: error.message };
+  return { path: error.path, offset: error.offset, text: error.reason };
 }
 
 /** @throws InputError when `hex` is not hexadecimal text */
@@ -163,8 +160,6 @@ export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanati
       if (!findings.errors.some((known) => known === error)) errors.push(note(error));
     }
   }
-  if (options.length === 0 && errors.length === 0)
-    errors.push({ path: "", text: "there is no MAP option in it" });
   return { form, options, remarks, errors, edges, prefixWanted };
 }
 

@@ -92,7 +92,7 @@ export function runMdpc(argv: readonly string[], environment: Environment, io: I
     };
     for (const remark of remarks) io.stderr(`note: ${remark.path}: ${remark.text}\n`);
     say(`${domain.transport}, ${domain.rules.length} rules, ${prefixes.length} prefixes`);
-    let matched = 0;
+    let matched = false;
     let unusable: MapminError | undefined;
     for (const rule of domain.rules) {
       const match = chooseBmr([rule], prefixes);
@@ -104,17 +104,15 @@ export function runMdpc(argv: readonly string[], environment: Environment, io: I
         unusable ??= rule.unusable;
         continue;
       }
-      const { ce, remarks: notes } = computeCe(rule, match.endUserPrefix, {
-        legacyInterfaceId: domain.legacyInterfaceId,
-      });
+      const { ce, remarks: notes } = computeCe(rule, match.endUserPrefix, domain);
       for (const note of notes) io.stderr(`note: ${note.text}\n`);
       for (const objection of judgeDomain(domain, ce, JUDGING)) {
         io.stderr(`note: ${routerRefuses(objection)}\n`);
       }
       io.stdout(ruleLine(ce, domain, wan, mss));
-      matched++;
+      matched = true;
     }
-    if (matched === 0) throw unusable ?? new InputError("PREFIXES", whyNoBmr(domain.rules, prefixes));
+    if (!matched) throw unusable ?? new InputError("PREFIXES", whyNoBmr(domain.rules, prefixes));
     io.stdout(dmrLine(domain));
     return Exit.ok;
   } catch (error) {

@@ -78,9 +78,7 @@ export function runPlan(argv: readonly string[], io: Io): number {
     throw new InputError("--link-mtu", "expected 1280 to 65535 octets");
   }
   const device = values.device === "" ? "" : parseDeviceName(values.device, "--device");
-  const decoded = decodeConfig(
-    values.config ?? JSON.stringify(values.rule === undefined ? {} : { rule: values.rule }),
-  );
+  const decoded = decodeConfig(values.config ?? JSON.stringify({ rule: values.rule }));
   // Who asks for the script wants the NAT that it is for.
   const config = values.nft === true ? { ...decoded, nat: "nftables" } : decoded;
   const { plan, remarks, source } = provision(parseInterfaceName(values.iface, "--iface"), config, {

@@ -1,6 +1,7 @@
 import { savedNat, savedPortSet } from "../engine/saved-nat.ts";
 import { decodeState, type SavedState, STATE_DIRECTORY, stateDamage, statePath } from "../engine/state.ts";
 import { parseInterfaceName } from "../ip/names.ts";
+import type { PortSet } from "../map/model.ts";
 import { portCount, portRanges } from "../map/port-set.ts";
 import { CONTROL_PATH, linesOf, rulesPrint } from "../render/control.ts";
 import { type NatCounter, natCounters } from "../render/nft.ts";
@@ -30,12 +31,7 @@ export type StatusSystem = Pick<System, "stdout" | "stderr" | "run"> & {
 /** The kernel's table of flows; undefined if there is neither its file nor the program `conntrack`. */
 async function flowTable(system: StatusSystem): Promise<string | undefined> {
   const file = system.files.readText(CONNTRACK_FILE);
-  if (file !== undefined) return file;
-  try {
-    return await system.run("conntrack", ["-L"]);
-  } catch {
-    return undefined;
-  }
+  return file ?? system.run("conntrack", ["-L"]).catch(() => undefined);
 }
 
 /** Whether the NAT of an interface is loaded as it should be; absent where none should be. */
@@ -49,9 +45,9 @@ export interface LoadedNat {
 }
 
 /** Compares what the module's control file says of the device with what it said when the device was set up. */
-function moduleNat({ device = "", rules }: SavedState, system: StatusSystem): LoadedNat {
+function moduleNat(device: string, rules: string | undefined, system: StatusSystem): LoadedNat {
   const control = system.files.readText(CONTROL_PATH);
-  const lines = linesOf(control ?? "", device);
+  const lines = control === undefined ? undefined : linesOf(control, device);
   const packets = {};
   if (lines === undefined) {
     const fault =
@@ -64,15 +60,16 @@ function moduleNat({ device = "", rules }: SavedState, system: StatusSystem): Lo
 
 /** Asks nft what is loaded, and compares that with what the state file says. */
 async function loadedNat(state: SavedState, system: StatusSystem): Promise<LoadedNat | undefined> {
-  if (state.state === "up" && state.carrier === "module" && state.table === undefined)
-    return moduleNat(state, system);
+  const { carrier, table, device } = state;
+  if (state.state === "up" && carrier === "module" && table === undefined && device !== undefined)
+    return moduleNat(device, state.rules, system);
   const nat = state.state === "up" ? savedNat(state) : undefined;
   if (nat === undefined) return undefined;
   try {
     const text = await system.run("nft", ["-j", "list", "table", "ip", nat.table]);
-    const table = parseTable(text, nat.table);
-    const faults = checkLoaded(nat, table);
-    const counted = [...table.counters].filter(([, { packets }]) => packets > 0);
+    const loaded = parseTable(text, nat.table);
+    const faults = checkLoaded(nat, loaded);
+    const counted = [...loaded.counters].filter(([, { packets }]) => packets > 0);
     const packets = Object.fromEntries(counted.map(([name, value]) => [name, value.packets]));
     return { loaded: faults.length === 0, faults, packets };
   } catch (error) {
@@ -85,30 +82,50 @@ async function loadedNat(state: SavedState, system: StatusSystem): Promise<Loade
   }
 }
 
-interface Report {
+/** The rows of a port set. */
+interface ReportedPorts {
+  readonly psid: number;
+  readonly psidLength: number;
+  readonly psidOffset: number;
+  readonly ports: number;
+  readonly ranges: readonly (readonly [number, number])[];
+}
+
+interface NoPorts {
+  readonly psidLength?: undefined;
+  readonly ports?: undefined;
+}
+
+type Report = (ReportedPorts | NoPorts) & {
   readonly interface: string;
   readonly up: boolean;
   readonly state: string;
   readonly since: string;
-  readonly transport?: string;
-  readonly tunlink?: string;
-  readonly device?: string;
-  readonly source?: string;
-  readonly ipv4?: string;
-  readonly mapIpv6Address?: string;
-  readonly psid?: number;
-  readonly psidLength?: number;
-  readonly psidOffset?: number;
-  readonly ports?: number;
-  readonly ranges?: readonly (readonly [number, number])[];
+  readonly transport: string | undefined;
+  readonly tunlink: string | undefined;
+  readonly device: string | undefined;
+  readonly source: string | undefined;
+  readonly ipv4: string | undefined;
+  readonly mapIpv6Address: string | undefined;
   readonly reservedPorts?: string;
   readonly mtu?: number;
   readonly inUse?: PortUse | null;
-  readonly nat?: LoadedNat;
+  readonly nat: LoadedNat | undefined;
   /** Who does the NAT, and why. */
-  readonly natBy?: string;
+  readonly natBy: string | undefined;
   readonly remarks?: string;
   readonly error: string | null;
+};
+
+function reportedPorts(set: PortSet | undefined): ReportedPorts | NoPorts {
+  if (set === undefined) return {};
+  return {
+    psid: set.psid,
+    psidLength: set.psidLength,
+    psidOffset: set.offset,
+    ports: portCount(set),
+    ranges: portRanges(set),
+  };
 }
 
 function report(
@@ -117,37 +134,29 @@ function report(
   flows: string | undefined,
   nat: LoadedNat | undefined,
 ): Report {
-  const set = savedPortSet(state);
   const up = state.state === "up" && deviceThere;
-  const error =
-    state.error ?? (state.state === "up" && !deviceThere ? `the device ${state.device} is missing` : null);
+  const missing =
+    state.device === undefined ? "the state file names no device" : `the device ${state.device} is missing`;
+  const error = state.error ?? (state.state === "up" && !deviceThere ? missing : null);
   return {
     interface: state.interface,
     up,
     state: state.state,
     since: state.since,
-    ...(state.transport === undefined ? {} : { transport: state.transport }),
-    ...(state.tunlink === undefined ? {} : { tunlink: state.tunlink }),
-    ...(state.device === undefined ? {} : { device: state.device }),
-    ...(state.source === undefined ? {} : { source: state.source }),
-    ...(state.ipv4 === undefined ? {} : { ipv4: state.ipv4 }),
-    ...(state.map_address === undefined ? {} : { mapIpv6Address: state.map_address }),
-    ...(set === undefined
-      ? {}
-      : {
-          psid: set.psid,
-          psidLength: set.psidLength,
-          psidOffset: set.offset,
-          ports: set.psidLength === 0 ? 65_535 : portCount(set),
-          ranges: portRanges(set),
-        }),
+    transport: state.transport,
+    tunlink: state.tunlink,
+    device: state.device,
+    source: state.source,
+    ipv4: state.ipv4,
+    mapIpv6Address: state.map_address,
+    ...reportedPorts(savedPortSet(state)),
     ...(state.reserved_ports ? { reservedPorts: state.reserved_ports } : {}),
     ...(state.mtu === undefined ? {} : { mtu: Number(state.mtu) }),
     ...(state.ipv4 === undefined
       ? {}
-      : { inUse: flows === undefined ? null : countPorts(flows, state.ipv4.split("/")[0] ?? "") }),
-    ...(nat === undefined ? {} : { nat }),
-    ...(state.nat_by === undefined ? {} : { natBy: state.nat_by }),
+      : { inUse: flows === undefined ? null : countPorts(flows, state.ipv4.replace(/\/.*/, "")) }),
+    nat,
+    natBy: state.nat_by,
     ...(state.remarks ? { remarks: state.remarks } : {}),
     error,
   };
@@ -168,9 +177,9 @@ function describe(entry: Report): string {
   if (entry.psidLength !== undefined && entry.psidLength > 0) {
     row(
       "PSID",
-      `${entry.psid} (0x${entry.psid?.toString(16)}), ${entry.psidLength} bits, offset ${entry.psidOffset}`,
+      `${entry.psid} (0x${entry.psid.toString(16)}), ${entry.psidLength} bits, offset ${entry.psidOffset}`,
     );
-    const ranges = entry.ranges ?? [];
+    const { ranges } = entry;
     const shown = ranges.slice(0, 4).map(([low, high]) => `${low}-${high}`);
     row(
       "ports",

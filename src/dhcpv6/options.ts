@@ -202,6 +202,13 @@ export const optionTable: readonly OptionRow[] = [
   },
 ];
 
+/** The row of a code that the table has. @throws TypeError when it has none, which is a bug */
+export function tableRow(space: Space, code: number): OptionRow {
+  const row = findRow(space, code);
+  if (row === undefined) throw new TypeError(`the table has no row for ${code}`);
+  return row;
+}
+
 /** The row of a code in a space; undefined for an option that we do not know. */
 export function findRow(space: Space, code: number): OptionRow | undefined {
   return optionTable.find((row) => row.code === code && row.space.includes(space));

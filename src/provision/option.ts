@@ -3,7 +3,7 @@
 import { decodeChain, decodeValue, type Findings } from "../dhcpv6/decode.ts";
 import { summarizeErrors, summarizeRemarks } from "../dhcpv6/findings.ts";
 import { type FieldValue, fieldValue, isPortParams, isPrefix, type OptionNode } from "../dhcpv6/node.ts";
-import { findRow, type OptionRow, RFC6052_LENGTHS, type Space } from "../dhcpv6/options.ts";
+import { type OptionRow, RFC6052_LENGTHS, tableRow } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { truncate4 } from "../ip/prefix.ts";
 import type { MapDomain, MapRule, PortParams, Remark } from "../map/model.ts";
@@ -18,12 +18,6 @@ export interface ProvisionedDomain {
 
 /** The default PSID offset of each source of rules. */
 export const DEFAULT_OFFSET = { option48879: 4, rfc7598: 6, lw4o6: 0 } as const;
-
-function tableRow(space: Space, code: number): OptionRow {
-  const row = findRow(space, code);
-  if (row === undefined) throw new TypeError(`the table has no row for ${code}`);
-  return row;
-}
 
 const CODE_48879 = 48_879;
 const ROW_48879 = tableRow("dhcpv6", CODE_48879);

@@ -20,6 +20,7 @@ test.each([
   [["-jnvalue", "-"], { name: "value", json: true }, ["-"]],
   [["--json", "--", "--json", "-x"], { name: "d", json: true }, ["--json", "-x"]],
   [["--name", "-"], { name: "-" }, []],
+  [["a-b"], { name: "d" }, ["a-b"]],
 ])("%j", (argv, values, positionals) => {
   expect(parseOptions(argv, table, true)).toEqual({ values, positionals });
 });
@@ -36,6 +37,10 @@ test.each([
 ])("%j: %s", (argv, message) => {
   expect(() => parseOptions(argv, table)).toThrow(UsageError);
   expect(() => parseOptions(argv, table)).toThrow(message);
+});
+
+test("an error of usage is told from the others by its name and its code", () => {
+  expect(new UsageError("words")).toMatchObject({ name: "UsageError", code: "USAGE", message: "words" });
 });
 
 test("reads what Node's own parser reads, and refuses what that refuses", () => {

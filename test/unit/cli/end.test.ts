@@ -25,6 +25,21 @@ test.each([
   expect(text).toContain("end.test.ts");
 });
 
+test.each([
+  ["Node, which begins a stack with the message", "TypeError: no\n    at f (x.js:1)\n    at g (x.js:2)"],
+  ["QuickJS, which does not", "    at f (x.js:1)\n    at g (x.js:2)\n"],
+])("a stack of %s: the message once, then where it was", (_engine, stack) => {
+  expect(endOf(Object.assign(new TypeError("no"), { stack }), "9.9.9").text).toBe(
+    "this is a bug in mapmin 9.9.9, please report it with these lines:\nTypeError: no\n    at f (x.js:1)\n    at g (x.js:2)\n",
+  );
+});
+
+test("an error without a stack has its message alone", () => {
+  expect(endOf(Object.assign(new TypeError("no"), { stack: undefined }), "9.9.9").text).toBe(
+    "this is a bug in mapmin 9.9.9, please report it with these lines:\nTypeError: no\n",
+  );
+});
+
 test("something thrown that is not an error is a bug, too", () => {
   expect(endOf("oops", "9.9.9")).toEqual({
     text: "this is a bug in mapmin 9.9.9, please report it with these lines:\noops\n",

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { runExplain } from "../../../src/cli/explain.ts";
+import { explain, runExplain } from "../../../src/cli/explain.ts";
+import type { Ipv6Prefix } from "../../../src/ip/prefix.ts";
 import { makeTerminal } from "./terminal.ts";
 
 const value = "004202000d18c000020010002820010db8004203000940261000d01208cafe";
@@ -128,7 +129,55 @@ describe("explain", () => {
     expect(JSON.parse(run(value, "--json").out)).not.toHaveProperty("prefixWanted");
   });
 
-  test.each([["zz"], ["0"], [`${value}0`]])("%s is not hexadecimal text", (hex) => {
+  test("no octets at all", () => {
+    const text = "truncated: 1 octets needed, 0 left";
+    expect(run("")).toEqual({
+      code: 1,
+      out: "read as: value of option 48879\n\n",
+      err: `error: OPTION_48879/E, octet 0: ${text}\n`,
+    });
+    expect(JSON.parse(run("", "--json").out)).toEqual({
+      form: "value of option 48879",
+      options: [],
+      remarks: [],
+      errors: [{ path: "OPTION_48879/E", offset: 0, text }],
+      edges: [],
+    });
+    expect(explain("", []).prefixWanted).toBe(false);
+  });
+
+  test("a container without anything in it is one, and lacks what it needs", () => {
+    expect(run("005f0000")).toEqual({
+      code: 1,
+      out: "read as: series of options\n\nS46_CONT_MAPT (95), 0 octets at 4; RFC 7598 s5.2\n\n",
+      err: "error: S46_CONT_MAPT[0], octet 4: exactly one DMR is needed, found 0\n",
+    });
+  });
+
+  test("a border relay without a rule needs no delegated prefix; an order of preference is no domain", () => {
+    const relay = "005e0014005a001020010db8ffff00000000000000000001";
+    for (const argv of [[relay, "--pd", prefix], [relay], [`${relay}006f0002005e`]]) {
+      const { code, out, err } = run(...argv);
+      expect([code, err]).toEqual([0, ""]);
+      expect(out).not.toContain("--pd");
+    }
+  });
+
+  test("--json gives each note its code", () => {
+    expect(JSON.parse(run("005d000406083400", "--json").out).remarks).toEqual([
+      {
+        code: "no-container",
+        path: "S46_PORTPARAMS",
+        text: "option 93 is only valid inside option 89 or 92, so no CE follows from it alone",
+      },
+    ]);
+  });
+
+  test("an error that the input did not cause is a bug, and goes up", () => {
+    expect(() => explain(value, [undefined as unknown as Ipv6Prefix])).toThrow(TypeError);
+  });
+
+  test.each([["zz"], ["0"], [`${value}0`], ["000x00"]])("%s is not hexadecimal text", (hex) => {
     expect(() => run(hex)).toThrow("hex");
   });
 

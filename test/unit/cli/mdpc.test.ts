@@ -62,6 +62,33 @@ describe("mdpc prints what the original did", () => {
   });
 });
 
+describe("mdpc tells on standard error", () => {
+  test("what was accepted although it was wrong, and bits that nobody expects", () => {
+    const padded = `${dmr.replace("0009", "000a")}00`;
+    const longer = { PREFIXES: "2001:db8:12:3401::/64,3600,7200" };
+    expect(mdpc(`00${rule}${padded}`, [], longer).err).toBe(
+      "note: OPTION_48879/MAP_DMR[0]/dmr: the prefix is followed by 1 zero octet that should not be there: skipped\n" +
+        "note: the 8 bits behind the EA bits are not zero; the border relay may expect zeros there\n",
+    );
+  });
+
+  test("with -v, which rule does not match", () => {
+    const other = "4202000d18cb007100100028" + "20010db900";
+    expect(mdpc(`00${other}${rule}${dmr}`, ["-v"]).err).toBe(
+      "map-t, 2 rules, 1 prefixes\n" +
+        "no rule matches: the delegated prefixes are 2001:db8:12:3400::/56; the rules are for 2001:db9::/40\n",
+    );
+  });
+
+  test("why a rule cannot be used, where another one can", () => {
+    const offset16 = `42020015${rule.slice(8)}4204000410000000`;
+    expect(mdpc(`00${offset16}${rule}${dmr}`)).toEqual({
+      ...mdpc(`00${rule}${dmr}`),
+      err: "note: OPTION_48879/MAP_RULE[0]/MAP_PORTPARAMS[0]/offset: skipped: PSID offset 16 is not 0 to 15 at octet 22\n",
+    });
+  });
+});
+
 describe("mdpc refuses", () => {
   test.each([
     ["no rule for the prefix", `00${rule}${dmr}`, [], { PREFIXES: "2001:dead::/56,1,2" }, "PREFIXES"],
@@ -98,11 +125,52 @@ describe("mdpc refuses", () => {
     expect(mdpc(`00${rule}${dmr}`, [], { PREFIXES }).err).toBe(`PREFIXES: ${words}\n`);
   });
 
+  const size = "-m: expected 536 to 65495 octets\n";
+  test.each([
+    ["-m", "535", size],
+    ["-m", "536", ""],
+    ["-m", "65495", ""],
+    ["-m", "65496", size],
+    ["-m", "1e3x", size],
+    ["-o", "A=B", "-o: expected the name of a variable\n"],
+    ["-o", "EMPTY", "EMPTY: is not set: the lease has no such option\n"],
+    ["-o", "MISSING", "MISSING: is not set: the lease has no such option\n"],
+  ])("%s %s: %j", (option, value, err) => {
+    expect(mdpc(`00${rule}${dmr}`, [option, value], { EMPTY: "" }).err).toBe(err);
+  });
+
+  test("no prefixes where the environment has none", () => {
+    const terminal = makeTerminal();
+    expect(runMdpc([], { OPTION_48879: `00${rule}${dmr}` }, terminal)).toBe(1);
+    expect(terminal.err()).toBe(
+      "PREFIXES: no rule matches: no prefix has been delegated yet; the rules are for 2001:db8::/40\n",
+    );
+  });
+
+  test("an error that nobody declared is a bug, and goes up", () => {
+    const bug = new TypeError("a bug");
+    const stdout = () => {
+      throw bug;
+    };
+    const environment = { OPTION_48879: `00${rule}${dmr}`, PREFIXES: prefixes };
+    expect(() => runMdpc([], environment, { ...makeTerminal(), stdout })).toThrow(bug);
+  });
+
+  const help = `usage: mdpc [-w WAN] [-m MSS] [-o ENVNAME] [-v]
+
+Reads DHCPv6 option 48879 from the environment variable OPTION_48879 (or ENVNAME) and the delegated prefixes from
+PREFIXES, as odhcp6c sets them, and prints the mapminctl commands for each rule that matches and for the DMR. Exits 0
+only if a rule matched.
+  -w WAN      the device of the WAN; wan0 without it
+  -m MSS      the MSS that TCP is clamped to; 1440 without it
+  -v          tells on standard error what was read
+`;
+
   test("options it does not know: exit 2", () => {
-    expect(mdpc("00", ["-x"]).code).toBe(2);
+    expect(mdpc("00", ["-x"])).toEqual({ code: 2, out: "", err: `unknown option "-x"\n\n${help}` });
   });
 
   test("--help: exit 0", () => {
-    expect(mdpc(undefined, ["--help"])).toMatchObject({ code: 0, err: "" });
+    expect(mdpc(undefined, ["--help"])).toEqual({ code: 0, out: help, err: "" });
   });
 });

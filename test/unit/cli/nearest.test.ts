@@ -26,8 +26,14 @@ describe("nearest", () => {
     expect(nearest(word, ["explain", "calc", "plan", "status"])).toBe(expected);
   });
 
-  test("of two that are equally near it is the first", () => {
+  test("of two that are equally near it is the first; of others the nearest", () => {
     expect(nearest("aac", ["aaa", "aab"])).toBe("aaa");
+    expect(nearest("calck", ["calcxx", "calc"])).toBe("calc");
+  });
+
+  test("dashes do not count, nor does what stands behind 64 characters", () => {
+    expect(nearest("ruleip", ["rule-ipv6-prefix"])).toBe("rule-ipv6-prefix");
+    expect(nearest(`${"a".repeat(64)}${"b".repeat(64)}`, ["a".repeat(64)])).toBe("a".repeat(64));
   });
 });
 
@@ -36,6 +42,7 @@ describe("mapminctl", () => {
     ["exlpain 00", 'unknown command "exlpain"; did you mean "explain"?'],
     ["--explain 00", 'unknown command "--explain"; did you mean "explain"?'],
     ["--versoin", 'unknown command "--versoin"; did you mean "--version"?'],
+    ["--hlep", 'unknown command "--hlep"; did you mean "--help"?'],
     ["frobnicate", 'unknown command "frobnicate"'],
     ["calc --ealength 3", 'unknown option "--ealength"; did you mean "--ea-length"?'],
     ["calc --rule-ipv6=::/0", 'unknown option "--rule-ipv6"; did you mean "--rule-ipv6-prefix"?'],
@@ -44,10 +51,30 @@ describe("mapminctl", () => {
     ["explain --frobnicate", 'unknown option "--frobnicate"'],
     ["explain -p", 'unknown option "-p"'],
     ["-s -x", 'unknown option "-x"'],
+    // The letters of the original's options are no words.
+    ["-s --ss", 'unknown option "--ss"'],
   ])("%s", async (line, message) => {
     const terminal = makeTerminal();
     expect(await runMapminctl(line.split(" "), terminal)).toBe(2);
     expect([terminal.out(), terminal.err().split("\n")[0]]).toEqual(["", message]);
+  });
+
+  test.each([
+    [
+      "explain --frobnicate",
+      'unknown option "--frobnicate"\n(mapminctl explain --help tells what it takes)\n',
+    ],
+    ["-r -x", 'unknown option "-x"\n(mapminctl -s --help tells what it takes)\n'],
+  ])("%s: where more is told", async (line, err) => {
+    const terminal = makeTerminal();
+    expect(await runMapminctl(line.split(" "), terminal)).toBe(2);
+    expect(terminal.err()).toBe(err);
+  });
+
+  test.each(["--help", "-h"])("%s: the commands", async (word) => {
+    const terminal = makeTerminal();
+    expect(await runMapminctl([word], terminal)).toBe(0);
+    expect(terminal.out()).toMatch(/^usage: mapminctl COMMAND \[ARGUMENT \.\.\.\]\n/);
   });
 
   test("an option without its value is another fault", async () => {

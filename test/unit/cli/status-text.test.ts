@@ -147,12 +147,54 @@ test("a set-up that failed early has few rows", async () => {
   });
 });
 
-test("starting is neither up nor down", async () => {
-  const starting = text({ ...state, state: "starting", carrier: undefined });
-  const told = await status([], { states: { "wan.state": starting } });
-  expect(told.code).toBe(1);
-  expect(told.out).toMatch(/^wan: starting\n/);
-  expect(told.out).not.toContain("NAT");
+test("starting is neither up nor down, and a NAT is not asked for before the end", async () => {
+  for (const [phase, word] of [
+    ["starting", "starting"],
+    ["failed", "down"],
+  ]) {
+    const told = await status([], { states: { "wan.state": text({ ...state, state: String(phase) }) } });
+    expect(told.code).toBe(1);
+    expect(told.out).toMatch(new RegExp(`^wan: ${word}\n`));
+    expect(told.out).not.toContain("NAT");
+  }
+});
+
+test("what failed is not told of its device that it is missing", async () => {
+  const few = text({ interface: "b", state: "failed", since: "now", device: "map-b" });
+  const [entry] = JSON.parse((await status(["--json"], { states: { "b.state": few } })).out);
+  expect(entry).toMatchObject({ up: false, error: null });
+});
+
+test("a state that names no device is down, and has no NAT", async () => {
+  const without = text({ ...state, device: undefined, ipv4: undefined, psid: undefined });
+  const files = { "/sys/class/net/undefined/mtu": "1500\n" };
+  const { code, out } = await status([], { states: { "wan.state": without }, files });
+  expect([code, out]).toEqual([
+    1,
+    `wan: down
+  since           2026-01-02T03:04:05Z
+  transport       map-e
+  over            wan6
+  rule from       DHCPv6
+  MAP address     2001:db8:12:3400:0:c000:212:34
+  reserved ports  1232
+  remarks         padded
+  last error      the state file names no device
+`,
+  ]);
+});
+
+test("where the module carries and nftables do the NAT, nft is asked", async () => {
+  const states = { "wan.state": text({ ...state, table: "mapmin_wan" }) };
+  const { asked, out } = await status([], { states, programs: { nft: '{"nftables":[]}' } });
+  expect(asked).toContain("nft -j list table ip mapmin_wan");
+  expect(out).toContain("  NAT             NOT LOADED as it should be: chain translate is missing; ");
+});
+
+test("a file that is not a state is not one, whatever its name", async () => {
+  const states = { "wan.state": text(state), "wan.check": text(state), "b.state": "" };
+  const told = await status([], { states });
+  expect([told.err, told.out.match(/^\S.*$/gm)]).toEqual(["", ["wan: up"]]);
 });
 
 test.each([

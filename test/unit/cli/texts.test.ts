@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { calcHelp, calcLine, calculate, runCalc } from "../../../src/cli/calc.ts";
 import { runExplain } from "../../../src/cli/explain.ts";
 import { legacyHelp, runLegacy } from "../../../src/cli/legacy.ts";
+import { EffectError } from "../../../src/wire/errors.ts";
 import { refusal } from "../../support/refusal.ts";
 import { makeTerminal } from "./terminal.ts";
 
@@ -85,6 +86,21 @@ describe("calc", () => {
     expect((await ndjson(long, long, long, `\n${line}`)).join("")).toBe(
       `{"error":"line: is longer than 65536 characters"}\n${answer}`,
     );
+  });
+
+  test("an input that cannot be read is an error that says so", async () => {
+    const stdin = (async function* () {
+      yield `${line}\n`;
+      throw new Error("EISDIR: illegal operation on a directory, read");
+    })();
+    const error = await runCalc(["--ndjson"], { ...makeTerminal(), stdin }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(EffectError);
+    expect(error).toMatchObject({
+      message: "standard input: EISDIR: illegal operation on a directory, read",
+      cause: new Error("EISDIR: illegal operation on a directory, read"),
+    });
   });
 
   test("answers are written in pieces of 64 KiB", async () => {
@@ -190,7 +206,8 @@ describe("explain", () => {
       return explain(`005e${(inner.length / 2).toString(16).padStart(4, "0")}${inner}`).out;
     };
     expect(unknown(1)).toContain("  option 23 at 4, 1 octets: not known, skipped\n");
-    expect(unknown(1)).not.toContain("more options");
+    for (const count of [1, 8]) expect(unknown(count)).not.toContain("more options");
+    expect(unknown(9)).toContain("  and 1 more options that are not known, skipped\n");
     const lines = unknown(100)
       .split("\n")
       .filter((line) => line.includes("not known"));
@@ -309,6 +326,13 @@ describe("the original's options", () => {
     ],
   ])("%j: %s", (argv, message) => {
     expect(refusal(() => legacy(...argv))).toContain(message);
+  });
+
+  test("devices, and the MSS, at their bounds", () => {
+    const mangle = (mss: string) =>
+      legacy("-s", "-T", "-N", "-c", mss, ...ce).out.filter((text) => text.includes("-t mangle"));
+    for (const mss of ["536", "65495"]) expect(mangle(mss)).toHaveLength(2);
+    expect(refusal(() => mangle("65496"))).toBe("-c: expected 536 to 65495");
   });
 
   test("one action, and one of -T and -E", () => {

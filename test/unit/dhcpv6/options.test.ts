@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { meanings } from "../../../src/dhcpv6/meanings.ts";
-import { findRow, optionTable } from "../../../src/dhcpv6/options.ts";
+import { findRow, optionTable, tableRow } from "../../../src/dhcpv6/options.ts";
 
 /** The options as their documents draw them, field by field in the order of the wire. */
 const documents: readonly (readonly [
@@ -78,6 +78,8 @@ describe("the option table", () => {
     for (const row of optionTable) for (const space of row.space) expect(findRow(space, row.code)).toBe(row);
     expect(findRow("s46-container", 95)).toBeUndefined();
     expect(findRow("dhcpv6", 89)).toBeUndefined();
+    expect(tableRow("dhcpv6", 95)).toBe(findRow("dhcpv6", 95));
+    expect(() => tableRow("dhcpv6", 89)).toThrow(new TypeError("the table has no row for 89"));
   });
 
   test("says of each field what it is, in words", () => {
