@@ -170,6 +170,18 @@ test("netifd is asked about the interface of the lease alone", async () => {
   ]);
 });
 
+test("an offer without a zone has no field for it", async () => {
+  const world = makeWorld(absent);
+  const given: string[][] = [];
+  const { call } = world;
+  world.call = (object, method, args) => {
+    given.push(Object.keys(args));
+    return call(object, method, args);
+  };
+  await applyLease(lease, "", undefined, world);
+  expect(given.at(-1)).toEqual(["name", "ifname", "proto", "tunlink"]);
+});
+
 describe("a MAP interface is configured after one was offered", () => {
   const configuration = uci("network.wan_map.tunlink='wan6'");
   test("the offered one is withdrawn: it would use the same ports", async () => {

@@ -62,6 +62,16 @@ describe("the log tells each step, how it ended, and the command a person would 
     ]);
   });
 
+  test("an address of one's own has no PSID to tell", async () => {
+    const world = makeWorld({
+      status: { ...linkStatus, "ipv6-prefix": [{ address: "2001:db8:12::", mask: 48 }] },
+    });
+    await setup({ action: "setup", iface, config: { ...mapE, ealen: 8 } }, world);
+    expect(log(world).at(-1)).toBe(
+      "ok setup map-e 192.0.2.18/32, MTU 1460, rule from the interface's options, NAT by the kernel module",
+    );
+  });
+
   test("a step that fails, what is taken back, and what netifd is told", async () => {
     const failing = new Map<string, Error>([["mtu", new EffectError("mtu", "no such device")]]);
     const world = makeWorld({ failing });

@@ -96,6 +96,7 @@ describe("what somebody else wrote is a warning", () => {
     ["sections in sections", `${lines}[a]\n[a.b]\n[a.b.c]\nx=1\n`],
     ["a section called like a method", `${lines}[toString]\nx=1\n[constructor]\ny=2\n`],
     ["a section of a null", `a=null\n${lines}[a.b]\nc=1\n`],
+    ["a section of a null, and blanks behind it", `a=null\n${lines}[a.b] \t\nc=1\n`],
     ["a list", `${lines}list[]=1\nlist[]=2\n`],
     ["a section and an odd value", `${lines}[x]\ny='{"toString":1}'\n`],
   ])("%s: the rest counts", (_title, content) => {

@@ -107,7 +107,7 @@ export function makeWorld({
     async listTable(table, form) {
       fail("list");
       const script = tables.get(table);
-      return script === undefined || form === "text" ? script : asJson(table, script);
+      return script === undefined ? undefined : { text: script, json: asJson(table, script) }[form];
     },
     async flushFlows(ipv4) {
       done.push(`flush ${ipv4}`);
