@@ -41,7 +41,7 @@ export function makeFiles(calls: Syscalls, now: () => number): Files {
 
   const writeWhole = (fd: number, octets: Uint8Array): void => {
     for (let done = 0; done < octets.length; ) {
-      const count = calls.write(fd, done === 0 ? octets : octets.subarray(done));
+      const count = calls.write(fd, octets.subarray(done));
       if (count === 0) throw new Error(`only ${done} of ${octets.length} octets were written`);
       done += count;
     }
@@ -91,10 +91,10 @@ export function makeFiles(calls: Syscalls, now: () => number): Files {
     for (let tries = 0; ; tries++) {
       let fd: number | undefined;
       const isThere = ownLog(path) !== undefined;
-      const opened = unless(isThere ? "no such file" : "file exists", () => {
+      unless(isThere ? "no such file" : "file exists", () => {
         fd = calls.open(path, isThere ? "append" : "create", 0o644);
       });
-      if (opened && fd !== undefined) return fd;
+      if (fd !== undefined) return fd;
       if (tries > 100) throw new Error("is created and removed all the time");
     }
   };
@@ -178,8 +178,8 @@ export class Collected {
   }
 
   whole(): Uint8Array {
-    const [first] = this.#pieces;
-    if (this.#pieces.length === 1 && first !== undefined) return first;
+    const [first, second] = this.#pieces;
+    if (first !== undefined && second === undefined) return first;
     const whole = new Uint8Array(this.#length);
     let at = 0;
     for (const piece of this.#pieces) {

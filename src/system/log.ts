@@ -20,7 +20,7 @@ export function formatRecord(
   outcome: Outcome,
   detail?: string,
 ): string {
-  const stamp = time.toISOString().replace(/\.\d+Z$/, "Z");
+  const stamp = time.toISOString().replace(/\.\d+/, "");
   const tail = detail === undefined || detail === "" ? "" : ` | ${detail}`;
   return `${printable(`${stamp} ${iface} ${outcome} ${what}${tail}`, RECORD_LIMIT)}\n`;
 }

@@ -37,7 +37,7 @@ export const execute: Execute = (file, argv, input, limitMs) => {
     const stderr = new Collected(OUTPUT_LIMIT);
     let stopped: Ending | undefined;
     let waiting: NodeJS.Timeout | undefined;
-    const child = spawn(file, argv, { stdio: "pipe" });
+    const child = spawn(file, argv);
     const end = (ending: Ending) => {
       clearTimeout(limit);
       clearTimeout(waiting);

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Collected, makeFiles } from "../../../src/system/files.ts";
 import { syscalls } from "../../../src/system/node/syscalls.ts";
-import { SyscallError, type Syscalls } from "../../../src/system/syscalls.ts";
+import { type FileStatus, SyscallError, type Syscalls } from "../../../src/system/syscalls.ts";
 import { EffectError } from "../../../src/wire/errors.ts";
 
 let directory: string;
@@ -132,6 +132,29 @@ describe("a state file", () => {
     expect(readFileSync(path, "utf8")).toBe("x\n");
     const { files: refused } = filesWith({ makeDirectory: full });
     expect(() => refused.replaceFile(join(directory, "other/x"), "x")).toThrow("No space left on device");
+  });
+
+  test("that cannot be made is told in the kernel's words, though there is nothing to remove", () => {
+    const { files: refused } = filesWith({ open: full });
+    expect(() => refused.replaceFile(path, "x")).toThrow(new EffectError(path, "No space left on device"));
+  });
+
+  test("by a name without a directory needs none", () => {
+    const asked: string[] = [];
+    const { files: bare } = filesWith({
+      open: (name) => {
+        asked.push(`open ${name}`);
+        return 3;
+      },
+      write: (_fd, octets) => octets.length,
+      close: () => {},
+      stat: () => undefined,
+      makeDirectory: (name) => void asked.push(`make ${name}`),
+      rename: (from, to) => void asked.push(`rename ${from} ${to}`),
+    });
+    bare.replaceFile("mapmin-test.state", "x");
+    const temporary = `mapmin-test.state.${process.pid}`;
+    expect(asked).toEqual([`open ${temporary}`, `rename ${temporary} mapmin-test.state`]);
   });
 
   test("is removed, and one that is not there is no error", () => {
@@ -264,6 +287,13 @@ describe("octets that come in pieces", () => {
     expect(kept.add(octets(5))).toBe(false);
     expect(kept.whole()).toEqual(octets(1, 2, 3, 4));
   });
+
+  test("are given as they came where there is one piece", () => {
+    const piece = octets(1, 2);
+    const kept = new Collected(4);
+    kept.add(piece);
+    expect(kept.whole()).toBe(piece);
+  });
 });
 
 describe("a log's file", () => {
@@ -321,5 +351,147 @@ describe("a log's file", () => {
     expect(() => failing.appendBounded(name, "x", bound())).toThrow("No space left on device");
     expect(log[0]).toBe(`open create 600 ${join(directory, "lock")}`);
     expect(readdirSync(directory)).toEqual(["log"]);
+  });
+});
+
+describe("who moves a full log aside", () => {
+  const NOW = 1_000_000;
+  const OURS = 1_000;
+  const mine: FileStatus = { kind: "file", owner: OURS, links: 1, size: 0, modified: NOW };
+  const noSuchFile = () => new SyscallError("No such file or directory", "no such file");
+
+  /** Names with their status, on a kernel that tells what it was asked for, and does what a test wants before that. */
+  function kernel(names: Record<string, FileStatus>, before: (call: string) => void = () => {}) {
+    const there = new Map(Object.entries(names));
+    const asked: string[] = [];
+    const ask = (call: string) => {
+      asked.push(call);
+      before(call);
+    };
+    const calls: Syscalls = {
+      ...syscalls,
+      lstat: (name) => {
+        ask(`look at ${name}`);
+        return there.get(name);
+      },
+      stat: (name) => (name === "/proc/self" ? there.get(name) : { ...mine, kind: "directory" }),
+      open: (name, purpose, mode) => {
+        ask(`${purpose} ${name} ${mode?.toString(8)}`);
+        if (purpose === "create" && there.has(name)) throw new SyscallError("File exists", "file exists");
+        if (purpose !== "create" && !there.has(name)) throw noSuchFile();
+        if (purpose === "create") there.set(name, mine);
+        return 3;
+      },
+      close: () => {},
+      write: (_fd, octets) => octets.length,
+      rename: (from, to) => {
+        ask(`move ${from} to ${to}`);
+        there.delete(from);
+      },
+      remove: (name) => {
+        ask(`remove ${name}`);
+        if (!there.delete(name)) throw noSuchFile();
+      },
+    };
+    const append = () => {
+      makeFiles(calls, () => NOW).appendBounded("log", "record", { limit: 10, lock: "lock" });
+      return asked;
+    };
+    return { there, asked, append };
+  }
+  const self = { "/proc/self": { ...mine, kind: "directory" } as const };
+  const full = { ...mine, size: 10 };
+
+  test("holds the lock while it looks again and moves", () => {
+    const { append } = kernel({ ...self, log: full });
+    expect(append()).toEqual([
+      "look at log",
+      "create lock 600",
+      "look at log",
+      "move log to log.1",
+      "remove lock",
+      "look at log",
+      "create log 644",
+    ]);
+  });
+
+  const held = ["look at log", "create lock 600", "look at lock"];
+  const taken = [
+    ...held,
+    "remove lock",
+    "create lock 600",
+    "look at log",
+    "move log to log.1",
+    "remove lock",
+  ];
+  test.each<[string, FileStatus, boolean]>([
+    ["is fresh", { ...mine, modified: NOW - 9_999 }, false],
+    ["is of the superuser's", { ...mine, owner: 0 }, false],
+    ["is 10 s old", { ...mine, modified: NOW - 10_000 }, true],
+    ["is of another time to come", { ...mine, modified: NOW + 10_000 }, true],
+    ["is another user's", { ...mine, owner: 1_001 }, true],
+    ["has two names", { ...mine, links: 2 }, true],
+    ["is a directory", { ...mine, kind: "directory" }, true],
+  ])("where the lock %s", (_title, lock, isTaken) => {
+    const { append } = kernel({ ...self, log: full, lock });
+    expect(append()).toEqual(
+      isTaken ? [...taken, "look at log", "create log 644"] : [...held, "look at log", "append log 644"],
+    );
+  });
+
+  test("takes a lock that is given back while it looks", () => {
+    const { append, there } = kernel({ ...self, log: full, lock: mine }, (call) => {
+      if (call === "look at lock") there.delete("lock");
+    });
+    expect(append()).toEqual([...taken, "look at log", "create log 644"]);
+  });
+
+  test("leaves it to somebody who was faster with an old lock", () => {
+    let tries = 0;
+    const { append, there } = kernel({ ...self, log: full, lock: { ...mine, modified: 0 } }, (call) => {
+      if (call === "create lock 600" && ++tries === 2) there.set("lock", mine);
+    });
+    expect(append()).toEqual([...held, "remove lock", "create lock 600", "look at log", "append log 644"]);
+    expect([...there.keys()]).toContain("lock");
+  });
+
+  test("leaves alone a log that somebody else has moved meanwhile, and a lock that is gone", () => {
+    const { append, there } = kernel({ ...self, log: full }, (call) => {
+      if (call === "create lock 600") there.set("log", mine);
+      if (call === "remove lock") there.delete("lock");
+    });
+    expect(append()).toEqual([
+      "look at log",
+      "create lock 600",
+      "look at log",
+      "remove lock",
+      "look at log",
+      "append log 644",
+    ]);
+  });
+
+  test("a log that is moved between look and open is made anew", () => {
+    const { append, there } = kernel({ ...self, log: mine }, (call) => {
+      if (call === "append log 644") there.delete("log");
+    });
+    expect(append()).toEqual([
+      "look at log",
+      "look at log",
+      "append log 644",
+      "look at log",
+      "create log 644",
+    ]);
+  });
+
+  test.each<[string, string, Record<string, FileStatus>]>([
+    ["our own", "appended to", { ...self, log: mine }],
+    ["the superuser's", "appended to", { ...self, log: { ...mine, owner: 0 } }],
+    ["another user's", "refused", { ...self, log: { ...mine, owner: 1_001 } }],
+    ["somebody's, where /proc does not tell who we are,", "refused", { log: mine }],
+  ])("a log that is %s is %s", (_title, what, names) => {
+    const { append, asked } = kernel(names);
+    if (what === "appended to") expect(append().at(-1)).toBe("append log 644");
+    else expect(append).toThrow(new EffectError("log", "is not a regular file of our own"));
+    expect(asked.filter((call) => call.startsWith("append"))).toHaveLength(what === "refused" ? 0 : 1);
   });
 });

@@ -40,6 +40,7 @@ describe("the log", () => {
       "2026-01-02T03:04:05Z wan ok load | nft -f -\n",
     );
     expect(formatRecord(at, "wan", "setup", "failed")).toBe("2026-01-02T03:04:05Z wan failed setup\n");
+    expect(formatRecord(at, "wan", "renew", "note", "")).toBe("2026-01-02T03:04:05Z wan note renew\n");
   });
 
   test("keeps hostile text on its own line, and short", () => {
@@ -92,6 +93,20 @@ describe("the log", () => {
     const log = openLog({ files, now: () => at, stderr: (text) => said.push(text) }, "wan", path);
     log("step", "ok");
     expect(said).toEqual(["2026-01-02T03:04:05Z wan ok step\n"]);
+  });
+
+  test("takes 64 KiB at most, and its lock is where nobody but root may write", () => {
+    const bounds: unknown[] = [];
+    const appendBounded = (...call: unknown[]) => void bounds.push(call);
+    const log = openLog({ files: { ...files, appendBounded }, now: () => at, stderr: () => {} }, "wan");
+    log("step", "ok");
+    expect(bounds).toEqual([
+      [
+        "/tmp/map.log",
+        "2026-01-02T03:04:05Z wan ok step\n",
+        { limit: 65_536, lock: "/var/run/mapmin/log.lock" },
+      ],
+    ]);
   });
 
   test("three writers that rotate at once lose no record of the last two files", async () => {

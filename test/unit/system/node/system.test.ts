@@ -1,6 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { UbusCaller } from "ubus-client-ts";
+import { startBroker } from "ubus-client-ts/broker";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { openSystem } from "../../../../src/system/engine.ts";
 import { syscalls } from "../../../../src/system/node/syscalls.ts";
@@ -57,7 +59,14 @@ describe("Node's system", () => {
   test("prints to the two outputs, and hears an error of standard error once", () => {
     const out = standIn(process.stdout, "write");
     const err = standIn(process.stderr, "write");
+    const others = process.stderr.listeners("error");
+    process.stderr.removeAllListeners("error");
+    undo.push(() => {
+      process.stderr.removeAllListeners("error");
+      for (const listener of others) process.stderr.on("error", listener as () => void);
+    });
     const { system } = opened();
+    expect(process.stderr.listenerCount("error")).toBe(0);
     system.stdout("a");
     system.stderr("b");
     system.stderr("c");
@@ -76,8 +85,19 @@ describe("Node's system", () => {
     expect(exits[0]).toEqual([0]);
   });
 
-  test("reads standard input as UTF-8, over the pieces it comes in", async () => {
-    const pieces = [Buffer.from([0x61, 0xc3]), Buffer.from([0xa9, 0xe2, 0x82])];
+  test.each<[string, number[][], string[]]>([
+    [
+      "over the pieces it comes in",
+      [
+        [0x61, 0xc3],
+        [0xa9, 0xe2, 0x82],
+      ],
+      ["a", "é", "\ufffd"],
+    ],
+    ["with the mark of its order", [[0xef, 0xbb, 0xbf, 0x61]], ["\ufeffa"]],
+    ["of nothing", [], []],
+  ])("reads standard input as UTF-8, %s", async (_title, octets, expected) => {
+    const pieces = octets.map((piece) => Buffer.from(piece));
     const stdin = Object.getOwnPropertyDescriptor(process, "stdin");
     Object.defineProperty(process, "stdin", {
       configurable: true,
@@ -86,9 +106,9 @@ describe("Node's system", () => {
       })(),
     });
     undo.push(() => stdin && Object.defineProperty(process, "stdin", stdin));
-    let text = "";
-    for await (const piece of opened().system.stdin) text += piece;
-    expect(text).toBe("aé\ufffd");
+    const read: string[] = [];
+    for await (const piece of opened().system.stdin) read.push(piece);
+    expect(read).toEqual(expected);
   });
 
   test("runs programs, and its ubus is that of UBUS_SOCKET", async () => {
@@ -100,6 +120,29 @@ describe("Node's system", () => {
     await expect(bus.call("a", "b", {}, 1_000)).rejects.toThrow("ubus call a b: CONNECTION_FAILED");
     bus.close();
     system.openBus().close();
+  });
+
+  test("connects to ubusd at the first call, by UBUS_SOCKET, and closes the connection", async () => {
+    const path = join(directory, "ubus.sock");
+    const broker = await startBroker({ path });
+    const connect = vi.spyOn(UbusCaller, "connect");
+    const close = vi.spyOn(UbusCaller.prototype, "close");
+    undo.push(
+      () => connect.mockRestore(),
+      () => close.mockRestore(),
+    );
+    const { system } = opened();
+    vi.stubEnv("UBUS_SOCKET", path);
+    const bus = system.openBus();
+    vi.unstubAllEnvs();
+    expect(connect.mock.calls).toEqual([]);
+    await expect(bus.call("a", "b", {}, 1_000)).rejects.toMatchObject({ status: 4 });
+    await expect(bus.call("a", "c", {}, 1_000)).rejects.toMatchObject({ status: 4 });
+    expect(connect.mock.calls).toEqual([[{ path, timeoutMs: 1_000 }]]);
+    bus.close();
+    await new Promise(setImmediate);
+    expect(close.mock.calls).toHaveLength(1);
+    await broker.close();
   });
 
   test("what is printed by way of openSystem is fit to be shown", async () => {
@@ -185,6 +228,54 @@ describe("Node's calls of the kernel", () => {
     mkdirSync(at("e"));
     expect(refused(() => syscalls.open(at("e"), "write"))).toBe("Is a directory (other)");
     expect(refused(() => syscalls.namesIn(at("e/x")))).toBe("No such file or directory (no such file)");
+  });
+
+  /** What comes of an error that Node's function throws. */
+  function passedOn(thrown: unknown): unknown {
+    const name = {
+      get href() {
+        throw thrown;
+      },
+    };
+    try {
+      syscalls.remove(name as unknown as string);
+    } catch (error) {
+      return error;
+    }
+    return "nothing was thrown";
+  }
+
+  test.each<[string, unknown]>([
+    ["a bug", new TypeError("x is not a function")],
+    ["what is no error", { code: "ENOENT" }],
+  ])("%s that is thrown stays what it is", (_title, thrown) => {
+    expect(passedOn(thrown)).toBe(thrown);
+  });
+
+  test.each([
+    ["EACCES", "Permission denied"],
+    ["EBUSY", "Device or resource busy"],
+    ["EFBIG", "File too large"],
+    ["EINVAL", "Invalid argument"],
+    ["EIO", "Input/output error"],
+    ["ELOOP", "Too many levels of symbolic links"],
+    ["EMFILE", "Too many open files"],
+    ["EMSGSIZE", "Message too long"],
+    ["ENETDOWN", "Network is down"],
+    ["ENODEV", "No such device"],
+    ["ENOMEM", "Cannot allocate memory"],
+    ["ENOSPC", "No space left on device"],
+    ["ENXIO", "No such device or address"],
+    ["EPERM", "Operation not permitted"],
+    ["EROFS", "Read-only file system"],
+    ["EOTHER", "words of Node's"],
+  ])("the refusal %s is told as: %s", (code, words) => {
+    const thrown = Object.assign(new Error("words of Node's"), { code });
+    expect(passedOn(thrown)).toEqual(new SyscallError(words, "other"));
+  });
+
+  test("a refusal has its name", () => {
+    expect(String(new SyscallError("File exists", "file exists"))).toBe("SyscallError: File exists");
   });
 
   test("text is UTF-8; a mark of its order stays", () => {

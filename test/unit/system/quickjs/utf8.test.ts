@@ -65,6 +65,27 @@ describe("UTF-8", () => {
     );
   });
 
+  test("of every character up to U+FFFF, and at the edges of the others", () => {
+    let text = "";
+    for (let unit = 0; unit <= 0xffff; unit++) text += String.fromCharCode(unit);
+    // A surrogate that stands alone is followed by one that does not, and the other way round.
+    text += "\ud800\u{10000}\udc00\u{10ffff}\udbff\uffff\ud800";
+    const octets = new TextEncoder().encode(text);
+    expect(Buffer.compare(encode(text), octets)).toBe(0);
+    expect(decode(octets)).toBe(new TextDecoder("utf-8", { ignoreBOM: true }).decode(octets));
+  });
+
+  test.each<[number, ...number[][]]>([
+    [0, [], [0x61], [0x80], [0xbf], [0x80, 0x80], [0x80, 0x80, 0x80], [0x80, 0x80, 0x80, 0x80]],
+    [0, [0xc3, 0xa9], [0xe2, 0x82, 0xac], [0xf0, 0x9f, 0x98, 0x80], [0xf0, 0x9f, 0x98, 0x80, 0x80]],
+    [0, [0xc3, 0x61], [0xe2, 0x61], [0xe2, 0x82, 0x61], [0xf0, 0x9f, 0x98, 0x61]],
+    [1, [0xc3], [0x61, 0xdf], [0xe0], [0xef], [0xf0], [0xf4], [0xe2, 0x82, 0xc3]],
+    [2, [0xe2, 0x82], [0xe0, 0xa0], [0xef, 0xbf], [0x61, 0xf0, 0x9f]],
+    [3, [0xf0, 0x9f, 0x98], [0xf4, 0x8f, 0xbf], [0x61, 0x61, 0xf0, 0x9f, 0x98]],
+  ])("%i octets at the end may be the beginning of a character", (count, ...lists) => {
+    expect(lists.map((list) => unfinished(Uint8Array.from(list)))).toEqual(lists.map(() => count));
+  });
+
   test("of a long text too", () => {
     const long = `${"a".repeat(100_000)}é`;
     expect(decode(encode(long))).toBe(long);
