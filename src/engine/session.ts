@@ -77,7 +77,7 @@ async function walkUp(undos: readonly Undo[], host: Host): Promise<boolean> {
  */
 function undosOfFailure(plan: Plan, begun: readonly Step[], error: unknown): readonly Undo[] {
   const undos = undosOf(begun);
-  if (plan.tunnel === undefined || begun.at(-1)?.key !== "netifd") return undos;
+  if (plan.tunnel === undefined || !begun.some((step) => step.key === "netifd")) return undos;
   const down: Undo = { title: "take the tunnel down", do: notify(linkDownRequest(plan.iface)) };
   if (!isUncertain(error)) return [...undos, down];
   return [...undos.map((part) => (part.do.kind === "remove table" ? closing(part.do) : part)), down];
@@ -89,6 +89,16 @@ function closing({ table, device }: { readonly table: string; readonly device: D
     title: "close the port set",
     do: { kind: "nft", table, device, script: renderNftClosed(table, device) },
   };
+}
+
+/**
+ * The steps in an order in which a tunnel of netifd's that is there already sends nothing while it is another's: it is closed
+ * first, and the NAT of the new one comes last. The module's device needs none of this: its rules change at once.
+ */
+function closedMeanwhile(plan: Plan, steps: readonly Step[]): readonly Step[] {
+  const nat = steps.find((step) => step.key === "nat");
+  if (plan.tunnel === undefined || nat?.do?.kind !== "nft") return steps;
+  return [{ ...nat, ...closing(nat.do) }, ...steps.filter((step) => step !== nat), nat];
 }
 
 /** Performs steps, first to last. When one fails, it and those before it are undone. */
@@ -118,22 +128,24 @@ async function walkOver(
   between: (done: Step) => Promise<void>,
 ): Promise<{ readonly error: unknown; readonly tunnelInDoubt: boolean } | undefined> {
   const restore: Undo[] = [];
-  let begun: Step | undefined;
+  let asked = false;
+  let answered = false;
   try {
     for (const step of steps) {
       if (step.do === undefined) continue;
-      begun = step;
+      asked = step.key === "netifd";
       if (step.key === "address") restore.unshift(...step.undo);
       const performed = await run(step.title, step.do, host);
       if (performed.restore !== undefined) {
         restore.unshift({ title: `take back: ${step.title}`, do: performed.restore });
       }
+      answered ||= asked;
       await between(step);
     }
     return undefined;
   } catch (error) {
     // No table is right for the old tunnel and for the new one.
-    const tunnelInDoubt = plan.tunnel !== undefined && begun?.key === "netifd" && isUncertain(error);
+    const tunnelInDoubt = plan.tunnel !== undefined && (answered || (asked && isUncertain(error)));
     await walkUp(
       restore.map((part) => (tunnelInDoubt && part.do.kind === "nft" ? closing(part.do) : part)),
       host,
@@ -299,7 +311,8 @@ async function bringUp(provisioned: Provisioned, host: Host): Promise<void> {
   const steps = sessionSteps(claim, plan);
   // Written before the first effect: a teardown that cuts us short must know what to look for.
   host.writeState(plan.iface, formatState(describe(provisioned, claim, "starting", host.now())));
-  await walkDown(plan, steps, host);
+  const ordered = host.deviceMtu(plan.device) === undefined ? steps : closedMeanwhile(plan, steps);
+  await walkDown(plan, ordered, host);
   const state = { ...describe(provisioned, claim, "up", host.now()), ...inForce(steps, plan.device, host) };
   host.writeState(plan.iface, formatState(state));
   host.log("setup", "ok", summary(provisioned));
@@ -427,9 +440,13 @@ async function change(provisioned: Provisioned, saved: SavedState, host: Host): 
   // Whoever cuts us short leaves both states' things: neither counts as done.
   const changing = { ...saved, steps: "", address_interfaces: held.join(" ") };
   host.writeState(plan.iface, formatState(changing));
-  const failure = await walkOver(plan, due, host, async ({ key }) => {
-    const { ipv4 } = saved;
-    if (key !== "nat" || ipv4 === undefined || !endsFlows(plan, saved)) return;
+  const { ipv4 } = saved;
+  const ends = endsFlows(plan, saved);
+  let flowsEnded = false;
+  const moves = ends && due.some((step) => step.key === "netifd");
+  const failure = await walkOver(plan, moves ? closedMeanwhile(plan, due) : due, host, async ({ key }) => {
+    if (key !== "nat" || ipv4 === undefined || !ends || flowsEnded) return;
+    flowsEnded = true;
     await attempt("forget the flows", { kind: "flush flows", ipv4 }, host);
   });
   if (failure !== undefined) {

@@ -215,6 +215,7 @@ describe("the log tells why", () => {
 describe("the log of a renewal", () => {
   const otherPrefix = { ...linkStatus, "ipv6-prefix": [{ address: "2001:db8:13:3400::", mask: 56 }] };
   const newNat = "ok load the NAT into the port set nft -f - (table ip mapmin_wan__map)";
+  const shut = "ok close the port set nft -f - (table ip mapmin_wan__map)";
   const oldFlows = "ok forget the flows conntrack -D -q 192.0.2.18/32";
   const newAddress =
     'ok add the MAP address to the link ubus call network add_dynamic {"name":"wan_map__","ifname":"@wan6...';
@@ -234,17 +235,18 @@ describe("the log of a renewal", () => {
     const world = await changing();
     expect(await renew({ action: "renew", iface, config: mapE }, world)).toBe(0);
     expect(log(world, 1_000)).toEqual([
-      newNat,
+      shut,
       oldFlows,
       'ok add the MAP address to the link ubus call network add_dynamic {"name":"wan_map__","ifname":"@wan6","proto":"static","ip6addr":["2001:db8:13:3400:0:c000:213:34"]}',
       expect.stringMatching(/^ok tell netifd /),
+      newNat,
       'ok remove the MAP address from the link ubus call network.interface down {"interface":"wan_map_"}',
       "ok renew map-e 192.0.2.19/32, PSID 52 of 8 bits, MTU 1460, rule from the interface's options, NAT by nftables: the kernel module is not loaded; changed: nat, address, netifd",
     ]);
   });
 
   test.each([
-    ["refuses", 6, "ok take back: load the NAT into the port set nft -f - (table ip mapmin_wan__map)"],
+    ["refuses", 6, "ok take back: close the port set nft -f - (table ip mapmin_wan__map)"],
     ["gives no answer", 7, "ok close the port set nft -f - (table ip mapmin_wan__map)"],
   ])("netifd %s: what is taken back, last first", async (_title, status, table) => {
     const failing = new Map<string, Error>();
@@ -252,7 +254,7 @@ describe("the log of a renewal", () => {
     failing.set("notify 0", new Refusal(status));
     expect(await renew({ action: "renew", iface, config: mapE }, world)).toBe(1);
     expect(log(world)).toEqual([
-      newNat,
+      shut,
       oldFlows,
       newAddress,
       expect.stringMatching(/^failed tell netifd /),

@@ -513,19 +513,71 @@ describe("renew", () => {
     expect(world.control).not.toContain("2001:db8:ffff::1/128");
   });
 
-  test("another prefix by netifd's tunnel: the table is replaced and old flows end before netifd is told", async () => {
+  test("another prefix by netifd's tunnel: it is closed until it is the new one, and old flows end", async () => {
     const { did, world } = await renewed({ withoutModule: true }, mapE, mapE, otherPrefix);
     expect(did).toEqual([
-      "nft load",
+      "nft close",
       "flush 192.0.2.18/32",
       "network add_dynamic",
       "notify 0",
+      "nft load",
       "network.interface down",
     ]);
     expect(effects(world)[2]).toContain('"name":"wan_map__"');
-    expect(effects(world)[4]).toContain('"interface":"wan_map_"');
+    expect(effects(world)[5]).toContain('"interface":"wan_map_"');
     expect(await teardown(wanMap, world)).toBe(0);
     expect(effects(world).at(-1)).toBe('network.interface down {"interface":"wan_map__"}');
+  });
+
+  test("nft refuses the NAT of the new tunnel: it stays closed until a renewal can load it", async () => {
+    const failing = new Map<string, Error>();
+    const world = makeWorld({ withoutModule: true, failing });
+    await setup(request(mapE), world);
+    failing.set("nft", new EffectError("nft", "no"));
+    otherPrefix(world);
+    world.done.length = 0;
+    expect(await renew(request(mapE), world)).toBe(1);
+    expect(effects(world).map((line) => line.split(" {")[0])).toEqual([
+      "nft close",
+      "flush 192.0.2.18/32",
+      "network add_dynamic",
+      "notify 0",
+      // Once more without timeouts, which a kernel may not have.
+      "nft load",
+      "nft load",
+      "network.interface down",
+      "nft close",
+      "notify 3",
+    ]);
+    expect([...world.tables.values()].join()).toContain('oifname "map-wan_map" drop');
+    expect(world.states.get("wan_map")).toContain("state=failed");
+    failing.clear();
+    world.done.length = 0;
+    expect(await renew(request(mapE), world)).toBe(0);
+    // What the tunnel is now nobody knows for sure: it is closed until it is told again.
+    expect(effects(world).map((line) => line.split(" {")[0])).toEqual([
+      "nft close",
+      "network add_dynamic",
+      "notify 0",
+      "nft load",
+      "network.interface up",
+    ]);
+    expect([...world.tables.values()].join()).not.toContain('oifname "map-wan_map" drop');
+    expect(world.states.get("wan_map")).toContain("state=up");
+  });
+
+  test("nft refuses to close the old tunnel: the last good state goes on", async () => {
+    const failing = new Map<string, Error>();
+    const world = makeWorld({ withoutModule: true, failing });
+    await setup(request(mapE), world);
+    const good = [...world.tables.values()];
+    failing.set("close", new EffectError("nft", "no"));
+    otherPrefix(world);
+    world.done.length = 0;
+    expect(await renew(request(mapE), world)).toBe(1);
+    expect(effects(world).map((line) => line.split(" {")[0])).toEqual(["nft close", "notify 3"]);
+    expect([...world.tables.values()]).toEqual(good);
+    expect(world.states.get("wan_map")).toContain("state=up");
   });
 
   test("the same address and set with nftables: flows are left alone", async () => {
@@ -623,6 +675,7 @@ describe("renew", () => {
 
   test.each([
     ["nft refuses", "nft", { withoutModule: true }, otherSet, mapE],
+    ["nft refuses another MTU", "nft", { withoutModule: true }, { ...mapE, mtu: 1300 }, mapE],
     ["the module refuses", "control", {}, otherSet, mapE],
     ["netifd refuses, by the module", "notify 0", {}, { ...bare, mtu: 1300 }, bare],
     ["netifd refuses, by its tunnel", "notify 0", { withoutModule: true }, { ...mapE, mtu: 1300 }, mapE],
