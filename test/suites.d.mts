@@ -5,6 +5,7 @@ export interface Suite {
   readonly shows: string;
   readonly needs: readonly string[];
   readonly seconds: number;
+  readonly processors?: 1;
   readonly command: readonly string[];
   readonly cases?: "guest" | "vitest";
   readonly variables?: readonly string[];

@@ -1,14 +1,15 @@
 /**
  * The table of suites: a row a suite. `test/run NAME` runs one, and `test/run PART` all of a part.
  *
- *   name      what `test/run` calls it
- *   part      check, unit, core and lab make up `test/run all`; suites of the part `more` are run by name alone
- *   shows     what is known when it has passed
- *   needs     what is made before it runs: rows of `needs` in support/runner.mjs
- *   seconds   about how long it takes on two quiet processors, without the making
- *   command   what is run, from the project's directory
- *   cases     how `-k PATTERN` reaches it: "guest" (also the programs of core: by environment), "vitest", or absent
- *   variables what environment it heeds: whole numbers above 0, or from 0 for SEED and FIRST
+ *   name        what `test/run` calls it
+ *   part        check, unit, core and lab make up `test/run all`; suites of the part `more` are run by name alone
+ *   shows       what is known when it has passed
+ *   needs       what is made before it runs: rows of `needs` in support/runner.mjs
+ *   seconds     about how long it takes on two quiet processors, without the making
+ *   processors  1 where it has one guest, which has one processor: such suites run side by side
+ *   command     what is run, from the project's directory
+ *   cases       how `-k PATTERN` reaches it: "guest" (also the programs of core: by environment), "vitest", or absent
+ *   variables   what environment it heeds: whole numbers above 0, or from 0 for SEED and FIRST
  */
 
 const guest = (name) => ["sh", "test/guest/run", name];
@@ -134,6 +135,7 @@ export const suites = [
   {
     name: "kunit",
     part: "lab",
+    processors: 1,
     shows: "the module's core inside the lab kernel",
     needs: ["npm", "lab"],
     seconds: 15,
@@ -143,6 +145,7 @@ export const suites = [
   {
     name: "control-lines",
     part: "lab",
+    processors: 1,
     shows: "10,000 malformed control lines are rejected, and change nothing",
     needs: ["npm", "lab"],
     seconds: 40,
@@ -152,6 +155,7 @@ export const suites = [
   {
     name: "module",
     part: "lab",
+    processors: 1,
     shows:
       "the module in the lab kernel: control lines, packets one by one, life of devices; tayga as border relay",
     needs: ["npm", "lab"],
@@ -163,6 +167,7 @@ export const suites = [
   {
     name: "relays",
     part: "lab",
+    processors: 1,
     shows:
       "what users do through border relays that are not ours (tayga, Jool), and between two customer edges",
     needs: ["npm", "lab"],
@@ -173,6 +178,7 @@ export const suites = [
   {
     name: "module-nat",
     part: "lab",
+    processors: 1,
     shows: "the module's NAT44 into the port set: capacity, endpoints, leaks, beside firewalls",
     needs: ["npm", "lab"],
     seconds: 120,
@@ -183,6 +189,7 @@ export const suites = [
   {
     name: "tunnel",
     part: "lab",
+    processors: 1,
     shows:
       "the module as a tunnel: MAP-E and lightweight 4over6, the kernel's own ip6_tunnel as border relay",
     needs: ["npm", "lab"],
@@ -194,6 +201,7 @@ export const suites = [
   {
     name: "nft-nat",
     part: "lab",
+    processors: 1,
     shows: "the NAT into the port set that nftables does, for each kind of port set",
     needs: ["npm", "lab"],
     seconds: 120,
@@ -230,6 +238,17 @@ export const suites = [
     variables: ["COUNT"],
   },
   {
+    name: "schedules",
+    part: "lab",
+    shows:
+      "100 schedules of setups, renewals and teardowns that meet trouble, with traffic: nothing leaves, nothing stays",
+    needs: ["npm", "bundle", "lab"],
+    seconds: 300,
+    command: router("schedules"),
+    cases: "guest",
+    variables: ["COUNT", "SEED"],
+  },
+  {
     name: "demo",
     part: "more",
     shows: "the main job, MAP-T and MAP-E, in a real kernel, told step by step",
@@ -244,6 +263,16 @@ export const suites = [
     needs: ["npm", "bundle", "lab"],
     seconds: 90,
     command: [...router("demo"), "qjs"],
+  },
+  {
+    name: "schedules-quickjs",
+    part: "more",
+    shows: "the same schedules with our programs on QuickJS",
+    needs: ["npm", "bundle", "lab"],
+    seconds: 300,
+    command: [...router("schedules"), "qjs"],
+    cases: "guest",
+    variables: ["COUNT", "SEED"],
   },
   {
     name: "debug",

@@ -37,8 +37,20 @@ kernel() {
 	linux=$tree/linux
 }
 
+# Does something while no other run of ours does: suites run side by side. Usage: one_at_a_time COMMAND [ARGUMENT ...]
+one_at_a_time() {
+	exec 8>"$cache/test-build.lock"
+	flock 8
+	"$@"
+	exec 8>&-
+}
+
 # Builds a copy of the module for `tree`, unless it is built from the same sources. Usage: module [WORDS of make]; gives `module`
 module() {
+	one_at_a_time build_module "$@"
+}
+
+build_module() {
 	build=$cache/kmod-$(basename "$tree")$(echo "$*" | tr -cd 'A-Za-z0-9')
 	module=$build/mapmint.ko
 	key=$({ echo "$tree $*"; cd "$kmod" && find . -type f ! -name '*.o' | LC_ALL=C sort | xargs sha256sum; } | sha256sum)

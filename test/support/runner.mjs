@@ -64,16 +64,24 @@ for (const [signal, code] of [
 }
 process.on("exit", endChildren);
 
-/** Runs a program to its end; gives its exit code. `output` is a file for what it prints, instead of our own. */
+/**
+ * Runs a program to its end; gives its exit code. What it prints goes to `output`, a file or a function, instead of our
+ * own output.
+ */
 function run([program, ...words], environment = {}, output = undefined) {
   return new Promise((resolve) => {
-    const file = output === undefined ? undefined : openSync(output, "w");
+    const file = typeof output === "string" ? openSync(output, "w") : undefined;
+    const where = typeof output === "function" ? "pipe" : (file ?? "inherit");
     const child = spawn(program, words, {
-      stdio: ["ignore", file ?? "inherit", file ?? "inherit"],
+      stdio: ["ignore", where, where],
       env: { ...process.env, ...environment },
       detached: true,
     });
     if (file !== undefined) closeSync(file);
+    if (where === "pipe") {
+      child.stdout.on("data", output);
+      child.stderr.on("data", output);
+    }
     children.add(child);
     const end = (code) => {
       children.delete(child);
@@ -83,7 +91,8 @@ function run([program, ...words], environment = {}, output = undefined) {
       console.error(`test/run: ${program}: ${error.message}`);
       end(127);
     });
-    child.once("exit", (code) => end(code ?? 128));
+    // "close" comes when all that it printed has been read.
+    child.once(where === "pipe" ? "close" : "exit", (code) => end(code ?? 128));
   });
 }
 
@@ -249,6 +258,63 @@ async function repeated(suite, command, environment, times) {
   return failed;
 }
 
+/**
+ * Suites that need one processor each, side by side, as many as there are processors: shows one at a time, the first as it
+ * runs. Gives a result a suite.
+ */
+async function sideBySide(planned, environment) {
+  // What they build in the cache they build one after the other; who else uses the cache waits for all of them.
+  mkdirSync(cache, { recursive: true });
+  const waiting = `flock -n 9 || { echo "waiting for another run that uses $1" >&2; flock 9; }; echo held; exec cat`;
+  const held = spawn("sh", ["-c", `exec 9>"$1/test-run.lock"; ${waiting}`, "sh", cache], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  await new Promise((resolve) => held.stdout.once("data", resolve));
+  const kept = planned.map(() => []);
+  const ended = planned.map(() => undefined);
+  let shown = 0;
+  const results = [];
+  const show = (index) => {
+    const { suite } = planned[index];
+    console.log(`\n==> ${suite.name}: ${suite.shows}`);
+    for (const chunk of kept[index].splice(0)) process.stdout.write(chunk);
+  };
+  show(0);
+  let next = 0;
+  const worker = async () => {
+    while (next < planned.length && !interrupted) {
+      const index = next++;
+      const { suite, command } = planned[index];
+      const start = Date.now();
+      const code = await run(command, { ...environment, MAPMIN_LOCKED: "1" }, (chunk) => {
+        if (index === shown) process.stdout.write(chunk);
+        else kept[index].push(chunk);
+      });
+      ended[index] = true;
+      results[index] = {
+        name: suite.name,
+        failed: code !== 0,
+        seconds: Math.round((Date.now() - start) / 1000),
+      };
+      while (ended[shown] && shown + 1 < planned.length) show(++shown);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  held.stdin.end();
+  return results;
+}
+
+/** Neighbours that need one processor each belong together; all others are alone. */
+function groups(planned) {
+  const found = [];
+  for (const row of planned) {
+    const last = found.at(-1);
+    if (row.suite.processors === 1 && last?.[0].suite.processors === 1) last.push(row);
+    else found.push([row]);
+  }
+  return found;
+}
+
 async function main() {
   const [major, minor] = process.versions.node.split(".").map(Number);
   if (major < 20 || (major === 20 && minor < 20)) {
@@ -279,15 +345,22 @@ async function main() {
     for (let i = 0; i < availableParallelism(); i++) void run(["sh", "-c", "while :; do :; done"]);
   }
   const done = [];
-  for (const { suite, command } of planned) {
+  for (const group of groups(planned)) {
     if (interrupted) break;
-    console.log(`\n==> ${suite.name}: ${suite.shows}`);
-    const start = Date.now();
-    const failed =
-      asked.repeat === undefined
-        ? (await run(command, environment)) !== 0
-        : (await repeated(suite, command, environment, asked.repeat)) > 0;
-    done.push({ name: suite.name, failed, seconds: Math.round((Date.now() - start) / 1000) });
+    if (group.length > 1 && asked.repeat === undefined) {
+      done.push(...(await sideBySide(group, environment)));
+      continue;
+    }
+    for (const { suite, command } of group) {
+      if (interrupted) break;
+      console.log(`\n==> ${suite.name}: ${suite.shows}`);
+      const start = Date.now();
+      const failed =
+        asked.repeat === undefined
+          ? (await run(command, environment)) !== 0
+          : (await repeated(suite, command, environment, asked.repeat)) > 0;
+      done.push({ name: suite.name, failed, seconds: Math.round((Date.now() - start) / 1000) });
+    }
   }
   // The end comes by the signal's own handler.
   if (interrupted) return;

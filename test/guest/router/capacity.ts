@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { startBorderRelay } from "./border-relay.ts";
 import { startCapture } from "./capture.ts";
 import { attempt, PATIENCE_MS, run, start, until, within } from "./command.ts";
+import { firewall } from "./firewall.ts";
 import { optionsOf, setLink } from "./link.ts";
 import { type Carrier, inPortSet, portSetSize, server } from "./plan.ts";
 import { check, checking, demand, detail, step } from "./report.ts";
@@ -18,30 +19,6 @@ const TRAFFIC = "/lab/cache/lab/traffic.mjs";
 const SERVER_LOG = "/run/lab/server.log";
 /** More than what a set of 240 ports serves while closed connections hold theirs. */
 const CONNECTIONS = Number(process.env["guest_count"] || 600);
-
-/** Rules as fw4 loads them for the zones lan and wan, the MAP interface being in wan. */
-function firewall(device: string, offload: boolean): string {
-  return `table inet fw4 {
-${offload ? `	flowtable ft { hook ingress priority filter; devices = { "br-lan", "${device}" }; }` : ""}
-	chain input {
-		type filter hook input priority filter; policy drop
-		ct state established,related accept
-		iifname { "lo", "br-lan", "wan" } accept
-	}
-	chain forward {
-		type filter hook forward priority filter; policy drop
-		${offload ? "meta l4proto { tcp, udp } flow add @ft" : ""}
-		ct state established,related accept
-		iifname "br-lan" oifname "${device}" accept
-	}
-	chain srcnat {
-		type nat hook postrouting priority srcnat; policy accept
-		oifname "${device}" meta nfproto ipv4 masquerade
-	}
-	chain dstnat { type nat hook prerouting priority dstnat; policy accept; }
-}
-`;
-}
 
 function traffic<T>(...args: readonly (string | number)[]): T {
   return JSON.parse(run(within("lan", [process.execPath, TRAFFIC, ...args.map(String)]))) as T;
@@ -65,7 +42,10 @@ function everyPort(count: number): string {
   const { answered, ports } = traffic<Filled>("fill", server.address, count);
   const text = `${answered} of ${count} at the first try, ${new Set(ports).size} ports`;
   demand(answered === count && new Set(ports).size === count, text);
-  demand(ports.every(inPortSet), `the server saw ports outside the set`);
+  demand(
+    ports.every((port) => inPortSet(port)),
+    `the server saw ports outside the set`,
+  );
   forgetFlows();
   return text;
 }

@@ -5,7 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { type Daemon, start, until, within } from "./command.ts";
-import { ce, inPortSet } from "./plan.ts";
+import { ce, type Edge, edges, endUserPrefix, inPortSet } from "./plan.ts";
 
 export interface Verdict {
   /** Packets from the CE's address, and those with a port or id outside the set, described. */
@@ -20,6 +20,17 @@ export interface Verdict {
 
 export interface Capture {
   stop(): Promise<Verdict>;
+  /** The packets that the customer edge may not send, each with the time when it was sent, ms since 1970. */
+  stopAndList(): Promise<{
+    readonly outside: readonly TimedPacket[];
+    readonly fromCe: number;
+    readonly lost: number;
+  }>;
+}
+
+export interface TimedPacket {
+  readonly ms: number;
+  readonly what: string;
 }
 
 const FILE = "/run/lab/capture.pcap";
@@ -54,14 +65,25 @@ function octetsOf(address: string): Buffer {
   return buffer;
 }
 
-const mapAddress = textOf(octetsOf(ce.mapAddress));
 const ipv4Address = textOf(Buffer.from(ce.ipv4.split(".").map(Number)));
+/** Customer edges by the octets of their MAP address. */
+const edgeOf = new Map(edges.map((edge) => [textOf(octetsOf(edge.mapAddress)), edge]));
+/** The rule's IPv6 prefix, of 40 bits: who sends from it is a customer edge, or pretends to be one. */
+const rulePrefix = textOf(octetsOf(endUserPrefix.address)).slice(0, 10);
 
 /** Collects what packets say of themselves. */
 class Judge {
   fromCe = 0;
   fragments = 0;
-  readonly outside: string[] = [];
+  /** When the packet that is looked at was sent, ms since 1970. */
+  ms = 0;
+  readonly timed: TimedPacket[] = [];
+  readonly outside = {
+    push: (what: string) => {
+      this.timed.push({ ms: this.ms, what });
+    },
+  };
+  private edge: Edge = edges[0];
   readonly protocols: Record<string, number> = {};
 
   /** `side`: which of the two port fields is the CE's. An error quotes a packet that came to the CE. */
@@ -72,7 +94,7 @@ class Judge {
       return;
     }
     const port = data.readUInt16BE(offset);
-    if (!inPortSet(port)) this.outside.push(`${what} ${side} port ${port}`);
+    if (!inPortSet(port, this.edge.psid)) this.outside.push(`${what} ${side} port ${port}`);
   }
 
   private count(name: string): void {
@@ -96,7 +118,7 @@ class Judge {
         if (echo.includes(type)) {
           this.count("icmp echo");
           const id = at + 6 <= data.length ? data.readUInt16BE(at + 4) : -1;
-          if (!inPortSet(id)) this.outside.push(`icmp type ${type} id ${id}`);
+          if (!inPortSet(id, this.edge.psid)) this.outside.push(`icmp type ${type} id ${id}`);
           return;
         }
         // Neighbour discovery and router messages are the link's own.
@@ -120,12 +142,19 @@ class Judge {
       this.port("quoted", data, at + headerLength, "destination");
     } else if (protocol === Protocol.icmp || protocol === Protocol.icmpv6) {
       const id = data.readUInt16BE(at + headerLength + 4);
-      if (!inPortSet(id)) this.outside.push(`quoted icmp id ${id}`);
+      if (!inPortSet(id, this.edge.psid)) this.outside.push(`quoted icmp id ${id}`);
     }
   }
 
   ipv6(data: Buffer, at: number): void {
-    if (data.length < at + 40 || textOf(data.subarray(at + 8, at + 24)) !== mapAddress) return;
+    if (data.length < at + 40) return;
+    const source = textOf(data.subarray(at + 8, at + 24));
+    const edge = edgeOf.get(source);
+    if (edge === undefined) {
+      if (source.startsWith(rulePrefix)) this.outside.push(`source ${source}, which is no MAP address`);
+      return;
+    }
+    this.edge = edge;
     let next = data[at + 6] ?? -1;
     let offset = at + 40;
     if (next === Protocol.destinationOptions) {
@@ -163,41 +192,70 @@ class Judge {
 }
 
 /** Classic pcap, of the byte order of this machine. @throws Error when it is something else. */
-function* packets(file: Buffer): Generator<Buffer> {
+function* packets(file: Buffer): Generator<readonly [ms: number, packet: Buffer]> {
   if (file.readUInt32LE(0) !== 0xa1b2c3d4) throw new Error("not a capture file");
   for (let at = 24; at + 16 <= file.length; ) {
     const length = file.readUInt32LE(at + 8);
-    yield file.subarray(at + 16, at + 16 + length);
+    const ms = file.readUInt32LE(at) * 1_000 + file.readUInt32LE(at + 4) / 1_000;
+    yield [ms, file.subarray(at + 16, at + 16 + length)];
     at += 16 + length;
   }
 }
 
-export function judge(file: Buffer, lost: number): Verdict {
+function judge(file: Buffer): Judge {
   const found = new Judge();
   const ETHERNET = 14;
-  for (const packet of packets(file)) {
-    if (packet.length > ETHERNET && packet.readUInt16BE(12) === 0x86dd) found.ipv6(packet, ETHERNET);
+  for (const [ms, packet] of packets(file)) {
+    if (packet.length <= ETHERNET) continue;
+    found.ms = ms;
+    const type = packet.readUInt16BE(12);
+    if (type === 0x86dd) found.ipv6(packet, ETHERNET);
+    // The provider has no IPv4.
+    else if (type === 0x0800) found.outside.push("IPv4 beside the tunnel");
   }
-  const { fromCe, outside, fragments, protocols } = found;
-  return { fromCe, outside, fragments, protocols, lost };
+  return found;
 }
 
 /** Captures on the provider's side of the CE's link. */
 export async function startCapture(): Promise<Capture> {
   const tcpdump: Daemon = start(
-    within("pn", ["tcpdump", "-Z", "root", "-i", "ce0", "-n", "-s", "160", "-B", "65536", "-w", FILE, "ip6"]),
+    within("pn", [
+      "tcpdump",
+      "-Z",
+      "root",
+      "-i",
+      "ce0",
+      "-n",
+      "-s",
+      "160",
+      "-B",
+      "65536",
+      "-Q",
+      "in",
+      "-w",
+      FILE,
+      "ip6 or ip",
+    ]),
     LOG,
   );
   await until("tcpdump", 20_000, () =>
     readFileSync(LOG, "utf8").includes("listening on") ? true : undefined,
   );
+  const ended = async () => {
+    await tcpdump.stop();
+    const text = readFileSync(LOG, "utf8").split("listening on").at(-1) ?? "";
+    const [, dropped = "-1"] = /(\d+) packets? dropped by kernel/.exec(text) ?? [];
+    return { found: judge(readFileSync(FILE)), lost: Number(dropped) };
+  };
   return {
     async stop() {
-      await tcpdump.stop();
-      const dropped = /(\d+) packets? dropped by kernel/.exec(
-        readFileSync(LOG, "utf8").split("listening on").at(-1) ?? "",
-      );
-      return judge(readFileSync(FILE), Number(dropped?.[1] ?? -1));
+      const { found, lost } = await ended();
+      const { fromCe, timed, fragments, protocols } = found;
+      return { fromCe, outside: timed.map(({ what }) => what), fragments, protocols, lost };
+    },
+    async stopAndList() {
+      const { found, lost } = await ended();
+      return { fromCe: found.fromCe, outside: found.timed, lost };
     },
   };
 }

@@ -12,6 +12,27 @@ import { decode, type Message } from "./report.ts";
 /** A guest that says nothing for so long is ended: nothing in it may take more than 240 s. */
 const SILENT_SECONDS = 300;
 
+/** A scenario by its name; any other pattern is looked for among the parts of those that have parts. */
+const pattern = process.env["MAPMIN_CASE"] ?? "";
+const inParts = ["faults", "capacity"];
+
+/** How many schedules the fault run tries, shared out among transports and carriers, and the seed of the first. */
+const SCHEDULES = Number(process.env["COUNT"] ?? 100);
+const FIRST_SEED = Number(process.env["SEED"] ?? 1);
+const faultRuns = [
+  "map-t:module",
+  "map-e:nftables",
+  "map-e:module",
+  "map-t:nftables",
+  "lw4o6:module",
+  "lw4o6:nftables",
+]
+  .filter((one) => one.includes(pattern))
+  .flatMap((one, index, all) => {
+    const count = Math.ceil((SCHEDULES - index) / all.length);
+    return count <= 0 ? [] : [`schedules:${one}:${FIRST_SEED + index}:${all.length}:${count}`];
+  });
+
 const modes: Readonly<Record<string, readonly string[]>> = {
   demo: ["map-t", "map-e"],
   test: ["map-t", "map-e", "map-e-nftables", "faults"],
@@ -21,6 +42,7 @@ const modes: Readonly<Record<string, readonly string[]>> = {
   "map-e-nftables": ["map-e-nftables"],
   faults: ["faults"],
   capacity: ["capacity"],
+  schedules: faultRuns,
   // With OpenWrt's own programs, below OPENWRT_ROOT.
   openwrt: ["openwrt-map-t", "openwrt-map-e"],
   "openwrt-map-t": ["openwrt-map-t"],
@@ -72,10 +94,6 @@ const ENGINES = ["node", "qjs"];
 
 const [project, cache, mode = "", engine = "node"] = process.argv.slice(2);
 const all = modes[mode];
-/** Scenarios whose parts a pattern may name. */
-const inParts = ["faults", "capacity"];
-/** A scenario by its name; any other pattern is looked for among the parts of these. */
-const pattern = process.env["MAPMIN_CASE"] ?? "";
 const named = all?.filter((scenario) => scenario.includes(pattern)) ?? [];
 const scenarios =
   named.length > 0 || all === undefined ? named : all.filter((scenario) => inParts.includes(scenario));

@@ -6,15 +6,30 @@ import { attempt, within } from "./command.ts";
 /** Of others: dhcpcd's own reject route, and what changes by itself. */
 const foreign = [/proto dhcp/, /^unreachable 2001:db8:12:3400::\/56/];
 
-function commandLines(argv: readonly string[]): readonly string[] {
-  const { stdout } = attempt(within("ce", argv));
-  return (
-    stdout
+/** What is asked of the CE, by what its answers are called. */
+const questions = {
+  device: "ip -o link show",
+  address: "ip -o address show",
+  route4: "ip -4 route show table all",
+  route6: "ip -6 route show table all",
+  rule: "ip rule show",
+  nft: "nft list tables",
+  translator: "cat /proc/net/nat46/control 2>/dev/null || :",
+} as const;
+type Question = keyof typeof questions;
+const MARK = "@@";
+
+/** Asks all of it of one shell: in a guest, to start a program costs Node more than the program itself. */
+function answers(): (question: Question) => readonly string[] {
+  const asked = Object.keys(questions);
+  const script = Object.values(questions).join(`\necho ${MARK}\n`);
+  const texts = attempt(within("ce", ["sh", "-c", script])).stdout.split(`${MARK}\n`);
+  return (question) =>
+    (texts[asked.indexOf(question)] ?? "")
       .split("\n")
       // An address that is looked at while it is new is `tentative` for a moment.
       .map((line) => line.trim().replace(/ (tentative|proto kernel_ll)/g, ""))
-      .filter((line) => line !== "" && !foreign.some((pattern) => pattern.test(line)))
-  );
+      .filter((line) => line !== "" && !foreign.some((pattern) => pattern.test(line)));
 }
 
 /** Files below a directory; those of the lab and of others' daemons left out. */
@@ -33,15 +48,15 @@ function filesBelow(directory: string): readonly string[] {
   return found;
 }
 
-/** Processes that run the bundle. */
-export function ownProcesses(): readonly string[] {
+/** Processes that run the bundle: their ids and command lines. */
+function ownProcesses(): readonly { readonly pid: number; readonly line: string }[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").join(" ").trim();
         return words.includes("/usr/lib/mapmin/") || words.includes("proto/map.sh")
-          ? [`process ${words}`]
+          ? [{ pid: Number(pid), line: words }]
           : [];
       } catch {
         // It ended while we looked.
@@ -50,24 +65,26 @@ export function ownProcesses(): readonly string[] {
     });
 }
 
+export function ownPids(): readonly number[] {
+  return ownProcesses().map(({ pid }) => pid);
+}
+
 export type Snapshot = ReadonlySet<string>;
 
 export function snapshot(): Snapshot {
+  const said = answers();
   return new Set([
-    ...commandLines(["ip", "-o", "link", "show"]).map(
-      (line) => `device ${line.replace(/^\d+: /, "").split(" ")[0]}`,
-    ),
-    ...commandLines(["ip", "-o", "address", "show"]).map((line) => `address ${line.replace(/^\d+: /, "")}`),
-    ...commandLines(["ip", "-4", "route", "show", "table", "all"]).map((line) => `route ${line}`),
-    ...commandLines(["ip", "-6", "route", "show", "table", "all"]).map((line) => `route ${line}`),
-    ...commandLines(["ip", "rule", "show"]).map((line) => `rule ${line}`),
-    ...commandLines(["nft", "list", "tables"]).map((line) => `nft ${line}`),
-    ...commandLines(["sh", "-c", "cat /proc/net/nat46/control 2>/dev/null || :"])
+    ...said("device").map((line) => `device ${line.replace(/^\d+: /, "").split(" ")[0]}`),
+    ...said("address").map((line) => `address ${line.replace(/^\d+: /, "")}`),
+    ...[...said("route4"), ...said("route6")].map((line) => `route ${line}`),
+    ...said("rule").map((line) => `rule ${line}`),
+    ...said("nft").map((line) => `nft ${line}`),
+    ...said("translator")
       .filter((line) => !line.startsWith("#"))
       .map((line) => `translator ${line}`),
     ...filesBelow("/run"),
     ...filesBelow("/tmp"),
-    ...ownProcesses(),
+    ...ownProcesses().map(({ line }) => `process ${line}`),
   ]);
 }
 

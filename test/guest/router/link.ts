@@ -40,9 +40,15 @@ function rule(maptype: string): Options {
 /** What dhcpcd and odhcp6c's script would have told netifd. */
 export async function setLink(
   router: Router,
-  state: { readonly up?: boolean; readonly prefix?: boolean; readonly option?: string },
+  state: {
+    readonly up?: boolean;
+    readonly prefix?: boolean;
+    readonly option?: string;
+    /** The end-user prefix, where it is not the lab's first. */
+    readonly of?: string;
+  },
 ): Promise<void> {
-  const { up = true, prefix = true, option } = state;
+  const { up = true, prefix = true, option, of = endUserPrefix.address } = state;
   const passthru =
     option === undefined ? "" : `beef${(option.length / 2).toString(16).padStart(4, "0")}${option}`;
   await router.call("network.interface", "notify_proto", {
@@ -51,7 +57,7 @@ export async function setLink(
     ifname: "wan",
     "link-up": up,
     ip6addr: [],
-    ip6prefix: prefix ? [`${endUserPrefix.address}/${endUserPrefix.length},3600,7200`] : [],
+    ip6prefix: prefix ? [`${of}/${endUserPrefix.length},3600,7200`] : [],
     data: { passthru },
   });
 }

@@ -5,7 +5,12 @@
  *   network                    add_dynamic
  *   network.interface          dump, status, notify_proto, up, down, remove, renew      {"interface": NAME, ...}
  *   network.interface.NAME     the same, for links and configured interfaces as they appear
- *   lab                        configure {name, config}, unconfigure {name}, interface {name}
+ *   lab                        configure {name, config}, unconfigure {name}, interface {name},
+ *                              trouble {how}: what becomes of the next call by which a handler changes something
+ *                                refuse    it fails
+ *                                slow      it is done a second later
+ *                                late      it is done, and answered after the handler's patience has ended
+ *                                restart   ubusd starts anew before it is answered
  */
 
 import { type BlobTable, UbusClient } from "ubus-client-ts";
@@ -50,10 +55,42 @@ function linkState(args: Table): LinkState {
   };
 }
 
-const broker = await startBroker({ path: SOCKET });
 const netifd = new Netifd({ protoDirectory: "/lib/netifd/proto", environment: process.env, log });
 netifd.setLink(LINK, { up: false, device: "wan", addresses: [], prefixes: [], passthru: "" });
-const ubus = await UbusClient.connect({ path: SOCKET });
+
+const troubles = ["refuse", "slow", "late", "restart"] as const;
+type Trouble = (typeof troubles)[number];
+let trouble: Trouble | undefined;
+/** Longer than a handler waits for an answer. */
+const LATE_MS = 31_000;
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Does what a handler asks for, with the trouble that it was to meet. */
+async function troubled(act: () => Promise<BlobTable>): Promise<BlobTable> {
+  const met = trouble;
+  trouble = undefined;
+  if (met !== undefined) log(`lab: trouble: ${met}`);
+  switch (met) {
+    case undefined:
+      return act();
+    case "refuse":
+      throw new MethodRefused(Status.unknownError);
+    case "slow":
+      await pause(1_000);
+      return act();
+    case "late": {
+      const answer = await act();
+      await pause(LATE_MS);
+      return answer;
+    }
+    case "restart": {
+      const answer = await act();
+      void restart();
+      return answer;
+    }
+  }
+}
 
 async function interfaceMethod(method: string, args: Table): Promise<BlobTable> {
   log(`ubus: network.interface ${method} ${JSON.stringify(args)}`);
@@ -61,7 +98,8 @@ async function interfaceMethod(method: string, args: Table): Promise<BlobTable> 
     netifd.setLink(LINK, linkState(args));
     return {};
   }
-  return blob(await netifd.networkInterface(method, args));
+  const act = async () => blob(await netifd.networkInterface(method, args));
+  return method === "notify_proto" && args["action"] === 0 ? troubled(act) : act();
 }
 
 const methods = ["dump", "status", "notify_proto", "up", "down", "remove", "renew"];
@@ -78,23 +116,44 @@ function nameOf(args: Table): string {
   return name;
 }
 
-await ubus.addObject("network", {
-  async add_dynamic(args) {
-    log(`ubus: network add_dynamic ${JSON.stringify(args)}`);
-    return blob(await netifd.network("add_dynamic", args));
-  },
-});
-await ubus.addObject("network.interface", interfaceMethods({}));
-await ubus.addObject(`network.interface.${LINK}`, interfaceMethods({ interface: LINK }));
-await ubus.addObject("lab", {
-  async configure(args) {
-    await netifd.configure(nameOf(args), (args["config"] ?? {}) as Table);
-  },
-  async unconfigure(args) {
-    await netifd.unconfigure(nameOf(args));
-  },
-  interface: (args) => blob(netifd.handlerOf(nameOf(args))),
-});
+let broker: Awaited<ReturnType<typeof startBroker>>;
+let ubus: UbusClient;
+
+/** ubusd, and netifd's objects on it. */
+async function serve(): Promise<void> {
+  broker = await startBroker({ path: SOCKET });
+  ubus = await UbusClient.connect({ path: SOCKET });
+  await ubus.addObject("network", {
+    async add_dynamic(args) {
+      log(`ubus: network add_dynamic ${JSON.stringify(args)}`);
+      return troubled(async () => blob(await netifd.network("add_dynamic", args)));
+    },
+  });
+  await ubus.addObject("network.interface", interfaceMethods({}));
+  await ubus.addObject(`network.interface.${LINK}`, interfaceMethods({ interface: LINK }));
+  await ubus.addObject("lab", {
+    async configure(args) {
+      await netifd.configure(nameOf(args), (args["config"] ?? {}) as Table);
+    },
+    async unconfigure(args) {
+      await netifd.unconfigure(nameOf(args));
+    },
+    interface: (args) => blob(netifd.handlerOf(nameOf(args))),
+    trouble: ({ how }) => {
+      trouble = troubles.find((one) => one === how);
+    },
+  });
+}
+
+async function restart(): Promise<void> {
+  ubus.close();
+  await broker.close();
+  await pause(300);
+  await serve();
+  log("lab: ubusd is back");
+}
+
+await serve();
 log("netifd: ready");
 
 process.once("SIGTERM", () => {

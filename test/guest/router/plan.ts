@@ -42,9 +42,22 @@ export const option48879: Readonly<Record<Transport, string>> = {
   "map-e": `01${rule}${"4203" + "0011" + "80" + "20010db8ffff00000000000000000001"}`,
 };
 
+/** A customer edge of the rule's: an end-user prefix, and what follows from it. */
+export interface Edge {
+  readonly prefix: string;
+  readonly mapAddress: string;
+  readonly psid: number;
+}
+
+/** The lab's customer edge, and the one that it is after a renumbering: the same address, another set. */
+export const edges: readonly [Edge, Edge] = [
+  { prefix: endUserPrefix.address, mapAddress: ce.mapAddress, psid: ce.psid },
+  { prefix: "2001:db8:12:3500::", mapAddress: "2001:db8:12:3500:0:c000:212:35", psid: 0x35 },
+];
+
 /** Ports of the set, a = 4 and k = 8: A from 1 to 15, the PSID, four free bits (RFC 7597 s5.1). */
-export function inPortSet(port: number): boolean {
-  return port >= 0x1000 && ((port >> 4) & 0xff) === ce.psid;
+export function inPortSet(port: number, psid: number = ce.psid): boolean {
+  return port >= 0x1000 && ((port >> 4) & 0xff) === psid;
 }
 
 /** 15 ranges of 16. */

@@ -2,11 +2,15 @@
 
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { UbusClient } from "ubus-client-ts";
-import { PATIENCE_MS, run, start, until, within } from "./command.ts";
+import { PATIENCE_MS, run, sleep, start, until, within } from "./command.ts";
 
 const project = "/lab/project";
 const MODULE = "/lab/cache/lab/mapmint.ko";
 const NETIFD_LOG = "/run/lab/netifd.log";
+
+/** ubus's status for a connection that is lost. */
+const CONNECTION_FAILED = 10;
+const RECONNECTIONS = 5;
 
 /** The interface that is offered for wan6. */
 export const MAP_INTERFACE = "wan6_4";
@@ -22,7 +26,6 @@ export interface InterfaceStatus {
 }
 
 export interface Router {
-  readonly ubus: UbusClient;
   /** Status of an interface of netifd, or undefined when there is none of that name. */
   status(name: string): Promise<InterfaceStatus | undefined>;
   call(object: string, method: string, args: object): Promise<unknown>;
@@ -91,15 +94,28 @@ export async function startRouter(environment: NodeJS.ProcessEnv = {}): Promise<
     if (netifd.child.exitCode !== null) throw new Error(`netifd ended:\n${log()}`);
     return log().includes("netifd: ready") ? true : undefined;
   });
-  const ubus = await UbusClient.connect();
-  const call = async (object: string, method: string, args: object) => {
+  let ubus = await UbusClient.connect();
+  const once = async (object: string, method: string, args: object) => {
     const [answer] = await ubus.call(object, method, args as Record<string, never>, {
       timeoutMs: PATIENCE_MS,
     });
     return answer;
   };
+  const call = async (object: string, method: string, args: object) => {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await once(object, method, args);
+      } catch (error) {
+        // ubusd has started anew: a call that was on its way may have been done, and can be made again.
+        const lost = (error as { status?: number }).status === CONNECTION_FAILED;
+        if (!lost || tries === RECONNECTIONS) throw error;
+        await sleep(200);
+        ubus.close();
+        ubus = await until("ubusd", PATIENCE_MS, () => UbusClient.connect().catch(() => undefined));
+      }
+    }
+  };
   return {
-    ubus,
     call,
     async status(name) {
       try {

@@ -3,9 +3,11 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { capacity } from "./capacity.ts";
 import { faults } from "./faults.ts";
+import { optionsOf } from "./link.ts";
 import { openwrtWalk } from "./openwrt-walk.ts";
 import { check, detail } from "./report.ts";
 import { isEngine, useEngine } from "./router.ts";
+import { schedules } from "./schedules.ts";
 import { walk } from "./walk.ts";
 
 const LOGS = "/run/lab";
@@ -20,8 +22,18 @@ const scenarios: Readonly<Record<string, (root: string) => Promise<void>>> = {
   "openwrt-map-e": (root) => openwrtWalk(root, "map-e"),
 };
 
+/** `schedules:TRANSPORT:CARRIER:FIRST:STEP:COUNT`: so many schedules, whose seeds are FIRST, FIRST + STEP, ... */
+function faultRun(words: readonly string[]): (() => Promise<void>) | undefined {
+  const [kind, maptype = "", carrier, ...numbers] = words;
+  if (kind !== "schedules" || !(maptype in optionsOf)) return undefined;
+  const by = carrier === "module" ? "module" : "nftables";
+  const [first = 0, step = 1, count = 1] = numbers.map(Number);
+  const seeds = Array.from({ length: count }, (_, index) => first + index * step);
+  return () => schedules(maptype as keyof typeof optionsOf, by, seeds);
+}
+
 const [wanted = "", engine = "node", root = ""] = process.argv.slice(2);
-const scenario = scenarios[wanted];
+const scenario = scenarios[wanted] ?? faultRun(wanted.split(":"));
 if (scenario === undefined || !isEngine(engine)) {
   process.stderr.write(`usage: scenario.mjs ${Object.keys(scenarios).join("|")} [node|qjs]\n`);
   process.exit(2);

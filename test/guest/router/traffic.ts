@@ -332,6 +332,17 @@ function steady(host: string): void {
   }, 20);
 }
 
+/** Ports by chance, all of those that a program may take; two that come together are no matter. */
+function storm(host: string, ms: number): void {
+  setInterval(() => {
+    const socket = createSocket("udp4");
+    socket.on("error", () => undefined);
+    socket.bind(1_024 + Math.floor(Math.random() * 64_512), () => {
+      socket.send("storm", ports.echo, host, () => setTimeout(() => socket.close(), 300));
+    });
+  }, ms);
+}
+
 const [command, host = "", ...rest] = process.argv.slice(2);
 const numbers = rest.map(Number);
 switch (command) {
@@ -356,10 +367,13 @@ switch (command) {
   case "fill":
     await fill(host, numbers[0] ?? 0);
     break;
+  case "storm":
+    storm(host, numbers[0] ?? 20);
+    break;
   case "steady":
     steady(host);
     break;
   default:
-    process.stderr.write("usage: traffic.mjs serve|download|upload|udp|flows|short|fill|steady ...\n");
+    process.stderr.write("usage: traffic.mjs serve|download|upload|udp|flows|short|fill|storm|steady ...\n");
     process.exit(2);
 }
