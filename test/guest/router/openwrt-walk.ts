@@ -129,14 +129,11 @@ export async function openwrtWalk(root: string, transport: Transport): Promise<v
   await checking(name("reload with another MTU"), async () => {
     openwrt.configure(mapSection(transport, "\toption mtu '1400'\n"));
     openwrt.reload();
-    await until("the new MTU", 30_000, () =>
-      attempt(
-        within("ce", ["sh", "-c", "ip route show default; ip -o link show map-wan_map"]),
-      ).stdout.includes("mtu 1400")
-        ? true
-        : undefined,
-    );
     await waitFor(openwrt, "wan_map", "to come up", up());
+    const routes = () => attempt(within("ce", ["ip", "route", "show", "table", "all"])).stdout;
+    await until("the new MTU", 30_000, () => (routes().includes("mtu 1400") ? true : undefined)).catch(() => {
+      throw new Error(`no route has the new MTU:\n${routes()}`);
+    });
     await steady.answered();
     return "1400";
   });
@@ -145,9 +142,11 @@ export async function openwrtWalk(root: string, transport: Transport): Promise<v
     steady.mark();
     await kea.reload({ option, prefix: true, other: true });
     openwrt.ubus("call", "network.interface.wan6", "renew");
-    await until("the new CE", PATIENCE_MS, () =>
+    await until("the new CE", 30_000, () =>
       readFileSync("/tmp/map.log", "utf8").includes("192.0.2.19/32") ? true : undefined,
-    );
+    ).catch(() => {
+      throw new Error(`no new CE; the link: ${JSON.stringify(openwrt.status("wan6"))}`);
+    });
     // The border relay has no second customer edge: what is measured is the handler's own part.
     await waitFor(openwrt, "wan_map", "to have the new address", up("192.0.2.19"));
     return "the new address is there";

@@ -16,13 +16,17 @@ interface World {
   /** What ubus answers; nothing is found without it. */
   readonly reply?: unknown;
   readonly states?: Readonly<Record<string, string>>;
+  /** Files that are there. */
+  readonly configured?: readonly string[];
 }
+
+const NETWORK = "/etc/config/network";
 
 /** Runs a program, and gives its exit code or its error with all that it did. */
 async function run(
   program: (argv: readonly string[], system: System) => Promise<number>,
   argv: readonly string[],
-  { environment = {}, programs = {}, reply, states = {} }: World = {},
+  { environment = {}, programs = {}, reply, states = {}, configured = [] }: World = {},
 ) {
   const terminal = makeTerminal();
   const done: string[] = [];
@@ -33,7 +37,7 @@ async function run(
     environment,
     files: {
       ...terminal.files,
-      readText: (path) => disk.get(path),
+      readText: (path) => (configured.includes(path) ? "config" : disk.get(path)),
       replaceFile: (path, text) => void disk.set(path, text),
       removeFile: (path) => void disk.delete(path),
       appendBounded: (_path, record) => void done.push(`log ${record.trimEnd()}`),
@@ -84,25 +88,26 @@ offers, replaces or withdraws the interface INTERFACE_4.
     ["where the zone is empty", { ZONE: "" }, {}],
     ["where no zone is set", {}, {}],
   ])("offers an interface that netifd does not have, %s", async (_title, zone, more) => {
-    for (const programs of [{}, { uci: "" }]) {
-      expect(await run(runHook, ["wan6", "bound"], { environment: { ...lease, ...zone }, programs })).toEqual(
-        {
-          ...nothing,
-          end: 0,
-          done: [
-            "uci -q show network",
-            'network.interface status {"interface":"wan6_4"}',
-            `network add_dynamic ${offer(more)}`,
-            `log 2026-01-02T03:04:05Z wan6_4 ok offer the interface | ubus call network add_dynamic ${offer(more)}`,
-          ],
-        },
-      );
+    for (const configured of [[], [NETWORK]]) {
+      const world = { environment: { ...lease, ...zone }, programs: { uci: "" }, configured };
+      expect(await run(runHook, ["wan6", "bound"], world)).toEqual({
+        ...nothing,
+        end: 0,
+        done: [
+          ...configured.map(() => "uci -q show network"),
+          'network.interface status {"interface":"wan6_4"}',
+          `network add_dynamic ${offer(more)}`,
+          `log 2026-01-02T03:04:05Z wan6_4 ok offer the interface | ubus call network add_dynamic ${offer(more)}`,
+        ],
+      });
     }
   });
 
   test("offers nothing where the configuration has a MAP interface for the link", async () => {
     const uci = "network.mine=interface\nnetwork.mine.proto='map'\nnetwork.mine.tunlink='wan6'\n";
-    expect(await run(runHook, ["wan6", "bound"], { environment: lease, programs: { uci } })).toEqual({
+    expect(
+      await run(runHook, ["wan6", "bound"], { environment: lease, programs: { uci }, configured: [NETWORK] }),
+    ).toEqual({
       ...nothing,
       end: 0,
       done: [
@@ -111,6 +116,18 @@ offers, replaces or withdraws the interface INTERFACE_4.
         'network.interface status {"interface":"wan6_4"}',
       ],
     });
+  });
+
+  test("offers nothing while UCI cannot tell what is configured, and says so in the log", async () => {
+    const { end, done } = await run(runHook, ["wan6", "bound"], {
+      environment: lease,
+      configured: [NETWORK],
+    });
+    expect(end).toEqual(new EffectError("uci", "not installed"));
+    expect(done).toEqual([
+      "uci -q show network",
+      "log 2026-01-02T03:04:05Z wan6_4 failed lease | uci: not installed",
+    ]);
   });
 
   test("closes its connection when ubus fails, and tells why", async () => {
