@@ -321,7 +321,7 @@ static void check_decapsulated(const struct mm_rules *rules, u8 *in, unsigned in
 	/* An error that was made of ICMPv6. */
 	if (address_at(out + 12) == 0xc0000008 && checksum_right(out, out_len) == 1 && is_error4(out, out_len) &&
 	    (out_len > len || memcmp(inside + 20, out + 20, out_len - 20))) {
-		if (out_len > 576 || !ours(rules, address_at(out + 40), port_of(out + 28, out_len - 28, true), out + 28))
+		if (out_len > 576 || !ours(rules, address_at(out + 40), port_of(out + 28, out_len - 28, true), in + 24))
 			broken("tunnel in: an error about a packet that was not ours");
 		return;
 	}
