@@ -1,4 +1,7 @@
 import { ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { execute } from "../../../../src/system/node/programs.ts";
 
@@ -7,12 +10,18 @@ afterEach(() => {
   for (const action of undo.splice(0)) action();
 });
 
-/** Timers of exactly a second, which is the wait for a program that was killed, are kept for the test to run. */
+/** A limit of time that comes when a test says so. */
+const HELD_LIMIT = 61_001;
+
+/**
+ * Timers of exactly a second, which is the wait for a program that was killed, and of `HELD_LIMIT` are kept for the test to
+ * run.
+ */
 function heldTimers() {
   const held: (() => void)[] = [];
   const real = globalThis.setTimeout;
   const spy = vi.spyOn(globalThis, "setTimeout").mockImplementation(((action: () => void, ms: number) => {
-    if (ms !== 1_000) return real(action, ms);
+    if (ms !== 1_000 && ms !== HELD_LIMIT) return real(action, ms);
     held.push(action);
     return real(() => {}, 0);
   }) as typeof setTimeout);
@@ -111,12 +120,19 @@ describe("SIGTERM", () => {
 });
 
 test("a program that does not die of being killed is left alone after a second", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "mapmin-termination-"));
+  undo.push(() => rmSync(directory, { recursive: true, force: true }));
+  const mark = join(directory, "begun");
   const held = heldTimers();
   const kills = undying();
-  const ended = execute("sh", ["-c", "echo begun; exec sleep 0.8"], "", 200);
-  await until(() => held.length > 0);
+  const ended = execute("sh", ["-c", 'echo begun; : >"$1"; exec sleep 0.8', "sh", mark], "", HELD_LIMIT);
+  // What was printed before is there to be read now: it has been after some turns.
+  await until(() => existsSync(mark));
+  for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve));
+  const [limit] = held;
+  limit?.();
   expect(kills).toEqual([["SIGKILL"]]);
-  held[0]?.();
+  held[1]?.();
   const soon = await Promise.race([ended, new Promise((resolve) => setImmediate(resolve))]);
   expect(soon).toEqual({ ending: { how: "late" }, stdout: "begun\n", stderr: "" });
 });
@@ -125,11 +141,14 @@ test("a program that is ended for its output is not ended again for its time", a
   const held = heldTimers();
   const kills = undying();
   const script = "trap '' PIPE; head -c 17000000 /dev/zero 2>/dev/null; exec sleep 0.8";
-  const ended = execute("sh", ["-c", script], "", 400);
-  await until(() => held.length > 0);
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  const ended = execute("sh", ["-c", script], "", HELD_LIMIT);
+  // The limit, and after the flood the wait for its end.
+  await until(() => held.length === 2);
   expect(kills).toEqual([["SIGKILL"]]);
-  expect(held).toHaveLength(1);
-  held[0]?.();
+  const [limit, wait] = held;
+  limit?.();
+  expect(kills).toEqual([["SIGKILL"]]);
+  expect(held).toHaveLength(2);
+  wait?.();
   expect((await ended).ending).toEqual({ how: "flood" });
 });
