@@ -44,9 +44,10 @@ const modes: Readonly<Record<string, readonly string[]>> = {
   capacity: ["capacity"],
   schedules: faultRuns,
   // With OpenWrt's own programs, below OPENWRT_ROOT.
-  openwrt: ["openwrt-map-t", "openwrt-map-e"],
+  openwrt: ["openwrt-map-t", "openwrt-map-e", "openwrt-map-e-nftables"],
   "openwrt-map-t": ["openwrt-map-t"],
   "openwrt-map-e": ["openwrt-map-e"],
+  "openwrt-map-e-nftables": ["openwrt-map-e-nftables"],
 };
 
 type Check = Extract<Message, { kind: "check" }>;

@@ -5,7 +5,7 @@ import { startBorderRelay } from "./border-relay.ts";
 import { attempt, PATIENCE_MS, run, sleep, start, until, within } from "./command.ts";
 import { startDhcpServer } from "./kea.ts";
 import { type Openwrt, type OpenwrtStatus, startOpenwrt } from "./openwrt.ts";
-import { borderRelay, ce, option48879, type Transport } from "./plan.ts";
+import { borderRelay, type Carrier, ce, option48879, type Transport } from "./plan.ts";
 import { checking, demand, detail, step } from "./report.ts";
 import { insertModule, installRouterFiles } from "./router.ts";
 import { startSteadyTraffic } from "./steady-traffic.ts";
@@ -31,7 +31,7 @@ async function waitFor(
     const reason = error instanceof Error ? error.message : String(error);
     const log = attempt(["cat", "/tmp/map.log"]).stdout.split("\n").slice(-25).join("\n");
     throw new Error(
-      `${reason}; status ${JSON.stringify(last)}\n/tmp/map.log:\n${log}\nnetifd:\n${openwrt.log().split("\n").slice(-25).join("\n")}`,
+      `${reason}; status ${JSON.stringify(last)}\nthe link: ${JSON.stringify(openwrt.status("wan6"))}\n/tmp/map.log:\n${log}\nnetifd:\n${openwrt.log().split("\n").slice(-25).join("\n")}`,
     );
   }
   return last;
@@ -60,15 +60,21 @@ config interface 'wan_map'
 ${extra}`;
 }
 
-export async function openwrtWalk(root: string, transport: Transport): Promise<void> {
-  const name = (text: string) => `netifd, ${transport}: ${text}`;
+/** By nftables: without the module, netifd makes the tunnel. */
+export async function openwrtWalk(
+  root: string,
+  transport: Transport,
+  carrier: Carrier = "module",
+): Promise<void> {
+  const by = carrier === "module" ? "" : ` by ${carrier}`;
+  const name = (text: string) => `netifd, ${transport}${by}: ${text}`;
   await buildTopology();
   // netifd takes away the link-local address that was set by hand. The second prefix is for a renumbering.
   for (const prefix of ["2001:db8:12:3400::/56", "2001:db8:13:3400::/56"]) {
     run(["ip", "-n", "pn", "-6", "route", "replace", prefix, "via", "2001:db8:f000:1::2", "dev", "ce0"]);
   }
   installRouterFiles();
-  insertModule();
+  if (carrier === "module") insertModule();
   await startBorderRelay(transport);
   const serving = start(within("server", [process.execPath, TRAFFIC, "serve"]), "/run/lab/serve.log");
   await until("the server", 20_000, () =>

@@ -20,6 +20,7 @@ const scenarios: Readonly<Record<string, (root: string) => Promise<void>>> = {
   capacity,
   "openwrt-map-t": (root) => openwrtWalk(root, "map-t"),
   "openwrt-map-e": (root) => openwrtWalk(root, "map-e"),
+  "openwrt-map-e-nftables": (root) => openwrtWalk(root, "map-e", "nftables"),
 };
 
 /** `schedules:TRANSPORT:CARRIER:FIRST:STEP:COUNT`: so many schedules, whose seeds are FIRST, FIRST + STEP, ... */
