@@ -529,6 +529,14 @@ describe("renew", () => {
     expect(effects(world).at(-1)).toBe('network.interface down {"interface":"wan_map__"}');
   });
 
+  test("another prefix with the module's device: nothing is closed meanwhile, and it ends its flows itself", async () => {
+    const byRules = await renewed({}, byNftables, byNftables, otherPrefix);
+    expect(byRules.did[0]).toBe("nft load");
+    expect(byRules.did.filter((line) => line === "nft close")).toEqual([]);
+    const byModule = await renewed({}, mapE, mapE, otherPrefix);
+    expect(byModule.did.filter((line) => line?.startsWith("nft") || line?.startsWith("flush"))).toEqual([]);
+  });
+
   test("nft refuses the NAT of the new tunnel: it stays closed until a renewal can load it", async () => {
     const failing = new Map<string, Error>();
     const world = makeWorld({ withoutModule: true, failing });
