@@ -76,16 +76,19 @@ echo >>'${log}'
   });
 
   describe("hooks that run at once", () => {
-    /** An engine that notes its lease, and ends only when the file `go` is there. */
+    /** An engine that notes its lease, and ends when the file `go` is there, or the sandbox is gone. */
     const slow = `#!/bin/sh
 echo begin\${OPTION_48879:+ $OPTION_48879} >>'LOG'
-while [ ! -e 'GO' ]; do /bin/busybox sleep 0.01; done
+while [ -d 'HERE' ] && [ ! -e 'GO' ]; do /bin/busybox sleep 0.01; done
 echo end\${OPTION_48879:+ $OPTION_48879} >>'LOG'
 `;
     const engine = () =>
       sandbox.program(
         "node",
-        slow.replaceAll("LOG", sandbox.path("engine")).replaceAll("GO", sandbox.path("go")),
+        slow
+          .replaceAll("LOG", sandbox.path("engine"))
+          .replaceAll("GO", sandbox.path("go"))
+          .replaceAll("HERE", sandbox.directory),
       );
     const noted = () => readFileSync(sandbox.path("engine"), "utf8").trimEnd().split("\n");
     const started = (state: string, lease: Record<string, string>) =>
