@@ -2,7 +2,7 @@
 
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { UbusClient } from "ubus-client-ts";
-import { PATIENCE_MS, run, sleep, start, until, within } from "./command.ts";
+import { PATIENCE_MS, run, start, until, within } from "./command.ts";
 
 const project = "/lab/project";
 const MODULE = "/lab/cache/lab/mapmint.ko";
@@ -10,6 +10,8 @@ const NETIFD_LOG = "/run/lab/netifd.log";
 
 /** ubus's status for a connection that is lost. */
 const CONNECTION_FAILED = 10;
+/** ubus's status for an object that is not there. */
+const NOT_FOUND = 4;
 const RECONNECTIONS = 5;
 
 /** The interface that is offered for wan6. */
@@ -94,24 +96,29 @@ export async function startRouter(environment: NodeJS.ProcessEnv = {}): Promise<
     if (netifd.child.exitCode !== null) throw new Error(`netifd ended:\n${log()}`);
     return log().includes("netifd: ready") ? true : undefined;
   });
-  let ubus = await UbusClient.connect();
+  const ubus = await UbusClient.connect();
   const once = async (object: string, method: string, args: object) => {
     const [answer] = await ubus.call(object, method, args as Record<string, never>, {
       timeoutMs: PATIENCE_MS,
     });
     return answer;
   };
+  const labThere = () =>
+    once("lab", "interface", { name: "" }).then(
+      () => true,
+      () => undefined,
+    );
   const call = async (object: string, method: string, args: object) => {
     for (let tries = 0; ; tries += 1) {
       try {
         return await once(object, method, args);
       } catch (error) {
-        // ubusd has started anew: a call that was on its way may have been done, and can be made again.
-        const lost = (error as { status?: number }).status === CONNECTION_FAILED;
+        // ubusd has started anew: a call that was on its way may have been done, and can be made again. The object `lab`
+        // is the last that comes back.
+        const { status } = error as { status?: number };
+        const lost = status === CONNECTION_FAILED || (status === NOT_FOUND && (await labThere()) !== true);
         if (!lost || tries === RECONNECTIONS) throw error;
-        await sleep(200);
-        ubus.close();
-        ubus = await until("ubusd", PATIENCE_MS, () => UbusClient.connect().catch(() => undefined));
+        await until("ubusd and netifd", PATIENCE_MS, labThere);
       }
     }
   };
