@@ -75,6 +75,18 @@ echo >>'${log}'
     expect(called("ra-updated", { ...LEASE, ...change })).toEqual([]);
   });
 
+  test.each([
+    ["there is no directory for its record", "/dev/null/run"],
+    ["its record cannot be written", "/proc/self"],
+  ])("a lease counts though %s", (_title, run) => {
+    const noRecord = { ...LEASE, MAPMIN_RUN: run };
+    for (const state of ["bound", "ra-updated"]) {
+      const sourced = sandbox.source(HOOK, ["eth1", state], { ...environment, ...noRecord });
+      expect(sourced).toMatchObject({ status: 0, stdout: UNTOUCHED });
+      expect(nodeCalls()).toHaveLength(1);
+    }
+  });
+
   describe("hooks that run at once", () => {
     /** An engine that notes its lease, and ends when the file `go` is there, or the sandbox is gone. */
     const slow = `#!/bin/sh

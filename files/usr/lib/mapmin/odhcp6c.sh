@@ -33,10 +33,11 @@
 		[ -n "$about" ] && [ "$about" != "$1" ]
 	}
 
-	# One hook at a time. The lock goes with the engine too: who is ended leaves one that still acts.
+	# One hook at a time. The lock goes with the engine too: who is ended leaves one that still acts. Without a directory,
+	# or room in it, a hook acts all the same: the lease counts, and not its record.
 	take_turn() {
-		[ -d "$run" ] || mkdir -p "$run"
-		printf '%s\n' "$1" >"$turn"
+		[ -d "$run" ] || mkdir -p "$run" || return 0
+		printf '%s\n' "$1" >"$turn" || :
 		exec 9<"$run"
 		flock 9 || :
 		! overtaken "$1"
@@ -131,8 +132,11 @@
 
 	# Renamed into place: odhcp6c may end a script at any moment to start the next.
 	note() {
-		printf '%s\n%s\n' "$lease" "$1" >"$file.$$"
-		mv -f "$file.$$" "$file"
+		if printf '%s\n%s\n' "$lease" "$1" >"$file.$$"; then
+			mv -f "$file.$$" "$file"
+		else
+			rm -f "$file.$$" "$file" || :
+		fi
 	}
 
 	if ! overtaken "$lease" && settled; then
