@@ -24,12 +24,7 @@ export interface Guest {
 }
 
 /** What `test/run` was asked for reaches the guest by words of the kernel's command line. */
-const passedOn = {
-  guest_case: "MAPMIN_CASE",
-  guest_verbose: "MAPMIN_VERBOSE",
-  guest_count: "COUNT",
-  guest_seed: "SEED",
-};
+const passedOn = { guest_case: "MAPMIN_CASE", guest_verbose: "MAPMIN_VERBOSE", guest_count: "COUNT" };
 
 const EXIT_MARKER = /^@@guest-exit (\d+)$/;
 

@@ -258,6 +258,12 @@ async function repeated(suite, command, environment, times) {
   return failed;
 }
 
+const resultOf = ({ name }, start, failed) => ({
+  name,
+  failed,
+  seconds: Math.round((Date.now() - start) / 1000),
+});
+
 /**
  * Suites that need one processor each, side by side, as many as there are processors: shows one at a time, the first as it
  * runs. Gives a result a suite.
@@ -271,7 +277,6 @@ async function sideBySide(planned, environment) {
   });
   await new Promise((resolve) => held.stdout.once("data", resolve));
   const kept = planned.map(() => []);
-  const ended = planned.map(() => undefined);
   let shown = 0;
   const results = [];
   const show = (index) => {
@@ -290,13 +295,8 @@ async function sideBySide(planned, environment) {
         if (index === shown) process.stdout.write(chunk);
         else kept[index].push(chunk);
       });
-      ended[index] = true;
-      results[index] = {
-        name: suite.name,
-        failed: code !== 0,
-        seconds: Math.round((Date.now() - start) / 1000),
-      };
-      while (ended[shown] && shown + 1 < planned.length) show(++shown);
+      results[index] = resultOf(suite, start, code !== 0);
+      while (results[shown] !== undefined && shown + 1 < planned.length) show(++shown);
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
@@ -359,7 +359,7 @@ async function main() {
         asked.repeat === undefined
           ? (await run(command, environment)) !== 0
           : (await repeated(suite, command, environment, asked.repeat)) > 0;
-      done.push({ name: suite.name, failed, seconds: Math.round((Date.now() - start) / 1000) });
+      done.push(resultOf(suite, start, failed));
     }
   }
   // The end comes by the signal's own handler.

@@ -3,33 +3,27 @@
  * it, with masquerading, and with flow offload on and off.
  */
 
-import { readFileSync } from "node:fs";
 import { startBorderRelay } from "./border-relay.ts";
 import { startCapture } from "./capture.ts";
-import { attempt, PATIENCE_MS, run, start, until, within } from "./command.ts";
+import { attempt, run, within } from "./command.ts";
 import { firewall } from "./firewall.ts";
+import { startServer, traffic } from "./lan-host.ts";
 import { optionsOf, setLink } from "./link.ts";
-import { type Carrier, inPortSet, portSetSize, server } from "./plan.ts";
+import { type Carrier, inPortSet, portSetSize } from "./plan.ts";
 import { check, checking, demand, detail, step } from "./report.ts";
 import { insertModule, installRouterFiles, type Router, startRouter, waitUp } from "./router.ts";
 import { buildTopology } from "./topology.ts";
 import type { Filled, Short } from "./traffic.ts";
 
-const TRAFFIC = "/lab/cache/lab/traffic.mjs";
-const SERVER_LOG = "/run/lab/server.log";
 /** More than what a set of 240 ports serves while closed connections hold theirs. */
 const CONNECTIONS = Number(process.env["guest_count"] || 600);
-
-function traffic<T>(...args: readonly (string | number)[]): T {
-  return JSON.parse(run(within("lan", [process.execPath, TRAFFIC, ...args.map(String)]))) as T;
-}
 
 function forgetFlows(): void {
   attempt(within("ce", ["conntrack", "-F"]));
 }
 
 function shortConnections(count: number, atOnce: number, rate = 0): string {
-  const { succeeded, failures, ms } = traffic<Short>("short", server.address, count, atOnce, rate);
+  const { succeeded, failures, ms } = traffic<Short>("short", count, atOnce, rate);
   const failed = Object.entries(failures).map(([how, times]) => `${times} ${how}`);
   const text = `${succeeded} of ${count} in ${(ms / 1_000).toFixed(1)} s${failed.length > 0 ? `; ${failed.join(", ")}` : ""}`;
   demand(succeeded === count, text);
@@ -39,7 +33,7 @@ function shortConnections(count: number, atOnce: number, rate = 0): string {
 /** UDP flows, one after the other, until each port is taken; no datagram is sent twice. */
 function everyPort(count: number): string {
   forgetFlows();
-  const { answered, ports } = traffic<Filled>("fill", server.address, count);
+  const { answered, ports } = traffic<Filled>("fill", count);
   const text = `${answered} of ${count} at the first try, ${new Set(ports).size} ports`;
   demand(answered === count && new Set(ports).size === count, text);
   demand(
@@ -93,10 +87,7 @@ export async function capacity(): Promise<void> {
   await buildTopology();
   installRouterFiles();
   insertModule();
-  const serving = start(within("server", [process.execPath, TRAFFIC, "serve"]), SERVER_LOG);
-  await until("the server", PATIENCE_MS, () =>
-    readFileSync(SERVER_LOG, "utf8").includes("ready") ? true : undefined,
-  );
+  const serving = await startServer();
   const router = await startRouter();
   await setLink(router, {});
   const pattern = process.env["guest_case"] ?? "";

@@ -2,8 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { startBorderRelay } from "./border-relay.ts";
-import { attempt, PATIENCE_MS, run, sleep, start, until, within } from "./command.ts";
+import { attempt, PATIENCE_MS, run, sleep, until, within } from "./command.ts";
 import { startDhcpServer } from "./kea.ts";
+import { startServer } from "./lan-host.ts";
 import { type Openwrt, type OpenwrtStatus, startOpenwrt } from "./openwrt.ts";
 import { borderRelay, type Carrier, ce, option48879, type Transport } from "./plan.ts";
 import { checking, demand, detail, step } from "./report.ts";
@@ -11,7 +12,6 @@ import { insertModule, installRouterFiles } from "./router.ts";
 import { startSteadyTraffic } from "./steady-traffic.ts";
 import { buildTopology } from "./topology.ts";
 
-const TRAFFIC = "/lab/cache/lab/traffic.mjs";
 const OFFERED = "wan6_4";
 
 async function waitFor(
@@ -76,10 +76,7 @@ export async function openwrtWalk(
   installRouterFiles();
   if (carrier === "module") insertModule();
   await startBorderRelay(transport);
-  const serving = start(within("server", [process.execPath, TRAFFIC, "serve"]), "/run/lab/serve.log");
-  await until("the server", 20_000, () =>
-    readFileSync("/run/lab/serve.log", "utf8").includes("ready") ? true : undefined,
-  );
+  const serving = await startServer();
   const option = option48879[transport];
   const kea = await startDhcpServer({ option, prefix: true });
   step("OpenWrt's ubusd and netifd start; odhcp6c asks Kea");

@@ -9,50 +9,28 @@
 import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { startBorderRelay } from "./border-relay.ts";
 import { startCapture, type TimedPacket } from "./capture.ts";
-import { attempt, PATIENCE_MS, run, sleep, start, until, within } from "./command.ts";
+import { attempt, PATIENCE_MS, run, sleep, start, within } from "./command.ts";
 import { firewall } from "./firewall.ts";
+import { startServer, trafficIn } from "./lan-host.ts";
 import { leftSince, ownPids, type Snapshot, snapshot } from "./leftovers.ts";
 import { optionsOf, setLink } from "./link.ts";
 import { type Carrier, ce, edges, server } from "./plan.ts";
 import { checking, demand, detail, step } from "./report.ts";
 import { insertModule, installRouterFiles, type Router, startRouter } from "./router.ts";
+import { type Action, draw, type Part, type Program, programs, type Schedule, tell } from "./schedule.ts";
 import { buildTopology } from "./topology.ts";
 
-const TRAFFIC = "/lab/cache/lab/traffic.mjs";
-const SERVER_LOG = "/run/lab/server.log";
 const IFACE = "wan_map";
 const DEVICE = "map-wan_map";
 const STATES = "/run/mapmin";
 /** What leaves no room for a state. */
 const FILLER = `${STATES}/full`;
 
-/** Numbers by chance that a seed gives again (mulberry32). */
-function chance(seed: number): { below(limit: number): number; of<T>(items: readonly T[]): T } {
-  let state = seed >>> 0;
-  const below = (limit: number) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  };
-  return {
-    below,
-    of(items) {
-      const item = items[below(items.length)];
-      if (item === undefined) throw new Error("nothing to choose from");
-      return item;
-    },
-  };
-}
-
-/** A program of the router stands behind this; a file says what becomes of its next run, or of all of them. */
-const programs = ["nft", "conntrack"] as const;
-type Program = (typeof programs)[number];
-
 function troubleFile(program: Program): string {
   return `/run/lab/trouble.${program}`;
 }
 
+/** Puts a script in a program's place: a file says what becomes of its next run, or of all of them. */
 function wrap(program: Program): void {
   const path = `/usr/sbin/${program}`;
   renameSync(path, `${path}.real`);
@@ -74,71 +52,6 @@ exec ${path}.real "$@"
 `,
   );
   chmodSync(path, 0o755);
-}
-
-/** What may go wrong, by name. */
-const troubles = [
-  "none",
-  "none",
-  "handler killed",
-  "handler killed",
-  "handler ended",
-  ...programs.flatMap((program) =>
-    (["fail", "slow", "late", "broken"] as const).map((how) => `${program} ${how}` as const),
-  ),
-  "ubus refuse",
-  "ubus slow",
-  "ubus restart",
-  "fw4 reload",
-  "flush ruleset",
-  "module removed",
-  "no room for the state",
-] as const;
-type Trouble = (typeof troubles)[number];
-/** Each costs half a minute: in long runs alone. */
-const slowTroubles = ["ubus late"] as const;
-
-const actions = [
-  "renew",
-  "renew",
-  "other prefix",
-  "other MTU",
-  "ifdown and ifup",
-  "ifup",
-  "link lost and back",
-] as const;
-type Action = (typeof actions)[number];
-
-interface Part {
-  readonly action: Action;
-  readonly trouble: Trouble | (typeof slowTroubles)[number];
-  /** When it comes, after the action was asked for, ms. */
-  readonly afterMs: number;
-}
-
-interface Schedule {
-  readonly seed: number;
-  readonly parts: readonly Part[];
-}
-
-const LONG = 200;
-
-function draw(seed: number, count: number): Schedule {
-  const { below, of } = chance(seed);
-  const possible = count < LONG ? troubles : [...troubles, ...slowTroubles];
-  const parts = Array.from({ length: 1 + below(3) }, () => ({
-    action: of(actions),
-    trouble: of(possible),
-    afterMs: below(below(2) === 0 ? 150 : 900),
-  }));
-  return { seed, parts };
-}
-
-function tell({ seed, parts }: Schedule): string {
-  const words = parts.map(({ action, trouble, afterMs }) =>
-    trouble === "none" ? action : `${action} with ${trouble} (${afterMs} ms)`,
-  );
-  return `seed ${seed}: ${words.join(", ")}`;
 }
 
 /** A span of time in which packets may leave: the rules were taken away by somebody else. */
@@ -187,6 +100,10 @@ class Run {
   configure(): Promise<unknown> {
     const mtu = this.mtu === 0 ? {} : { mtu: this.mtu };
     return this.router.call("lab", "configure", { name: IFACE, config: { ...this.options, ...mtu } });
+  }
+
+  remove(): Promise<unknown> {
+    return this.router.call("lab", "unconfigure", { name: IFACE });
   }
 
   private async act(action: Action): Promise<void> {
@@ -310,30 +227,23 @@ class Run {
   }
 }
 
-/** What is wrong with one schedule; undefined where nothing is. */
-async function runSchedule(
-  router: Router,
-  schedule: Schedule,
-  options: Readonly<Record<string, string | number>>,
-  carrier: Carrier,
-  excused: Excused[],
-  before: Snapshot,
-): Promise<string | undefined> {
-  const of = new Run(router, options, carrier);
+/** What is wrong with a schedule, if anything is, and what is left once its interface has been taken away. */
+interface Outcome {
+  readonly fault: string | undefined;
+  readonly left: readonly string[];
+}
+
+async function runSchedule(of: Run, { parts }: Schedule, before: Snapshot): Promise<Outcome> {
+  let fault: string | undefined;
   try {
     await of.configure();
-    for (const part of schedule.parts) await of.part(part);
+    for (const part of parts) await of.part(part);
     await of.heals();
-    return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  } finally {
-    await router.call("lab", "unconfigure", { name: IFACE });
-    excused.push(...of.excused);
-    const left = leftSince(before);
-    if (left.length > 0) leftovers.set(schedule.seed, left.join("; "));
-    for (const line of left) detail(`seed ${schedule.seed}: left behind: ${line}`);
+    fault = error instanceof Error ? error.message : String(error);
   }
+  await of.remove();
+  return { fault, left: leftSince(before) };
 }
 
 /** What the handler has logged since then, whose times are whole seconds. */
@@ -344,8 +254,6 @@ function logSince(ms: number): string {
     .filter((line) => line >= from)
     .join("\n");
 }
-
-const leftovers = new Map<number, string>();
 
 /** The fault run of one transport and carrier: a schedule for each seed. */
 export async function schedules(
@@ -365,10 +273,7 @@ export async function schedules(
   for (const program of programs) wrap(program);
   insertModule();
   const relay = await startBorderRelay(maptype === "map-t" ? "map-t" : "map-e");
-  const serving = start(within("server", [process.execPath, TRAFFIC, "serve"]), SERVER_LOG);
-  await until("the server", PATIENCE_MS, () =>
-    readFileSync(SERVER_LOG, "utf8").includes("ready") ? true : undefined,
-  );
+  const serving = await startServer();
   const router = await startRouter({ MAPMIN_LAB_ROUTER: "1" });
   await setLink(router, {});
   run(["mkdir", "-p", STATES]);
@@ -379,25 +284,24 @@ export async function schedules(
     run(within("ce", ["sh", "-c", `echo 2 >/proc/sys/net/netfilter/nf_conntrack_${name}`]));
   const capture = await startCapture();
   const storms = (["lan", "ce"] as const).map((namespace) =>
-    start(
-      within(namespace, [process.execPath, TRAFFIC, "storm", server.address, "40"]),
-      `/run/lab/storm-${namespace}.log`,
-    ),
+    start(trafficIn(namespace, "storm", 40), `/run/lab/storm-${namespace}.log`),
   );
   const options = { ...optionsOf[maptype], ...(carrier === "module" ? {} : { nat: "nftables" }) };
   const excused: Excused[] = [];
   const began: { readonly ms: number; readonly schedule: Schedule }[] = [];
   const wrong: string[] = [];
+  const leftovers: string[] = [];
   const before = snapshot();
   for (const [index, seed] of seeds.entries()) {
     const schedule = draw(seed, count);
-    began.push({ ms: Date.now(), schedule });
-    const fault = await runSchedule(router, schedule, options, carrier, excused, before);
-    if (fault !== undefined) {
-      wrong.push(`${tell(schedule)}: ${fault}`);
-      detail(`${tell(schedule)}: ${fault}`);
-      detail(logSince(began.at(-1)?.ms ?? 0));
-    }
+    const ms = Date.now();
+    began.push({ ms, schedule });
+    const of = new Run(router, options, carrier);
+    const { fault, left } = await runSchedule(of, schedule, before);
+    excused.push(...of.excused);
+    if (left.length > 0) leftovers.push(`${tell(schedule)}: ${left.join("; ")}`);
+    if (fault !== undefined) wrong.push(`${tell(schedule)}: ${fault}`);
+    if (fault !== undefined || left.length > 0) detail(logSince(ms));
     detail(`${title}: ${index + 1} of ${count}`);
   }
   for (const storm of storms) await storm.stop();
@@ -422,7 +326,7 @@ export async function schedules(
     return `${count} schedules`;
   });
   await checking(name("each is taken away whole"), () => {
-    demand(leftovers.size === 0, [...leftovers].map(([seed, what]) => `seed ${seed}: ${what}`).join("\n"));
+    demand(leftovers.length === 0, leftovers.join("\n"));
     return `${count} schedules`;
   });
   await relay.stop();

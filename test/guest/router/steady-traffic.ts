@@ -4,8 +4,8 @@
  */
 
 import { readFileSync } from "node:fs";
-import { start, until, within } from "./command.ts";
-import { server } from "./plan.ts";
+import { start, until } from "./command.ts";
+import { trafficIn } from "./lan-host.ts";
 
 const LOG = "/run/lab/steady.jsonl";
 
@@ -28,10 +28,7 @@ function times(): readonly number[] {
 }
 
 export async function startSteadyTraffic(): Promise<SteadyTraffic> {
-  const daemon = start(
-    within("lan", [process.execPath, "/lab/cache/lab/traffic.mjs", "steady", server.address]),
-    LOG,
-  );
+  const daemon = start(trafficIn("lan", "steady"), LOG);
   let marked = Date.now();
   return {
     async answered() {

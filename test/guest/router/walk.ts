@@ -7,9 +7,10 @@
 import { readFileSync } from "node:fs";
 import { type BorderRelay, startBorderRelay } from "./border-relay.ts";
 import { startCapture } from "./capture.ts";
-import { attempt, PATIENCE_MS, run, sleep, start, until, within } from "./command.ts";
+import { attempt, PATIENCE_MS, sleep, start, until, within } from "./command.ts";
 import { startDhcpClient } from "./dhcp-client.ts";
 import { startDhcpServer } from "./kea.ts";
+import { startServer, traffic, trafficIn } from "./lan-host.ts";
 import { leftSince, type Snapshot, snapshot } from "./leftovers.ts";
 import {
   type Carrier,
@@ -33,7 +34,6 @@ import {
 import { buildTopology } from "./topology.ts";
 import type { Echo, Flows, Transfer } from "./traffic.ts";
 
-const TRAFFIC = "/lab/cache/lab/traffic.mjs";
 const TRANSFER_OCTETS = 50_000_000;
 const FLOWS = 300;
 /** Linux asks again after 1, 3 and 7 s: a flow refused at first may get its port then. */
@@ -44,16 +44,11 @@ const titles: Readonly<Record<Transport, string>> = {
   "map-e": "MAP-E (RFC 7597, encapsulation)",
 };
 
-/** Runs the traffic tool on the LAN host. @throws Error with what it said. */
-function traffic<T>(...args: readonly string[]): T {
-  return JSON.parse(run(within("lan", [process.execPath, TRAFFIC, ...args]))) as T;
-}
-
 async function transfers(name: (text: string) => string): Promise<void> {
   step(`50 MB by TCP each way between the LAN host and ${server.address}`);
   for (const direction of ["download", "upload"] as const) {
     await checking(name(`TCP ${direction} of 50 MB, checksum`), () => {
-      const result = traffic<Transfer>(direction, server.address, String(TRANSFER_OCTETS));
+      const result = traffic<Transfer>(direction, TRANSFER_OCTETS);
       demand(result.octets === TRANSFER_OCTETS, `${result.octets} octets arrived`);
       demand(result.sent === result.received, `sent ${result.sent}, arrived ${result.received}`);
       return `sha256 ${result.received.slice(0, 16)}...`;
@@ -64,7 +59,7 @@ async function transfers(name: (text: string) => string): Promise<void> {
 async function datagrams(name: (text: string) => string): Promise<void> {
   step("UDP datagrams of 1,400 and 1,472 octets, there and back");
   await checking(name("UDP of 1,400 and 1,472 octets, each way"), () => {
-    const echoes = traffic<readonly Echo[]>("udp", server.address, "1400", "1472");
+    const echoes = traffic<readonly Echo[]>("udp", 1400, 1472);
     const lost = echoes.filter(({ ok }) => !ok).map(({ size }) => size);
     demand(lost.length === 0, `lost: ${lost.join(", ")} octets`);
     return echoes.map(({ size, tries }) => `${size} (try ${tries})`).join(", ");
@@ -100,8 +95,7 @@ async function manyFlows(name: (text: string) => string): Promise<() => Promise<
     `(given up when none got through for ${QUIET_SECONDS} s; the transfers below run while the others are held open)`,
   );
   const output = "/run/lab/flows.json";
-  const argv = [process.execPath, TRAFFIC, "flows", server.address, String(FLOWS), String(QUIET_SECONDS)];
-  const flows = start(within("lan", argv), output);
+  const flows = start(trafficIn("lan", "flows", FLOWS, QUIET_SECONDS), output);
   const lines = () => readFileSync(output, "utf8").trim().split("\n");
   await until("the flows to open", PATIENCE_MS, () =>
     flows.child.exitCode !== null || lines()[0] !== "" ? true : undefined,
@@ -122,10 +116,7 @@ async function manyFlows(name: (text: string) => string): Promise<() => Promise<
 }
 
 async function allTraffic(name: (text: string) => string): Promise<void> {
-  const serving = start(within("server", [process.execPath, TRAFFIC, "serve"]), "/run/lab/server.log");
-  await until("the server", PATIENCE_MS, () =>
-    readFileSync("/run/lab/server.log", "utf8").includes("ready") ? true : undefined,
-  );
+  const serving = await startServer();
   const capture = await startCapture();
   await diagnostics(name);
   await datagrams(name);
