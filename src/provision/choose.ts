@@ -73,7 +73,7 @@ function refusalOf(error: MapminError): SetupError {
   return new SetupError(code, error.message, { cause: error });
 }
 
-/** Rules that are refused are not forwarded by. The BMR is none of them: the CE has been judged, which lies in its prefixes. */
+/** Takes out the rules that are refused. The BMR is not among them: its CE has been judged, and lies in its prefixes. */
 function withoutRefusedRules(
   domain: MapDomain,
   judging: JudgeOptions,

@@ -33,8 +33,8 @@
 		[ -n "$about" ] && [ "$about" != "$1" ]
 	}
 
-	# One hook at a time. The lock goes with the engine too: who is ended leaves one that still acts. Without a directory,
-	# or room in it, a hook acts all the same: the lease counts, and not its record.
+	# One hook at a time. The engine holds the lock as well: when odhcp6c ends a hook, its engine goes on, and the next
+	# hook waits for it. Without a directory, or room in it, a hook acts all the same: the lease counts, not its record.
 	take_turn() {
 		[ -d "$run" ] || mkdir -p "$run" || return 0
 		printf '%s\n' "$1" >"$turn" || :
@@ -146,7 +146,7 @@
 		exit 0
 	fi
 
-	# Who is ended from here on leaves something that the next one has to look at.
+	# A hook that is ended from here on leaves this: the next one then acts again.
 	note begun
 	outcome=ok
 	(
