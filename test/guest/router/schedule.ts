@@ -74,8 +74,9 @@ const LONG = 200;
 /** The schedule of a seed, in a run of so many. */
 export function draw(seed: number, count: number): Schedule {
   const { below, of } = chance(seed);
-  const possible = count < LONG ? troubles : [...troubles, ...slowTroubles];
-  const parts = Array.from({ length: 1 + below(3) }, () => ({
+  const long = count >= LONG;
+  const possible = long ? [...troubles, ...slowTroubles] : troubles;
+  const parts = Array.from({ length: 1 + below(long ? 4 : 2) }, () => ({
     action: of(actions),
     trouble: of(possible),
     afterMs: below(below(2) === 0 ? 150 : 900),
