@@ -6,7 +6,7 @@
 import type { DeviceName } from "../ip/names.ts";
 import { type InterfaceName, parseInterfaceName } from "../ip/names.ts";
 import { formatIpv4Prefix, formatIpv6 } from "../ip/text.ts";
-import { type Plan, tableName } from "../map/plan.ts";
+import { deviceName, type Plan, tableName } from "../map/plan.ts";
 import { type Provisioned, provision } from "../provision/choose.ts";
 import { decodeLinkStatus, type LinkStatus } from "../provision/link.ts";
 import { decodeNeighbours } from "../provision/network.ts";
@@ -29,7 +29,17 @@ import { explained, forLog } from "./failure.ts";
 import type { Host } from "./host.ts";
 import { decodeState, formatState, type SavedState, stateDamage, statePath } from "./state.ts";
 import { type Claim, claimFrom, claimOf, type Step, sessionSteps } from "./steps.ts";
-import { attempt, closedMeanwhile, notify, run, undosOf, walkDown, walkOver, walkUp } from "./walk.ts";
+import {
+  attempt,
+  closedMeanwhile,
+  closing,
+  notify,
+  run,
+  undosOf,
+  walkDown,
+  walkOver,
+  walkUp,
+} from "./walk.ts";
 
 /** The link when `tunlink` is not set: OpenWrt's name for it. */
 const DEFAULT_TUNLINK = parseInterfaceName("wan6", "tunlink");
@@ -331,10 +341,21 @@ async function change(provisioned: Provisioned, saved: SavedState, host: Host): 
   host.log("renew", "ok", `${summary(provisioned)}; changed: ${due.map((step) => step.key).join(", ")}`);
 }
 
+/** Closes a device whose table somebody has taken away: nothing says that what follows can load another. */
+async function shutIfOpen(iface: InterfaceName, saved: SavedState | undefined, host: Host): Promise<void> {
+  const table = tableName(iface);
+  const device = deviceName(iface);
+  if (saved?.table === undefined || host.deviceMtu(device) === undefined) return;
+  // What cannot be listed may be there, and right.
+  const listed = await host.listTable(table, "text").catch(() => "");
+  if (listed === undefined) await walkUp([closing({ table, device })], host);
+}
+
 /** Looks again at what the link gives, and at what the kernel has; does what is not as it should be. */
 export async function renew(request: HandlerRequest, host: Host): Promise<number> {
   const { iface, config } = request;
   const saved = savedState(iface, host);
+  await shutIfOpen(iface, saved, host);
   let provisioned: Provisioned;
   try {
     provisioned = await provisionFor(host, iface, config);

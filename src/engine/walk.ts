@@ -67,7 +67,7 @@ function undosOfFailure(plan: Plan, begun: readonly Step[], error: unknown): rea
 }
 
 /** A table that only drops, in the place of the NAT. */
-function closing({ table, device }: { readonly table: string; readonly device: DeviceName }): Undo {
+export function closing({ table, device }: { readonly table: string; readonly device: DeviceName }): Undo {
   return {
     title: "close the port set",
     do: { kind: "nft", table, device, script: renderNftClosed(table, device) },

@@ -96,7 +96,7 @@ export async function startRouter(environment: NodeJS.ProcessEnv = {}): Promise<
     if (netifd.child.exitCode !== null) throw new Error(`netifd ended:\n${log()}`);
     return log().includes("netifd: ready") ? true : undefined;
   });
-  const ubus = await UbusClient.connect();
+  const ubus = await UbusClient.connect({ reconnect: true });
   const once = async (object: string, method: string, args: object) => {
     const [answer] = await ubus.call(object, method, args as Record<string, never>, {
       timeoutMs: PATIENCE_MS,

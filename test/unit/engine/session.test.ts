@@ -654,9 +654,43 @@ describe("renew", () => {
     expect(did).toEqual(["control add map-wan_map", "mtu map-wan_map 1500", "notify 0"]);
   });
 
+  test("a tunnel without its table is closed, though the renewal itself comes to nothing", async () => {
+    const noPrefix = (world: ReturnType<typeof makeWorld>) => {
+      world.status = { ...linkStatus, "ipv6-prefix": [] };
+    };
+    const flushed = (world: ReturnType<typeof makeWorld>) => {
+      noPrefix(world);
+      world.tables.clear();
+    };
+    const open = await renewed({ withoutModule: true }, mapE, mapE, flushed);
+    expect([open.code, open.did]).toEqual([1, ["nft close", "notify 3"]]);
+    expect([...open.world.tables.values()].join()).toContain('oifname "map-wan_map" drop');
+    const whole = await renewed({ withoutModule: true }, mapE, mapE, noPrefix);
+    expect([whole.code, whole.did]).toEqual([1, ["notify 3"]]);
+    const gone = await renewed({ withoutModule: true }, mapE, mapE, (world) => {
+      flushed(world);
+      world.devices.delete("map-wan_map");
+    });
+    expect([gone.code, gone.did]).toEqual([1, ["notify 3"]]);
+    const byModule = await renewed({}, mapE, mapE, flushed);
+    expect([byModule.code, byModule.did]).toEqual([1, ["notify 3"]]);
+  });
+
+  test("a table that cannot be listed may be right: nothing is closed", async () => {
+    const failing = new Map<string, Error>();
+    const world = makeWorld({ withoutModule: true, failing });
+    await setup(request(mapE), world);
+    const tables = [...world.tables];
+    failing.set("list", new EffectError("nft", "no memory"));
+    world.done.length = 0;
+    world.status = { ...linkStatus, "ipv6-prefix": [] };
+    expect(await renew(request(mapE), world)).toBe(1);
+    expect([...world.tables]).toEqual(tables);
+  });
+
   test("what the kernel has lost is put back: the ruleset was flushed", async () => {
     const { code, did } = await renewed({ withoutModule: true }, mapE, mapE, (world) => world.tables.clear());
-    expect({ code, did }).toEqual({ code: 0, did: ["nft load"] });
+    expect({ code, did }).toEqual({ code: 0, did: ["nft close", "nft load"] });
   });
 
   test("what the kernel has lost is put back: the module was unloaded and loaded again", async () => {
