@@ -199,6 +199,17 @@ export const suites = [
     variables: ["KERNEL"],
   },
   {
+    name: "gro-list",
+    part: "lab",
+    processors: 1,
+    shows: "the module where devices hand packets up as lists (fraglist GRO), as OpenWrt's do",
+    needs: ["npm", "lab"],
+    seconds: 15,
+    command: guest("gro-list"),
+    cases: "guest",
+    variables: ["KERNEL"],
+  },
+  {
     name: "nft-nat",
     part: "lab",
     processors: 1,
