@@ -358,7 +358,7 @@ export const suites = [
     name: "module-bench",
     part: "more",
     shows:
-      "the module's throughput beside plain forwarding, Jool, ip6_tunnel, and its NAT44 beside masquerading",
+      "the module's throughput beside plain forwarding, Jool and ip6_tunnel, and its NAT44 beside masquerading and nftables",
     needs: ["npm", "lab"],
     seconds: 3600,
     command: bench("all"),

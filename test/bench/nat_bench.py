@@ -6,39 +6,25 @@ Arguments: mapmint.ko, the traffic program, rounds. Costs are processor time of 
 judges.
 """
 
-import ctypes
 import random
-import socket
-import struct
 import subprocess
 import sys
 import time
 
 import figures
-from module_files import Flows, control, last_message, read
-from namespaces import LIBC, Namespace, sh
-from packets4 import ip, udp
+from module_files import Flows, control, last_message
+from namespaces import Namespace, sh
+from new_flows import LAN, NEW, OFFLOADED, PORTS, SINK, bulk, fill, fw4, offloaded, opened, rounds
 
 MODULE, TRAFFIC, ROUNDS = sys.argv[1], sys.argv[2], int(sys.argv[3])
-MSS, OCTETS, NEW, REPEATS = 1380, 96 << 20, 600, 3
-PORTS = 3840
-LAN, OWN, OWN6 = "192.168.1.2", "192.0.2.18", "2001:db8:12:3400:0:c000:212:5"
+REPEATS = 3
+OWN, OWN6 = "192.0.2.18", "2001:db8:12:3400:0:c000:212:5"
 DMR = "2001:db8:ffff::/96"
 SERVER4, SERVER6 = "203.0.113.10", "2001:db8:ffff::cb00:710a"
 PLAIN4 = "198.51.100.1"
+DEVICES = ("map0", "wan")
 # Where datagrams end in silence: by map0, and by wan.
 SILENT = {"NAT44": "203.0.113.200", "masquerade": "198.18.0.1"}
-FW4 = """table inet fw4 {
- chain input { type filter hook input priority filter; policy drop; iif lo accept; ct state established,related accept; iifname lan0 accept; icmpv6 type { 1, 2, 3, 4, 133, 134, 135, 136 } accept; }
- chain forward { type filter hook forward priority filter; policy drop; ct state established,related accept; iifname lan0 jump lan; }
- chain lan { oifname { map0, wan } accept; }
- chain output { type filter hook output priority filter; policy accept; ct state established,related accept; }
- chain dstnat { type nat hook prerouting priority dstnat; policy accept; }
- chain srcnat { type nat hook postrouting priority srcnat; policy accept; oifname { map0, wan } meta nfproto ipv4 masquerade; }
-}"""
-
-SINK = "table netdev sink { chain c { type filter hook ingress device ce0 priority 0; udp dport 9000 drop; }; }"
-
 
 def build():
     lan, ce, core, server = (Namespace(name) for name in ("lan", "ce", "core", "server"))
@@ -74,28 +60,11 @@ def build():
     # Clamped, so that neither pays for path MTU discovery in a sample.
     for peer in (SERVER4, PLAIN4):
         lan.run(f"ip route add {peer}/32 via 192.168.1.1 mtu 1460")
-    ce.run("nft -f -", FW4)
+    ce.run("nft -f -", fw4(DEVICES))
     lan.run("ping -c 1 -W 2 192.168.1.1")
     for address in (SERVER4, PLAIN4):
         lan.run(f"ping -c 1 -W 2 {address}")
     return lan, ce, core
-
-
-def bulk(lan, server, way):
-    """Microseconds of processor time for a MB."""
-    start = figures.spent()
-    lan.run(f"{TRAFFIC} tcp {LAN} {server} 5201 {way} {OCTETS} {MSS}")
-    return (figures.spent() - start) * 1e6 / (OCTETS >> 20)
-
-
-def packets(inside, destination):
-    return [ip(LAN, destination, 17, udp(LAN, destination, port, 9000)) for port in inside]
-
-
-def fill(raw, destination):
-    """Holds flows from half as many endpoints as there are ports, none of which the samples use."""
-    for first in range(2000, 2000 + PORTS // 2, NEW):
-        Batch(packets(range(first, min(first + NEW, 2000 + PORTS // 2)), destination), destination).send(raw)
 
 
 def empty(ce):
@@ -103,53 +72,6 @@ def empty(ce):
     for value in ("endpoint", "address"):
         if control(ce, f"config map0 nat.filter {value}"):
             raise RuntimeError(last_message())
-
-
-def forwarded(core):
-    """Packets that the router has sent to the network, of either kind."""
-    row = next(line for line in read(core, "dev").splitlines() if line.strip().startswith("ce0:"))
-    return int(row.split(":")[1].split()[1])
-
-
-class Batch:
-    """Packets that one system call sends: in User Mode Linux a call costs more than a packet."""
-
-    def __init__(self, packets, destination):
-        # struct sockaddr_in; struct iovec; struct msghdr with the length that the kernel fills in.
-        name = struct.pack("=HH4s8x", socket.AF_INET, 0, socket.inet_aton(destination))
-        self.kept = [ctypes.create_string_buffer(part) for part in (name, *packets)]
-        name, *data = self.kept
-        vectors = b"".join(struct.pack("=QQ", ctypes.addressof(each), len(packet)) for each, packet in zip(data, packets))
-        self.vectors = ctypes.create_string_buffer(vectors)
-        at = ctypes.addressof(self.vectors)
-        self.messages = ctypes.create_string_buffer(b"".join(
-            struct.pack("=QI4xQQQQi4xI4x", ctypes.addressof(name), 16, at + 16 * i, 1, 0, 0, 0, 0) for i in range(len(packets))))
-        self.count = len(packets)
-
-    def send(self, sock):
-        sent = LIBC.sendmmsg(sock.fileno(), self.messages, self.count, 0)
-        if sent != self.count:
-            raise OSError(ctypes.get_errno(), f"{sent} of {self.count} packets were sent")
-
-
-def opened(raw, flows, core, destination, rng):
-    """Microseconds of processor time for the first packet of a new flow, and for a second of the same. The flows are ended."""
-    inside = rng.sample(range(10000, 65000), NEW)
-    batch = Batch(packets(inside, destination), destination)
-    costs = []
-    for _ in range(2):
-        before, start, limit = forwarded(core), figures.spent(), time.monotonic() + 20
-        batch.send(raw)
-        # Until the last is through: there may be some in a queue.
-        while forwarded(core) < before + NEW:
-            if time.monotonic() > limit:
-                raise RuntimeError(f"{destination}: {forwarded(core) - before} of {NEW} packets came through")
-            time.sleep(0)
-        costs.append((figures.spent() - start) / NEW * 1e6)
-    kept = sum(flows.delete(17, LAN, port, destination, 9000) for port in inside)
-    if kept != NEW:
-        raise RuntimeError(f"{destination}: {kept} of {NEW} flows were made")
-    return costs
 
 
 def flow_costs(ce, raw, flows, core, mode, rng):
@@ -164,9 +86,17 @@ def flow_costs(ce, raw, flows, core, mode, rng):
     return first, second, opened(raw, flows, core, destination, rng)[0]
 
 
+TCP = ("TCP up", "TCP down")
 # Whose throughput of whose, at least: a new flow may cost a fifth more.
-BARS = {"TCP up": 0.95, "TCP down": 0.95, "new flow": 1 / 1.2}
+BARS = {**dict.fromkeys((*TCP, *OFFLOADED), 0.95), "new flow": 1 / 1.2}
 KINDS = ("new flow", "second packet", "new flow, every port with an endpoint")
+
+
+def measured(world, raw, flows, rng, peers, mode):
+    lan, ce, core = world
+    found = {name: bulk(TRAFFIC, lan, peers[mode], name.split()[1]) for name in TCP}
+    costs = [flow_costs(ce, raw, flows, core, mode, rng) for _ in range(REPEATS)]
+    return found | {kind: sum(cost) / REPEATS for kind, cost in zip(KINDS, zip(*costs))}
 
 
 def main():
@@ -175,7 +105,8 @@ def main():
     sh(f"insmod {MODULE}")
     # More than both kinds' flows, or new ones push out old ones; the first namespace has it for all.
     sh("sysctl -qw net.netfilter.nf_conntrack_max=65536")
-    lan, ce, core = build()
+    world = build()
+    lan, ce, core = world
     daemon = subprocess.Popen(["ip", "netns", "exec", "server", TRAFFIC, "serve", "5201"])
     ce.set("net.netfilter.nf_conntrack_udp_timeout", 3600)
     time.sleep(0.5)
@@ -188,16 +119,11 @@ def main():
         figures.test(name, "us a MB" if name.startswith("TCP") else "us a packet", "masquerade")
     for name, least in BARS.items():
         figures.bar(name, "NAT44", "masquerade", least)
-    for n in range(-1, ROUNDS):
-        # Each is first in turn; the first round warms up.
-        for mode in list(peers) if n % 2 else list(peers)[::-1]:
-            found = {f"TCP {way}": bulk(lan, peers[mode], way) for way in ("up", "down")}
-            costs = [flow_costs(ce, raw, flows, core, mode, rng) for _ in range(REPEATS)]
-            found |= {kind: sum(cost) / REPEATS for kind, cost in zip(KINDS, zip(*costs))}
-            if n >= 0:
-                for name, cost in found.items():
-                    figures.cost(name, mode, cost)
-        print(f"round {n + 1} of {ROUNDS}", flush=True)
+    rounds(ROUNDS, "plain", list(peers), lambda mode: measured(world, raw, flows, rng, peers, mode))
+    ce.run("nft delete table inet fw4")
+    ce.run("nft -f -", fw4(DEVICES, offload=True))
+    ce.run("conntrack -F")
+    rounds(ROUNDS, "flow offload", list(peers), lambda mode: offloaded(TRAFFIC, lan, peers[mode]))
     daemon.terminate()
     daemon.wait()
 

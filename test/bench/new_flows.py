@@ -1,0 +1,113 @@
+"""What the benchmarks of NAT share: a ruleset, rounds, and costs of TCP and of the first and second packet of a new flow."""
+
+import ctypes
+import socket
+import struct
+import time
+
+import figures
+from module_files import read
+from namespaces import LIBC
+from packets4 import ip, udp
+
+LAN, MSS, OCTETS, NEW, PORTS = "192.168.1.2", 1380, 96 << 20, 600, 3840
+SINK = "table netdev sink { chain c { type filter hook ingress device ce0 priority 0; udp dport 9000 drop; }; }"
+
+
+def fw4(devices, offload=False):
+    """A ruleset like OpenWrt's for a zone of these devices, with masquerading; with software flow offload or without."""
+    names = ", ".join(devices)
+    table = f"flowtable ft {{ hook ingress priority 0; devices = {{ lan0, {names} }}; }}" if offload else ""
+    rule = "meta l4proto { tcp, udp } flow add @ft;" if offload else ""
+    return f"""table inet fw4 {{
+ {table}
+ chain input {{ type filter hook input priority filter; policy drop; iif lo accept; ct state established,related accept; iifname lan0 accept; meta l4proto {{ 4, 41 }} accept; icmpv6 type {{ 1, 2, 3, 4, 133, 134, 135, 136 }} accept; }}
+ chain forward {{ type filter hook forward priority filter; policy drop; {rule} ct state established,related accept; iifname lan0 jump lan; }}
+ chain lan {{ oifname {{ {names} }} accept; }}
+ chain output {{ type filter hook output priority filter; policy accept; ct state established,related accept; }}
+ chain dstnat {{ type nat hook prerouting priority dstnat; policy accept; }}
+ chain srcnat {{ type nat hook postrouting priority srcnat; policy accept; oifname {{ {names} }} meta nfproto ipv4 masquerade; }}
+}}"""
+
+
+def bulk(traffic, lan, server, way):
+    """Microseconds of processor time for a MB."""
+    start = figures.spent()
+    lan.run(f"{traffic} tcp {LAN} {server} 5201 {way} {OCTETS} {MSS}")
+    return (figures.spent() - start) * 1e6 / (OCTETS >> 20)
+
+
+OFFLOADED = ("TCP up, flow offload", "TCP down, flow offload")
+
+
+def offloaded(traffic, lan, server):
+    """The same both ways, under the names that they have with flow offload on."""
+    return {name: bulk(traffic, lan, server, name.split()[1].strip(",")) for name in OFFLOADED}
+
+
+def packets(inside, destination):
+    return [ip(LAN, destination, 17, udp(LAN, destination, port, 9000)) for port in inside]
+
+
+def fill(raw, destination):
+    """Holds flows from half as many endpoints as there are ports, none of which the samples use."""
+    for first in range(2000, 2000 + PORTS // 2, NEW):
+        Batch(packets(range(first, min(first + NEW, 2000 + PORTS // 2)), destination), destination).send(raw)
+
+
+def forwarded(core):
+    """Packets that the router has sent to the network, of either kind."""
+    row = next(line for line in read(core, "dev").splitlines() if line.strip().startswith("ce0:"))
+    return int(row.split(":")[1].split()[1])
+
+
+class Batch:
+    """Packets that one system call sends: in User Mode Linux a call costs more than a packet."""
+
+    def __init__(self, packets, destination):
+        # struct sockaddr_in; struct iovec; struct msghdr with the length that the kernel fills in.
+        name = struct.pack("=HH4s8x", socket.AF_INET, 0, socket.inet_aton(destination))
+        self.kept = [ctypes.create_string_buffer(part) for part in (name, *packets)]
+        name, *data = self.kept
+        vectors = b"".join(struct.pack("=QQ", ctypes.addressof(each), len(packet)) for each, packet in zip(data, packets))
+        self.vectors = ctypes.create_string_buffer(vectors)
+        at = ctypes.addressof(self.vectors)
+        self.messages = ctypes.create_string_buffer(b"".join(
+            struct.pack("=QI4xQQQQi4xI4x", ctypes.addressof(name), 16, at + 16 * i, 1, 0, 0, 0, 0) for i in range(len(packets))))
+        self.count = len(packets)
+
+    def send(self, sock):
+        sent = LIBC.sendmmsg(sock.fileno(), self.messages, self.count, 0)
+        if sent != self.count:
+            raise OSError(ctypes.get_errno(), f"{sent} of {self.count} packets were sent")
+
+
+def opened(raw, flows, core, destination, rng):
+    """Microseconds of processor time for the first packet of a new flow, and for a second of the same. The flows are ended."""
+    inside = rng.sample(range(10000, 65000), NEW)
+    batch = Batch(packets(inside, destination), destination)
+    costs = []
+    for _ in range(2):
+        before, start, limit = forwarded(core), figures.spent(), time.monotonic() + 20
+        batch.send(raw)
+        # Until the last is through: there may be some in a queue.
+        while forwarded(core) < before + NEW:
+            if time.monotonic() > limit:
+                raise RuntimeError(f"{destination}: {forwarded(core) - before} of {NEW} packets came through")
+            time.sleep(0)
+        costs.append((figures.spent() - start) / NEW * 1e6)
+    kept = sum(flows.delete(17, LAN, port, destination, 9000) for port in inside)
+    if kept != NEW:
+        raise RuntimeError(f"{destination}: {kept} of {NEW} flows were made")
+    return costs
+
+
+def rounds(count, title, modes, measure):
+    """Costs by name, which `measure` gives for a mode, in so many interleaved rounds."""
+    for n in range(-1, count):
+        # Each is first in turn; the first round warms up.
+        for mode in modes[n % len(modes):] + modes[:n % len(modes)]:
+            for name, cost in measure(mode).items():
+                if n >= 0:
+                    figures.cost(name, mode, cost)
+        print(f"{title}: round {n + 1} of {count}", flush=True)
