@@ -257,7 +257,7 @@ export const suites = [
     seconds: 300,
     command: router("schedules"),
     cases: "guest",
-    variables: ["COUNT", "SEED"],
+    variables: ["COUNT", "SEED", "GUESTS"],
   },
   {
     name: "demo",
@@ -283,7 +283,7 @@ export const suites = [
     seconds: 300,
     command: [...router("schedules"), "qjs"],
     cases: "guest",
-    variables: ["COUNT", "SEED"],
+    variables: ["COUNT", "SEED", "GUESTS"],
   },
   {
     name: "debug",

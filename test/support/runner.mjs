@@ -214,7 +214,7 @@ function options(words) {
 
 /** A run of nothing would fail at nothing. */
 function checkVariables() {
-  for (const name of ["COUNT", "RUNS", "ROUNDS", "BOOTS", "SEED", "FIRST"]) {
+  for (const name of ["COUNT", "GUESTS", "RUNS", "ROUNDS", "BOOTS", "SEED", "FIRST"]) {
     const value = process.env[name];
     if (value === undefined) continue;
     const from = ["SEED", "FIRST"].includes(name) ? 0 : 1;
