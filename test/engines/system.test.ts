@@ -50,7 +50,7 @@ beforeAll(async () => {
 }, LIMIT_MS);
 afterAll(() => rmSync(top, { recursive: true, force: true }));
 
-describe.each([
+describe.concurrent.each([
   ["Node", process.execPath],
   ["QuickJS", quickjs()],
 ])("%s", (name, engine) => {

@@ -1,6 +1,6 @@
 /** `test/run` itself, and the commands that the documents tell a reader to type. */
 
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -10,16 +10,32 @@ const project = fileURLToPath(new URL("../../", import.meta.url));
 const text = (path: string) => readFileSync(`${project}${path}`, "utf8");
 const { scripts } = JSON.parse(text("package.json")) as { scripts: Record<string, string> };
 
-function testRun(words: readonly string[], environment: Record<string, string> = {}) {
-  const { status, stdout, stderr } = spawnSync("test/run", words, {
-    cwd: project,
-    encoding: "utf8",
-    env: { ...process.env, ...environment },
-  });
-  return { status, stdout, stderr };
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
-describe("test/run", () => {
+/** Runs a program from the project's directory. Tests run several at once: most of each is a start. */
+function ended(command: string, words: readonly string[], environment: Record<string, string> = {}) {
+  return new Promise<Ended>((resolve, reject) => {
+    const child = spawn(command, words, { cwd: project, env: { ...process.env, ...environment } });
+    const said = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].setEncoding("utf8").on("data", (part: string) => {
+        said[name] += part;
+      });
+    }
+    child.on("error", reject);
+    child.on("close", (status) => resolve({ status, ...said }));
+  });
+}
+
+function testRun(words: readonly string[], environment: Record<string, string> = {}): Promise<Ended> {
+  return ended("test/run", words, environment);
+}
+
+describe.concurrent("test/run", () => {
   test("every suite has a name of its own, says what it shows, and is started by a program that exists", () => {
     expect(new Set(suites.map(({ name }) => name)).size).toBe(suites.length);
     for (const { name, shows, seconds, part, command } of suites) {
@@ -34,15 +50,15 @@ describe("test/run", () => {
     }
   });
 
-  test("--list names every suite", () => {
-    const { status, stdout } = testRun(["--list"]);
+  test("--list names every suite", async () => {
+    const { status, stdout } = await testRun(["--list"]);
     expect(status).toBe(0);
     for (const { name, shows } of suites)
       expect(stdout).toMatch(new RegExp(`^  ${name} .*${shows.slice(0, 20)}`, "m"));
   });
 
-  test("without a name it runs the four parts, in their order", () => {
-    const { stdout } = testRun(["--plan"]);
+  test("without a name it runs the four parts, in their order", async () => {
+    const { stdout } = await testRun(["--plan"]);
     expect(
       stdout
         .trim()
@@ -58,8 +74,8 @@ describe("test/run", () => {
     [["-k"], "-k needs a value"],
     [["--repeat", "0", "relays"], "--repeat takes a whole number above 0"],
     [["-k", "x", "lint"], "lint has no cases to choose from by -k"],
-  ])("%j is refused: %s", (words, message) => {
-    const { status, stdout, stderr } = testRun(words);
+  ])("%j is refused: %s", async (words, message) => {
+    const { status, stdout, stderr } = await testRun(words);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).toContain(`test/run: ${message}`);
   });
@@ -69,14 +85,14 @@ describe("test/run", () => {
     ["COUNT", "many"],
     ["SEED", "-1"],
     ["ROUNDS", ""],
-  ])("%s=%j is refused", (name, value) => {
-    const { status, stderr } = testRun(["--plan", "module"], { [name]: value });
+  ])("%s=%j is refused", async (name, value) => {
+    const { status, stderr } = await testRun(["--plan", "module"], { [name]: value });
     expect(status).toBe(2);
     expect(stderr).toMatch(new RegExp(`test/run: ${name}: expected a whole number from [01]`));
   });
 });
 
-describe("commands in documents", () => {
+describe.concurrent("commands in documents", () => {
   const documents = ["README.md", "CONTRIBUTING.md", "test/README.md", "src/kmod/README.md"];
   const all = documents.map(text).join("\n");
   const found = (pattern: RegExp) => [
@@ -85,26 +101,23 @@ describe("commands in documents", () => {
 
   test.each(found(/npm (?:run )?((?:test|demo|bench|fuzz|kmod|check|format|build)[a-z:]*)/g))(
     "npm run %s is a script, and what it runs exists",
-    (name) => {
+    async (name) => {
       const script = scripts[name] ?? expect.fail("no such script");
       const [, words] = /^sh test\/run (.+)$/.exec(script) ?? [];
-      if (words !== undefined) expect(testRun(["--plan", ...words.split(" ")]).status).toBe(0);
+      if (words !== undefined) expect((await testRun(["--plan", ...words.split(" ")])).status).toBe(0);
     },
   );
 
   test.each(
     found(/test\/run ((?:-k [a-z]+ |-v |--repeat \d+ )?[a-z][a-z-]*(?: [a-z][a-z-]*)*)(?=`| {2}|$)/gm),
-  )("test/run %s runs something", (words) => {
-    expect(testRun(["--plan", ...words.split(" ")])).toMatchObject({ status: 0, stderr: "" });
+  )("test/run %s runs something", async (words) => {
+    expect(await testRun(["--plan", ...words.split(" ")])).toMatchObject({ status: 0, stderr: "" });
   });
 
   test.each(found(/npx vitest run (test\/[a-z/-]+)/g))(
     "npx vitest run %s finds tests, and they pass",
-    (path) => {
-      const { status, stdout } = spawnSync("npx", ["vitest", "run", path], {
-        cwd: project,
-        encoding: "utf8",
-      });
+    async (path) => {
+      const { status, stdout } = await ended("npx", ["vitest", "run", path]);
       expect(stdout).toMatch(/Tests .*passed/);
       expect(status).toBe(0);
     },
