@@ -12,12 +12,12 @@ export default defineConfig({
     testTimeout: 120_000,
     coverage: {
       provider: "v8",
-      include: ["src/{wire,ip,dhcpv6,map,provision,render,engine,system,cli}/**/*.ts"],
+      include: ["src/{wire,ip,dhcpv6,map,provision,render,engine,doctor,system,cli}/**/*.ts"],
       // What only QuickJS can load: test/engines runs it there and compares it with Node's.
       exclude: ["src/system/quickjs/**"],
       reporter: ["text-summary"],
       thresholds: {
-        "src/{wire,ip,dhcpv6,map,provision,render}/**": atLeast(95),
+        "src/{wire,ip,dhcpv6,map,provision,render,doctor}/**": atLeast(95),
         "src/{engine,system,cli}/**": atLeast(85),
       },
     },

@@ -8,6 +8,7 @@ const help = `usage: mapminctl COMMAND [ARGUMENT ...]
   explain HEX     what a provider sent, field by field, and the CE that follows
   calc            a CE's address and ports from a rule
   plan            what setting an interface up would do
+  doctor          what keeps an interface from working, and what to do
   status          what is up, and how many ports are in use
   -s, -r, -q      the options of the original: prints the commands that set a CE up
   --version
@@ -22,6 +23,7 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
   explain: async () => (await import("./explain.ts")).runExplain,
   calc: async () => (await import("./calc.ts")).runCalc,
   plan: async () => (await import("./plan.ts")).runPlan,
+  doctor: async () => (await import("./doctor.ts")).runDoctor,
   status: async () => (await import("./status.ts")).runStatus,
 };
 

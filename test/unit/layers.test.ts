@@ -1,4 +1,4 @@
-/** biome.json keeps imports going downward: main, cli, engine, render and provision, map, dhcpv6, ip, wire. */
+/** biome.json keeps imports going downward: main, cli, doctor, engine, render and provision, map, dhcpv6, ip, wire. */
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -29,6 +29,11 @@ const rows = [
   ["src/engine/b.ts", "../system/node/log.ts", "noRestrictedImports"],
   ["src/engine/c.ts", "../cli/io.ts", "noRestrictedImports"],
   ["src/engine/d.ts", "ubus-client-ts", "noRestrictedImports"],
+  ["src/engine/e.ts", "../doctor/check.ts", "noRestrictedImports"],
+  ["src/doctor/a.ts", "../engine/state.ts", undefined],
+  ["src/doctor/b.ts", "../system/node/log.ts", "noRestrictedImports"],
+  ["src/doctor/c.ts", "../cli/io.ts", "noRestrictedImports"],
+  ["src/cli/c.ts", "../doctor/check.ts", undefined],
   ["src/system/node/a.ts", "../../engine/host.ts", undefined],
   ["src/system/node/b.ts", "../../cli/io.ts", "noRestrictedImports"],
   ["src/cli/a.ts", "../system/node/log.ts", undefined],

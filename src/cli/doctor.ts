@@ -1,0 +1,157 @@
+import { farEnd, planOf } from "../doctor/after-setup.ts";
+import { netifdSilent } from "../doctor/before-setup.ts";
+import type { Diagnosis } from "../doctor/check.ts";
+import { diagnose, expectedOf } from "../doctor/diagnose.ts";
+import type { Fact, Facts } from "../doctor/facts.ts";
+import { type InterfaceName, parseInterfaceName } from "../ip/names.ts";
+import { formatIpv4, formatIpv6, parseIpv4 } from "../ip/text.ts";
+import { printable } from "../wire/printable.ts";
+import { parseOptions, UsageError } from "./arguments.ts";
+import { type DoctorSystem, gather, lookAround, mapInterfaces, probe } from "./doctor-facts.ts";
+import { Exit } from "./io.ts";
+import { unknownWord } from "./nearest.ts";
+import { wrapWords } from "./wrap.ts";
+
+export const doctorHelp = `usage: mapminctl doctor [INTERFACE] [--json] [--offline | --probe ADDRESS]
+
+Looks for what keeps a MAP interface from working: the engine, the module, the link, the rule, the device, routes, NAT,
+firewall, rivals. Each finding says what is wrong and what to do; what only follows from it is not looked at. Changes
+nothing. Exits 0 if nothing was found, 1 if something was.
+  --offline         sends no packets
+  --probe ADDRESS   pings this IPv4 address through the interface; without it, the border relay of MAP-E and lw4o6
+  --json            for programs
+`;
+
+/** One interface, examined. */
+interface Examined {
+  readonly iface: string;
+  readonly diagnosis: Diagnosis;
+}
+
+/** Where no interface is: there is no chain to go through. */
+function without(dump: Fact<unknown>): Diagnosis {
+  const finding = dump.known
+    ? {
+        check: "interface",
+        code: "NO_INTERFACE",
+        text: "no MAP interface is configured, and no lease has offered one",
+        remedy:
+          "set `option reqopts '48879'` on your IPv6 interface, or add an interface with `option proto 'map'` to /etc/config/network",
+      }
+    : { check: "netifd", ...netifdSilent(dump.why) };
+  return { findings: [finding], passed: [], unknown: [], skipped: [] };
+}
+
+function describe({ iface, diagnosis }: Examined, columns: number): string {
+  const { findings, passed, unknown, skipped } = diagnosis;
+  const count =
+    findings.length === 0
+      ? "nothing wrong"
+      : findings.length === 1
+        ? "1 finding"
+        : `${findings.length} findings`;
+  const lines = [`${iface === "" ? "MAP" : iface}: ${count}`];
+  const block = (label: string, text: string) => {
+    lines.push(wrapWords(label, printable(text).split(" "), label.length + 1, columns));
+  };
+  for (const { code, text, remedy } of findings) {
+    lines.push(`  ${code}`);
+    block("    wrong:", text);
+    block("    do:   ", remedy);
+  }
+  for (const { check, why } of unknown) block(`  not known: ${check}:`, why);
+  if (skipped.length > 0) {
+    block("  not looked at, because of the above:", skipped.map(({ check }) => check).join(", "));
+  }
+  if (passed.length > 0) block("  right:", passed.join(", "));
+  return `${lines.join("\n")}\n`;
+}
+
+/** The shape of `--json`: documented in docs/router.md. */
+function plain({ iface, diagnosis }: Examined): object {
+  const { findings, passed, unknown, skipped } = diagnosis;
+  return {
+    interface: iface === "" ? null : iface,
+    healthy: findings.length === 0,
+    findings: findings.map(({ code, check, text, remedy }) => ({
+      code,
+      check,
+      text: printable(text),
+      remedy: printable(remedy),
+    })),
+    unknown: unknown.map(({ check, why }) => ({ check, why: printable(why) })),
+    skipped,
+    passed,
+  };
+}
+
+/** Sends probes where nothing speaks against their arriving; gives the facts with what they told. */
+async function withProbes(facts: Facts, named: string | undefined, system: DoctorSystem): Promise<Facts> {
+  const plan = planOf({ facts, expected: expectedOf(facts) });
+  if (plan === undefined) return facts;
+  const { far } = farEnd(plan) ?? {};
+  // The prefix of a DMR has nobody who answers.
+  const relay = far === undefined || plan.transport === "map-t" ? undefined : formatIpv6(far);
+  const probes = await probe(
+    {
+      ...(relay === undefined ? {} : { relay }),
+      ...(named === undefined ? {} : { named }),
+      device: plan.device,
+      mtu: plan.mtu,
+    },
+    system,
+  );
+  return { ...facts, probes };
+}
+
+const options = {
+  json: { type: "boolean" },
+  offline: { type: "boolean" },
+  probe: { type: "string" },
+  help: { type: "boolean" },
+} as const;
+
+/** The address that was named, in its usual form. @throws InputError */
+function namedAddress(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : formatIpv4(parseIpv4(text));
+}
+
+/** `mapminctl doctor`. */
+export async function runDoctor(
+  argv: readonly string[],
+  system: DoctorSystem & { readonly columns: number },
+): Promise<number> {
+  const { values, positionals } = parseOptions(argv, options, true);
+  if (values.help === true) {
+    system.stdout(doctorHelp);
+    return Exit.ok;
+  }
+  if (positionals.length > 1 || (values.offline === true && values.probe !== undefined)) {
+    system.stderr(doctorHelp);
+    return Exit.usage;
+  }
+  const named = namedAddress(values.probe);
+  const [wanted] = positionals;
+  if (wanted !== undefined) parseInterfaceName(wanted, "INTERFACE");
+  const bus = system.openBus();
+  try {
+    const around = await lookAround(system, bus);
+    const all = mapInterfaces(around);
+    if (wanted !== undefined && around.dump.known && !all.some((name) => name === wanted)) {
+      throw new UsageError(unknownWord("MAP interface", wanted, all));
+    }
+    const chosen: readonly InterfaceName[] = all.filter((name) => wanted === undefined || name === wanted);
+    const examined: Examined[] = chosen.length === 0 ? [{ iface: "", diagnosis: without(around.dump) }] : [];
+    for (const iface of chosen) {
+      const facts = await gather(iface, around, system);
+      const offline = diagnose(facts);
+      const send = values.offline !== true && offline.findings.length === 0;
+      examined.push({ iface, diagnosis: send ? diagnose(await withProbes(facts, named, system)) : offline });
+    }
+    if (values.json === true) system.stdout(`${JSON.stringify(examined.map(plain), null, 2)}\n`);
+    else for (const entry of examined) system.stdout(describe(entry, system.columns));
+    return examined.every(({ diagnosis }) => diagnosis.findings.length === 0) ? Exit.ok : Exit.badInput;
+  } finally {
+    bus.close();
+  }
+}

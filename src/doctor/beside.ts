@@ -1,0 +1,227 @@
+/** The checks of what works on the packets: NAT, firewall, rivals, how full the port set is, and probes. */
+
+import { savedNat, savedPortSet } from "../engine/saved-nat.ts";
+import type { SavedState } from "../engine/state.ts";
+import { contains, portCount } from "../map/port-set.ts";
+import { decodePorts } from "../provision/request.ts";
+import { checkLoaded } from "../render/readback.ts";
+import { MapminError } from "../wire/errors.ts";
+import { planOf } from "./after-setup.ts";
+import { type Check, fault, given, type Patient, type Verdict } from "./check.ts";
+import { appliesTo, isForwardedTo, offloads, takesInput, zoneOf } from "./firewall.ts";
+
+/** From this share of the ports on, the next page may find none. */
+const NEARLY_ALL = 0.9;
+/** Protocols of netifd whose interfaces are another way of having IPv4. */
+const RIVAL_PROTOCOLS = ["464xlat", "dslite"];
+
+function stateOf({ facts }: Patient): SavedState | undefined {
+  return facts.state.known ? facts.state.value : undefined;
+}
+
+function lookAtNat(patient: Patient): Verdict {
+  const { facts } = patient;
+  const state = stateOf(patient);
+  // The module's is one of its device's rules.
+  if (state?.table === undefined) return "not used";
+  const nat = savedNat(state);
+  if (nat === undefined) return { unknown: "the state file does not say what NAT was loaded" };
+  const again = `run \`ubus call network.interface.${facts.iface} renew\``;
+  return given(facts.table, (table) => {
+    if (table === undefined) {
+      return fault(
+        "NAT_MISSING",
+        `the table ip ${nat.table} of nftables, which does the NAT, is gone (\`nft flush ruleset\` takes it away)`,
+        again,
+      );
+    }
+    const faults = checkLoaded(nat, table);
+    return faults.length === 0
+      ? "fine"
+      : fault("NAT_CHANGED", `the table ip ${nat.table} is not what was loaded: ${faults.join("; ")}`, again);
+  });
+}
+
+function lookAtOrder(patient: Patient): Verdict {
+  const state = stateOf(patient);
+  if (state?.table === undefined) return "not used";
+  return given(patient.facts.earlierNat, (chains) => {
+    const first = chains.find((chain) => appliesTo(chain, state.device ?? ""));
+    return first === undefined
+      ? "fine"
+      : fault(
+          "NAT_NOT_FIRST",
+          `the chain ${first.chain} of the table ${first.family} ${first.table} changes the source of packets before our NAT does`,
+          `take ${state.device} out of that chain: no SNAT and no masquerading but ours`,
+        );
+  });
+}
+
+function lookAtZone(patient: Patient): Verdict {
+  const { facts } = patient;
+  const device = stateOf(patient)?.device ?? "";
+  const linkDevice = facts.link.known ? (facts.link.value?.device ?? "") : "";
+  return given(facts.firewall, (firewall) => {
+    if (firewall === undefined) return { unknown: "the table inet fw4 is not loaded" };
+    const zone = zoneOf(firewall, device);
+    const reload = "and run `service firewall reload`";
+    if (zone === undefined) {
+      return fault(
+        "ZONE_MISSING",
+        `${facts.iface} is in no firewall zone: packets of the LAN are not forwarded to it`,
+        `add \`list network '${facts.iface}'\` to the zone wan in /etc/config/firewall, ${reload}`,
+      );
+    }
+    if (zone === zoneOf(firewall, linkDevice)) return "fine";
+    if (!takesInput(firewall, zone) && isForwardedTo(firewall, zone)) return "fine";
+    return fault(
+      "ZONE_WRONG",
+      takesInput(firewall, zone)
+        ? `${facts.iface} is in the firewall zone ${zone}, which lets the internet connect to the router`
+        : `${facts.iface} is in the firewall zone ${zone}, to which no other zone is forwarded`,
+      `move ${facts.iface} to the zone of ${facts.tunlink} in /etc/config/firewall, ${reload}`,
+    );
+  });
+}
+
+function lookAtOffload(patient: Patient): Verdict {
+  if (stateOf(patient)?.table === undefined) return "not used";
+  return given(patient.facts.firewall, (firewall) => {
+    if (firewall === undefined || !offloads(firewall)) return "fine";
+    return fault(
+      "FLOW_OFFLOAD",
+      "flow offload is on: packets of known flows pass the NAT by, and are lost",
+      "delete `option flow_offloading` in /etc/config/firewall and run `service firewall reload`, or install kmod-mapmint",
+    );
+  });
+}
+
+/** The same address and port set: who has the packets is chance. */
+function sameSet(a: SavedState, b: SavedState): boolean {
+  if (b.state !== "up" || a.interface === b.interface || a.ipv4 !== b.ipv4) return false;
+  return a.psid === b.psid && a.psid_length === b.psid_length && a.offset === b.offset;
+}
+
+function lookAtRivals(patient: Patient): Verdict {
+  const { facts } = patient;
+  const { iface } = facts;
+  if (!facts.interfaces.known) return { unknown: facts.interfaces.why };
+  const rival = facts.interfaces.value.find(
+    ({ name, proto, up }) => up && name !== iface && RIVAL_PROTOCOLS.includes(proto),
+  );
+  if (rival !== undefined) {
+    return fault(
+      "RIVAL_INTERFACE",
+      `${rival.name} (${rival.proto}) is up as well, and is another way for IPv4 to leave`,
+      `delete ${rival.name} or set its \`option auto '0'\`; for one that a lease made, set \`iface_464xlat\` or \`iface_dslite\` of ${facts.tunlink} to 0`,
+    );
+  }
+  const state = stateOf(patient);
+  const twin =
+    state && facts.otherStates.known
+      ? facts.otherStates.value.find((other) => sameSet(state, other))
+      : undefined;
+  if (twin !== undefined) {
+    return fault(
+      "SAME_PORT_SET",
+      `${twin.interface} is up with the same address and the same ports`,
+      `keep one of ${iface} and ${twin.interface}, and delete the other from /etc/config/network`,
+    );
+  }
+  const managed = facts.mwan3.known ? facts.mwan3.value : undefined;
+  if (managed !== undefined && !managed.includes(iface)) {
+    return fault(
+      "RIVAL_MWAN3",
+      `mwan3 chooses the way of IPv4 packets, and does not know ${iface}`,
+      `add ${iface} to /etc/config/mwan3 as an interface and as a member of a policy, or stop mwan3`,
+    );
+  }
+  return "fine";
+}
+
+/** Ports that NAT may give to flows; undefined where the set is not shared. */
+function usablePorts(state: SavedState | undefined): number | undefined {
+  const set = state && savedPortSet(state);
+  if (state === undefined || set === undefined || set.psidLength === 0) return undefined;
+  try {
+    const reserved = decodePorts(state.reserved_ports ?? "").filter((port) => contains(set, port));
+    return portCount(set) - reserved.length;
+  } catch (error) {
+    if (error instanceof MapminError) return undefined;
+    throw error;
+  }
+}
+
+function lookAtPortsInUse(patient: Patient): Verdict {
+  const usable = usablePorts(stateOf(patient));
+  if (usable === undefined) return "not used";
+  return given(patient.facts.busiest, (busiest) => {
+    const full = busiest.find(({ ports }) => ports >= NEARLY_ALL * usable);
+    if (full === undefined) return "fine";
+    const { protocol, peer, ports } = full;
+    return fault(
+      "PORTS_NEARLY_USED_UP",
+      `${protocol.toUpperCase()}: ${ports} of ${usable} ports are in use towards ${peer}`,
+      `find who in your network talks so much to ${peer} (\`conntrack -L -p ${protocol}\`)`,
+    );
+  });
+}
+
+/** A probe that was not sent is not judged; one that could not be sent is not known. */
+function lookAtProbes(patient: Patient): Verdict {
+  const { relay, named, full } = patient.facts.probes;
+  if (relay === undefined && named === undefined) return "not used";
+  const tunnelled = named?.known === true && named.value.answered;
+  if (tunnelled && full !== undefined) {
+    return given(full, ({ answered, address, octets }) =>
+      answered
+        ? "fine"
+        : fault(
+            "FULL_SIZE_LOST",
+            `${address} answers small packets, and none of ${octets} octets, which the MTU allows`,
+            `set \`option mtu\` of ${patient.facts.iface} lower, beginning with ${Math.max(octets - 80, 1280)}, until this finding is gone`,
+          ),
+    );
+  }
+  if (tunnelled) return "fine";
+  if (relay?.known === true && !relay.value.answered) {
+    return fault(
+      "RELAY_SILENT",
+      `the border relay ${relay.value.address} does not answer pings (some never do)`,
+      named === undefined
+        ? "give an IPv4 address that answers pings, as `--probe ADDRESS`: that asks through the relay"
+        : "ask your provider whether the address of the border relay is right, and whether the relay works",
+    );
+  }
+  if (named?.known === true) {
+    return fault(
+      "NO_ANSWER_THROUGH_RELAY",
+      `${named.value.address} does not answer pings through ${planOf(patient)?.device ?? "the MAP device"}`,
+      "try another address; if none answers, compare the rule (`mapminctl status`) with what your provider publishes",
+    );
+  }
+  for (const probe of [named, relay]) if (probe?.known === false) return { unknown: probe.why };
+  return "fine";
+}
+
+export const beside: readonly Check[] = [
+  { about: "NAT", after: ["MAP device"], look: lookAtNat },
+  { about: "order of NAT", after: ["NAT"], look: lookAtOrder },
+  { about: "firewall zone", after: ["MAP device"], look: lookAtZone },
+  { about: "flow offload", after: ["NAT"], look: lookAtOffload },
+  { about: "rivals", after: [], look: lookAtRivals },
+  { about: "ports in use", after: ["interface"], look: lookAtPortsInUse },
+  {
+    about: "probes",
+    after: [
+      "addresses",
+      "default route",
+      "route to the MAP device",
+      "next router",
+      "firewall zone",
+      "NAT",
+      "rivals",
+    ],
+    look: lookAtProbes,
+  },
+];

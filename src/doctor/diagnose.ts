@@ -1,0 +1,46 @@
+/** From facts to findings: the whole chain, in order. Pure. */
+
+import { provision } from "../provision/choose.ts";
+import { MapminError } from "../wire/errors.ts";
+import { afterSetup } from "./after-setup.ts";
+import { beforeSetup } from "./before-setup.ts";
+import { beside } from "./beside.ts";
+import { type Diagnosis, examine, type Patient } from "./check.ts";
+import { type Facts, known, unknown } from "./facts.ts";
+
+/** Every check, in the order of the chain. */
+export const chain = [...beforeSetup, ...afterSetup, ...beside];
+
+/** What setup would make now of the configuration and the link. */
+export function expectedOf({
+  iface,
+  tunlink,
+  config,
+  link,
+  linkDevice,
+  neighbours,
+  module,
+}: Facts): Patient["expected"] {
+  if (!config.known) return config;
+  if (config.value instanceof MapminError) return known(config.value);
+  if (!link.known) return link;
+  if (link.value === undefined || !link.value.up) return unknown(`the link ${tunlink} is not up`);
+  try {
+    return known(
+      provision(iface, config.value, {
+        tunlink,
+        link: link.value,
+        linkMtu: linkDevice.known ? linkDevice.value?.mtu : undefined,
+        neighbours: neighbours.known ? neighbours.value : [],
+        moduleLoaded: module.known && module.value === "ours",
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof MapminError)) throw error;
+    return known(error);
+  }
+}
+
+export function diagnose(facts: Facts): Diagnosis {
+  return examine(chain, { facts, expected: expectedOf(facts) });
+}

@@ -1,0 +1,770 @@
+/** The doctor's findings: each row changes one thing of a healthy router. Their texts are in golden/doctor.txt. */
+
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { doctorHelp } from "../../../src/cli/doctor.ts";
+import { chain } from "../../../src/doctor/diagnose.ts";
+import { EffectError } from "../../../src/wire/errors.ts";
+import {
+  digits,
+  doctor,
+  firewall,
+  flowRule,
+  healthy,
+  link,
+  natTable,
+  options,
+  rule,
+  shown,
+  states,
+  stateText,
+  uciText,
+  type World,
+} from "./doctor-world.ts";
+
+type By = "module" | "tunnel";
+
+type Row = readonly [title: string, by: By, world: World, found: string, words?: readonly string[]];
+
+const file = (path: string, content: string | undefined): World => ({ files: { [path]: content } });
+const state = (by: By, change: Readonly<Record<string, string>>) =>
+  file("/var/run/mapmin/wan.state", stateText({ ...states[by], ...change }));
+const program = (line: string, answer: string | Error): World => ({ programs: { [line]: answer } });
+const dump = (...interfaces: readonly object[]): World => ({
+  ubus: { "network.interface dump": { interface: interfaces } },
+});
+const linked = (change: object): World => {
+  const changed = { ...link, ...change };
+  return {
+    ubus: {
+      "network.interface dump": { interface: [changed, shown] },
+      "network.interface status wan6": changed,
+    },
+  };
+};
+const uci = (section: Readonly<Record<string, string>>, of?: Readonly<Record<string, string>>): World =>
+  program("uci -q show network", uciText(section, of));
+const typed = (by: By, change: Readonly<Record<string, string>>) =>
+  uci({ ...rule, ...options[by], ...change });
+const asked = { proto: "dhcpv6", reqopts: "21 48879" };
+const fromLease = { proto: "map", tunlink: "wan6" };
+const option48879 = (value: string) =>
+  linked({ data: { passthru: `beef${(value.length / 2).toString(16).padStart(4, "0")}${value}` } });
+const both = (...worlds: readonly World[]): World => ({
+  files: Object.assign({}, ...worlds.map(({ files }) => files)),
+  programs: Object.assign({}, ...worlds.map(({ programs }) => programs)),
+  ubus: Object.assign({}, ...worlds.map(({ ubus }) => ubus)),
+});
+const changedFile = (by: By, path: string, from: string | RegExp, to: string) =>
+  file(path, String(healthy(by).files[path]).replace(from, to));
+const chains = (prio: number, family = "ip", table = "mine") =>
+  JSON.stringify({
+    nftables: [
+      { chain: { family, table, name: "early", type: "nat", hook: "postrouting", prio, policy: "accept" } },
+      { chain: { family, table, name: "other", type: "filter", hook: "postrouting", prio: 0 } },
+      { chain: { family, table, name: "called" } },
+    ],
+  });
+const mine = (chain: string, ...expr: readonly object[]) => ({
+  rule: { family: "ip", table: "mine", chain, expr },
+});
+const oifname = (right: unknown) => ({ match: { op: "==", left: { meta: { key: "oifname" } }, right } });
+const earlier = (prio: number, ...rules: readonly object[]): World => ({
+  programs: {
+    "nft -j list chains": chains(prio),
+    "nft -j list table ip mine": JSON.stringify({ nftables: rules }),
+  },
+});
+const flow = (port: number, peer = "203.0.113.1", protocol = "tcp 6") =>
+  `${protocol} 10 src=192.168.1.2 dst=${peer} sport=4 dport=80 src=${peer} dst=192.0.2.18 sport=80 dport=${port} mark=0\n`;
+const flows = (count: number, peer?: string) =>
+  Array.from({ length: count }, (_, index) => flow(1_000 + index, peer)).join("");
+const noReply = (...words: readonly string[]): World => {
+  const line = `ping -c 2 -W 2 ${words.join(" ")}`;
+  return program(line, new EffectError(line, "exit code 1"));
+};
+const reply = (...words: readonly string[]) => program(`ping -c 2 -W 2 ${words.join(" ")}`, "2 received");
+const probing = ["--probe", "203.0.113.10"];
+const relay = ["-6", "2001:db8:ffff::1"];
+const through = ["-I", "map-wan", "203.0.113.10"];
+const large = (mtu: number) => ["-I", "map-wan", "-s", `${mtu - 28}`, "203.0.113.10"];
+const control = "/proc/net/nat46/control";
+const failed = "interface=wan\nstate=failed\nsince=2026-01-02T03:04:05Z\n";
+
+/** Title, router, what is changed, the code that is found; the words of the command line when they are not `--offline`. */
+const rows: readonly Row[] = [
+  ["the engine's file", "tunnel", file("/usr/lib/mapmin/engine", "/opt/node\nx"), "ENGINE_MISSING"],
+  ["no map.sh", "tunnel", file("/lib/netifd/proto/map.sh", undefined), "HANDLER_MISSING"],
+  ["another map.sh", "tunnel", file("/lib/netifd/proto/map.sh", "proto_map_setup() {"), "HANDLER_FOREIGN"],
+  [
+    "no netifd",
+    "tunnel",
+    {
+      ubus: {
+        "network.interface dump": new EffectError("ubus call network.interface dump", "CONNECTION_FAILED"),
+      },
+    },
+    "NETIFD_SILENT",
+  ],
+  [
+    "netifd is older than the package",
+    "tunnel",
+    { ubus: { "network get_proto_handlers": { static: {} } } },
+    "PROTOCOL_UNKNOWN",
+  ],
+  ["kmod-nat46", "tunnel", file(control, ""), "NAT46_LOADED"],
+  [
+    "no module, which was there",
+    "module",
+    both(file(control, undefined), file("/proc/net/mapmint/counters", undefined)),
+    "MODULE_MISSING",
+  ],
+  [
+    "no module, and never was",
+    "tunnel",
+    both(
+      typed("tunnel", options.module),
+      file("/var/run/mapmin/wan.state", `${failed}error=NO_KERNEL_MODULE: x\n`),
+    ),
+    "MODULE_MISSING",
+  ],
+  ["no forwarding", "module", file("/proc/sys/net/ipv4/ip_forward", "0\n"), "FORWARDING_OFF"],
+  ["no ip6_tunnel", "tunnel", file("/sys/module/ip6_tunnel/initstate", undefined), "TUNNEL_UNSUPPORTED"],
+  [
+    "no nft",
+    "tunnel",
+    program(
+      "nft -j list table ip mapmin_wan",
+      new EffectError("nft -j list table ip mapmin_wan", "not installed"),
+    ),
+    "NFT_MISSING",
+  ],
+  ["no such link", "tunnel", dump(shown), "NO_LINK"],
+  ["a link that is down", "tunnel", linked({ up: false }), "LINK_DOWN"],
+  ["a link without a device", "tunnel", file("/sys/class/net/eth1/mtu", undefined), "LINK_DEVICE_MISSING"],
+  ["a link whose name is none", "tunnel", linked({ l3_device: "$(x)" }), "LINK_DEVICE_MISSING"],
+  ["a link's device set down", "tunnel", file("/sys/class/net/eth1/flags", "0x1002\n"), "LINK_DEVICE_DOWN"],
+  ["an MTU too small for IPv6", "tunnel", file("/sys/class/net/eth1/mtu", "1279\n"), "LINK_MTU_TOO_SMALL"],
+  ["no prefix", "tunnel", linked({ "ipv6-prefix": [] }), "NO_PREFIX"],
+  ["no option, asked for", "tunnel", uci(fromLease, asked), "OPTION_NOT_RECEIVED"],
+  ["no option, not asked for", "tunnel", uci(fromLease), "OPTION_NOT_REQUESTED"],
+  [
+    "an option cut short",
+    "tunnel",
+    both(uci(fromLease, asked), option48879("0042020d0d18c000")),
+    "OPTION_MALFORMED",
+  ],
+  ["an option of the interface", "tunnel", typed("tunnel", { ealen: "49" }), "OPTION_INVALID"],
+  [
+    "a prefix that is too short",
+    "tunnel",
+    linked({ "ipv6-prefix": [{ address: "2001:db8::", mask: 48 }] }),
+    "PREFIX_TOO_SHORT",
+  ],
+  [
+    "a prefix of another rule",
+    "tunnel",
+    linked({ "ipv6-prefix": [{ address: "2001:db9::", mask: 56 }] }),
+    "PREFIX_NOT_IN_RULE",
+  ],
+  ["an unknown type", "tunnel", typed("tunnel", { maptype: "map-x" }), "TYPE_UNKNOWN"],
+  [
+    "another type than the option's",
+    "tunnel",
+    both(
+      uci({ ...fromLease, maptype: "map-t" }),
+      option48879("01" + "4202000d18c000020010002820010db800" + "420300118020010db8ffff00000000000000000001"),
+    ),
+    "NO_RULE_OF_TYPE",
+  ],
+  ["a private address, typed", "tunnel", typed("tunnel", { ipaddr: "10.0.0.0" }), "RULE_REFUSED"],
+  [
+    "a private address, from the provider",
+    "tunnel",
+    both(
+      uci(fromLease),
+      option48879("01" + "4202000d180a00000010002820010db800" + "420300118020010db8ffff00000000000000000001"),
+    ),
+    "RULE_REFUSED",
+  ],
+  [
+    "few ports",
+    "tunnel",
+    both(
+      typed("tunnel", { ipaddr: "192.0.2.18", ip4prefixlen: "32", ealen: "14", psidlen: "14", offset: "0" }),
+      state("tunnel", {
+        psid: "1165",
+        psid_length: "14",
+        offset: "0",
+        map_address: "2001:db8:12:3400:0:c000:212:48d",
+        reserved_ports: "",
+      }),
+      file(
+        "/proc/net/if_inet6",
+        `${digits("2001", "db8", "12", "3400", "0", "c000", "212", "48d")} 03 80 00 80 eth1\n`,
+      ),
+      program("nft -j list table ip mapmin_wan", natTable(0)),
+    ),
+    "FEW_PORTS",
+  ],
+  ["netifd has it not", "tunnel", dump(link), "NOT_IN_NETIFD"],
+  [
+    "a failed setup",
+    "tunnel",
+    file("/var/run/mapmin/wan.state", `${failed}error="SETUP_FAILED: nft: x"\n`),
+    "SETUP_FAILED",
+  ],
+  [
+    "an error of netifd's",
+    "tunnel",
+    both(
+      dump(link, { ...shown, up: false, errors: [{ code: "NO_ENGINE", data: [] }] }),
+      file("/var/run/mapmin/wan.state", undefined),
+    ),
+    "SETUP_FAILED",
+  ],
+  ["taken down", "tunnel", dump(link, { ...shown, up: false, autostart: false }), "TAKEN_DOWN"],
+  ["a setup that does not end", "tunnel", state("tunnel", { state: "starting" }), "SETUP_UNFINISHED"],
+  [
+    "no setup, no reason",
+    "tunnel",
+    both(dump(link, { ...shown, up: false }), file("/var/run/mapmin/wan.state", undefined)),
+    "NOT_SET_UP",
+  ],
+  ["a damaged state file", "tunnel", file("/var/run/mapmin/wan.state", "nonsense"), "STATE_DAMAGED"],
+  [
+    "another prefix since setup",
+    "tunnel",
+    linked({ "ipv6-prefix": [{ address: "2001:db8:12:3500::", mask: 56 }] }),
+    "SETUP_OUTDATED",
+  ],
+  [
+    "another MTU of the link since setup",
+    "module",
+    file("/sys/class/net/eth1/mtu", "1400\n"),
+    "SETUP_OUTDATED",
+  ],
+  ["no MAP device", "tunnel", file("/sys/class/net/map-wan/mtu", undefined), "DEVICE_MISSING"],
+  ["a MAP device of somebody else", "module", file(control, "add map-other\n"), "DEVICE_FOREIGN"],
+  [
+    "other rules",
+    "module",
+    changedFile("module", control, "nat.mode ports", "nat.mode off"),
+    "RULES_CHANGED",
+  ],
+  ["a MAP device that is down", "module", file("/sys/class/net/map-wan/flags", "0x90\n"), "DEVICE_DOWN"],
+  ["no IPv4 address", "module", file("/proc/net/fib_trie", "Local:\n"), "IPV4_ADDRESS_MISSING"],
+  ["no MAP address", "tunnel", file("/proc/net/if_inet6", ""), "MAP_ADDRESS_MISSING"],
+  ["no default route", "tunnel", file("/proc/net/route", "Iface\n"), "DEFAULT_ROUTE_MISSING"],
+  [
+    "a default route that rejects",
+    "tunnel",
+    changedFile("tunnel", "/proc/net/route", "0001", "0201"),
+    "DEFAULT_ROUTE_MISSING",
+  ],
+  [
+    "a better default route",
+    "tunnel",
+    changedFile(
+      "tunnel",
+      "/proc/net/route",
+      /map-wan.*\n/,
+      "map-wan 00000000 00000000 0001 0 0 20 00000000 0 0 0\nppp0 00000000 0101A8C0 0003 0 0 10 00000000 0 0 0\n",
+    ),
+    "DEFAULT_ROUTE_ELSEWHERE",
+  ],
+  [
+    "no route to the MAP address",
+    "module",
+    changedFile(
+      "module",
+      "/proc/net/ipv6_route",
+      / 80 .*\n/g,
+      " 7f ".concat(`${"0".repeat(32)} 00 ${"0".repeat(32)} 00000400 0 0 00000001 lo\n`),
+    ),
+    "MAP_ROUTE_MISSING",
+  ],
+  [
+    "no route to the relay",
+    "tunnel",
+    changedFile("tunnel", "/proc/net/ipv6_route", /^.*eth1\n/, ""),
+    "NO_ROUTE_TO_RELAY",
+  ],
+  [
+    "the next router",
+    "tunnel",
+    program("ip -6 neigh show dev eth1", "fe80::1  FAILED\nnonsense FAILED\nfe80::2 FAILED\n"),
+    "NEXT_HOP_SILENT",
+  ],
+  [
+    "another MTU of the MAP device",
+    "module",
+    file("/sys/class/net/map-wan/mtu", "1280\n"),
+    "DEVICE_MTU_CHANGED",
+  ],
+  [
+    "an MTU that does not fit",
+    "tunnel",
+    both(
+      typed("tunnel", { mtu: "1500" }),
+      state("tunnel", { mtu: "1500" }),
+      file("/sys/class/net/map-wan/mtu", "1500\n"),
+    ),
+    "MTU_TOO_LARGE",
+  ],
+  [
+    "no table",
+    "tunnel",
+    program("nft -j list table ip mapmin_wan", new EffectError("nft", "Error: No such file or directory")),
+    "NAT_MISSING",
+  ],
+  [
+    "a chain less",
+    "tunnel",
+    program("nft -j list table ip mapmin_wan", natTable(251, ["translate", "incoming"])),
+    "NAT_CHANGED",
+  ],
+  ["masquerading before", "tunnel", earlier(50, mine("early", { masquerade: null })), "NAT_NOT_FIRST"],
+  [
+    "source NAT before, in a chain that is called",
+    "tunnel",
+    earlier(
+      90,
+      mine("early", oifname({ set: ["eth0", "map-*"] }), { jump: { target: "called" } }),
+      mine("called", { snat: { addr: "1.1.1.1" } }),
+      mine("called", { goto: { target: "early" } }),
+    ),
+    "NAT_NOT_FIRST",
+  ],
+  ["no zone", "module", program("nft -j list table inet fw4", firewall([], [])), "ZONE_MISSING"],
+  [
+    "the LAN's zone",
+    "module",
+    program("nft -j list table inet fw4", firewall([], ["map-wan"])),
+    "ZONE_WRONG",
+  ],
+  [
+    "a zone that nobody is forwarded to",
+    "module",
+    program(
+      "nft -j list table inet fw4",
+      JSON.stringify({
+        nftables: [
+          mine(
+            "forward",
+            { match: { op: "==", left: { meta: { key: "iifname" } }, right: "map-wan" } },
+            { goto: { target: "forward_vpn" } },
+          ),
+        ],
+      }),
+    ),
+    "ZONE_WRONG",
+  ],
+  [
+    "flow offload",
+    "tunnel",
+    program("nft -j list table inet fw4", firewall(["map-wan"], [], flowRule)),
+    "FLOW_OFFLOAD",
+  ],
+  [
+    "464xlat",
+    "module",
+    dump(link, shown, { interface: "wan6_x", proto: "464xlat", up: true }),
+    "RIVAL_INTERFACE",
+  ],
+  [
+    "ds-lite",
+    "module",
+    dump(link, shown, { interface: "wan6_4", proto: "dslite", up: true }),
+    "RIVAL_INTERFACE",
+  ],
+  [
+    "mwan3",
+    "module",
+    both(
+      file("/var/run/mwan3/iface_state/wan", "online"),
+      program("uci -q show mwan3", "mwan3.wan_b=interface\nmwan3.p=policy\n"),
+    ),
+    "RIVAL_MWAN3",
+  ],
+  [
+    "the same ports",
+    "module",
+    file("/var/run/mapmin/old.state", stateText({ ...states.module, interface: "old" })),
+    "SAME_PORT_SET",
+    ["wan", "--offline"],
+  ],
+  [
+    "ports nearly used up",
+    "tunnel",
+    file("/proc/net/nf_conntrack", flows(226) + flows(9, "203.0.113.2")),
+    "PORTS_NEARLY_USED_UP",
+  ],
+  ["the relay does not answer", "tunnel", noReply(...relay), "RELAY_SILENT", []],
+  [
+    "neither the relay nor the address answers",
+    "tunnel",
+    both(noReply(...relay), noReply(...through)),
+    "RELAY_SILENT",
+    probing,
+  ],
+  ["the relay alone answers", "tunnel", noReply(...through), "NO_ANSWER_THROUGH_RELAY", probing],
+  ["MAP-T: the address does not answer", "module", noReply(...through), "NO_ANSWER_THROUGH_RELAY", probing],
+  ["large packets", "tunnel", both(reply(...through), noReply(...large(1460))), "FULL_SIZE_LOST", probing],
+];
+
+describe("each fault gives its own finding, and no other", () => {
+  const texts = new Map<string, string>();
+
+  test.each(rows.map((row) => ({ title: row[0], row })))("$title", async ({ row }) => {
+    const [title, by, world, code, words = ["--offline"]] = row;
+    const told = await doctor(by, ["--json", ...words], world);
+    const answers: readonly { findings: readonly { code: string; text: string; remedy: string }[] }[] =
+      JSON.parse(told.out);
+    const findings = answers.flatMap((answer) => answer.findings);
+    expect(findings.map((finding) => finding.code)).toEqual([code]);
+    expect(told.code).toBe(1);
+    const [finding] = findings;
+    texts.set(title, `${title}\n  ${code}\n  wrong: ${finding?.text}\n  do:    ${finding?.remedy}\n`);
+  });
+
+  test("in these words", async () => {
+    const golden = fileURLToPath(new URL("golden/doctor.txt", import.meta.url));
+    await expect([...texts.values()].join("\n")).toMatchFileSnapshot(golden);
+  });
+
+  test("titles differ, and what a check waits for comes before it", () => {
+    expect(new Set(rows.map(([title]) => title)).size).toBe(rows.length);
+    for (const [index, { after }] of chain.entries()) {
+      const before = chain.slice(0, index).map(({ about }) => about);
+      expect(before).toEqual(expect.arrayContaining([...after]));
+    }
+  });
+});
+
+describe("a router with nothing wrong", () => {
+  const fine: readonly (readonly [title: string, by: By, world: World, words?: readonly string[]])[] = [
+    ["MAP-T by the module", "module", {}],
+    ["MAP-E by nftables", "tunnel", {}],
+    [
+      "an interface made from a lease",
+      "tunnel",
+      both(
+        dump(link, { ...shown, dynamic: true }),
+        uci({}),
+        state("tunnel", { source: "DHCPv6", offset: "4" }),
+        option48879(
+          "01" + "4202000d18c000020010002820010db800" + "420300118020010db8ffff00000000000000000001",
+        ),
+        program("nft -j list table ip mapmin_wan", natTable(240)),
+      ),
+    ],
+    [
+      "a zone of its own, to which the LAN is forwarded",
+      "module",
+      program(
+        "nft -j list table inet fw4",
+        firewall(
+          [],
+          [],
+          mine(
+            "forward",
+            { match: { op: "==", left: { meta: { key: "iifname" } }, right: "map-wan" } },
+            { jump: { target: "forward_map" } },
+          ),
+          mine("forward_lan", { jump: { target: "accept_to_map" } }),
+        ),
+      ),
+    ],
+    [
+      "source NAT before ours for another device",
+      "tunnel",
+      earlier(50, mine("early", oifname("eth9"), { masquerade: null })),
+    ],
+    ["source NAT after ours", "tunnel", program("nft -j list chains", chains(91))],
+    [
+      "source NAT in a table that nft could not be asked for",
+      "tunnel",
+      program("nft -j list chains", chains(50, "ip", "x; flush ruleset")),
+    ],
+    ["IPv6's own source NAT", "tunnel", program("nft -j list chains", chains(50, "ip6"))],
+    [
+      "flow offload, and the module",
+      "module",
+      program("nft -j list table inet fw4", firewall(["map-wan"], [], flowRule)),
+    ],
+    [
+      "mwan3 that knows the interface",
+      "module",
+      both(file("/var/run/mwan3/x", ""), program("uci -q show mwan3", "mwan3.wan=interface\n")),
+    ],
+    [
+      "a rival that is down",
+      "module",
+      dump(link, shown, { interface: "wan6_4", proto: "dslite", up: false }),
+    ],
+    [
+      "the same address with other ports",
+      "module",
+      file("/var/run/mapmin/old.state", stateText({ ...states.module, interface: "old", psid: "53" })),
+      ["wan", "--offline"],
+    ],
+    [
+      "ports in use towards many",
+      "tunnel",
+      file("/proc/net/nf_conntrack", flows(200) + flows(200, "203.0.113.2")),
+    ],
+    [
+      "a default route of its own table",
+      "module",
+      both(typed("module", { ip4table: "100" }), file("/proc/net/route", "Iface\n")),
+    ],
+    [
+      "no default route wanted",
+      "module",
+      both(typed("module", { defaultroute: "0" }), file("/proc/net/route", "Iface\n")),
+    ],
+    ["the relay answers", "tunnel", {}, []],
+    ["MAP-T has no relay to ask", "module", {}, []],
+    [
+      "the address answers, large packets too",
+      "tunnel",
+      both(noReply(...relay), reply(...through), reply(...large(1460))),
+      probing,
+    ],
+  ];
+
+  test.each(fine.map((row) => ({ title: row[0], row })))("$title", async ({ row }) => {
+    const [, by, world, words = ["--offline"]] = row;
+    const told = await doctor(by, ["--json", ...words], world);
+    expect(JSON.parse(told.out).flatMap((answer: { findings: object[] }) => answer.findings)).toEqual([]);
+    expect(told.code).toBe(0);
+  });
+
+  test("probes: none offline, none where something is wrong; at most six packets", async () => {
+    const pings = (lines: readonly string[]) => lines.filter((line) => line.startsWith("ping "));
+    expect(pings((await doctor("tunnel", ["--offline"])).asked)).toEqual([]);
+    expect(pings((await doctor("tunnel", probing, file("/proc/net/route", "Iface\n"))).asked)).toEqual([]);
+    expect(pings((await doctor("tunnel", [])).asked)).toEqual(["ping -c 2 -W 2 -6 2001:db8:ffff::1"]);
+    expect(pings((await doctor("module", [])).asked)).toEqual([]);
+    const answers = both(reply(...through), reply(...large(1460)));
+    expect(pings((await doctor("tunnel", probing, answers)).asked)).toEqual([
+      "ping -c 2 -W 2 -I map-wan 203.0.113.10",
+      "ping -c 2 -W 2 -I map-wan -s 1432 203.0.113.10",
+    ]);
+  });
+});
+
+describe("a fact that is not to be had is said to be unknown", () => {
+  const nothing = new EffectError("it", "Permission denied");
+  const unknowns: readonly Row[] = [
+    [
+      "the engine's file",
+      "tunnel",
+      { files: { "/usr/lib/mapmin/engine": nothing } },
+      "engine: it: Permission denied",
+    ],
+    [
+      "map.sh",
+      "tunnel",
+      { files: { "/lib/netifd/proto/map.sh": nothing } },
+      "protocol handler: it: Permission denied",
+    ],
+    [
+      "protocols",
+      "tunnel",
+      { ubus: { "network get_proto_handlers": nothing } },
+      "netifd: it: Permission denied",
+    ],
+    [
+      "the module's mark",
+      "tunnel",
+      { files: { "/proc/net/mapmint/counters": nothing } },
+      "kernel module: it: Permission denied",
+    ],
+    [
+      "the control file",
+      "module",
+      { files: { [control]: nothing } },
+      "kernel module: the control file cannot be read",
+    ],
+    [
+      "forwarding",
+      "tunnel",
+      file("/proc/sys/net/ipv4/ip_forward", undefined),
+      "kernel features: /proc/sys/net/ipv4/ip_forward is not there",
+    ],
+    ["uci", "tunnel", program("uci -q show network", nothing), "configuration: it: Permission denied"],
+    [
+      "no section",
+      "tunnel",
+      program("uci -q show network", "network.wan6=interface\n"),
+      "up to date: /etc/config/network has no section wan",
+    ],
+    [
+      "options of another program's",
+      "tunnel",
+      both(dump(link, { ...shown, dynamic: true })),
+      "configuration: wan was created with options that netifd does not tell",
+    ],
+    [
+      "addresses",
+      "tunnel",
+      file("/proc/net/fib_trie", undefined),
+      "addresses: /proc/net/fib_trie is not there",
+    ],
+    [
+      "IPv6 addresses",
+      "tunnel",
+      file("/proc/net/if_inet6", "x y\n"),
+      "addresses: /proc/net/if_inet6: is not what the kernel prints",
+    ],
+    [
+      "IPv4 routes",
+      "tunnel",
+      file("/proc/net/route", "Iface\nx y\n"),
+      "default route: /proc/net/route: is not what the kernel prints",
+    ],
+    [
+      "IPv6 routes",
+      "tunnel",
+      file("/proc/net/ipv6_route", `${"0".repeat(32)} zz\n`),
+      "next router: /proc/net/ipv6_route: is not what the kernel prints",
+    ],
+    [
+      "neighbours",
+      "tunnel",
+      program("ip -6 neigh show dev eth1", nothing),
+      "next router: it: Permission denied",
+    ],
+    [
+      "our table",
+      "tunnel",
+      program("nft -j list table ip mapmin_wan", nothing),
+      "NAT: it: Permission denied",
+    ],
+    [
+      "our table, answered by nonsense",
+      "tunnel",
+      program("nft -j list table ip mapmin_wan", "[]"),
+      "NAT: nft: what it printed has no list `nftables`",
+    ],
+    [
+      "chains",
+      "tunnel",
+      program("nft -j list chains", "nonsense"),
+      "order of NAT: nft: what it printed is not JSON",
+    ],
+    [
+      "another firewall",
+      "module",
+      program("nft -j list table inet fw4", new EffectError("nft", "No such file or directory")),
+      "firewall zone: the table inet fw4 is not loaded",
+    ],
+    [
+      "flows",
+      "tunnel",
+      file("/proc/net/nf_conntrack", undefined),
+      "ports in use: conntrack -L: not installed",
+    ],
+    [
+      "mwan3 chooses",
+      "module",
+      both(file("/var/run/mwan3/x", ""), program("uci -q show mwan3", "mwan3.wan=interface\n")),
+      "default route: mwan3 chooses the way of packets, not the main table of routes",
+    ],
+    [
+      "no ping",
+      "tunnel",
+      program("ping -c 2 -W 2 -6 2001:db8:ffff::1", nothing),
+      "probes: it: Permission denied",
+      [],
+    ],
+    ["a state that says no NAT", "tunnel", state("tunnel", { psid: "none" }), ""],
+  ];
+
+  test.each(unknowns.map((row) => ({ title: row[0], row })))("$title", async ({ row }) => {
+    const [, by, world, what, words = ["--offline"]] = row;
+    const told = await doctor(by, ["--json", ...words], world);
+    const [answer] = JSON.parse(told.out);
+    const said = answer.unknown.map(({ check, why }: { check: string; why: string }) => `${check}: ${why}`);
+    if (what === "") expect(answer.findings[0].code).toBe("SETUP_OUTDATED");
+    else expect(said).toContain(what);
+  });
+});
+
+describe("the command", () => {
+  test("a finding, for a person: hostile text is shown without controls", async () => {
+    const hostile = "\u001b[2J\u202e\nx";
+    const world = file(
+      "/var/run/mapmin/wan.state",
+      `${failed}error=${JSON.stringify(`SETUP_FAILED: nft ${hostile}`)}\n`,
+    );
+    const { code, out } = await doctor("tunnel", ["--offline"], world);
+    expect(code).toBe(1);
+    expect(out).toMatchInlineSnapshot(`
+      "wan: 1 finding
+        SETUP_FAILED
+          wrong: the last setup failed: SETUP_FAILED: nft  [2J x
+          do:    run \`ifup wan\`
+        not looked at, because of the above: up to date, MAP device, addresses,
+                                             default route, route to the MAP device,
+                                             route to the border relay, next router,
+                                             MTU, NAT, order of NAT, firewall zone,
+                                             flow offload, ports in use, probes
+        right: engine, protocol handler, netifd, kernel features, link, delegated
+               prefix, configuration, rule and prefix, port parameters, rivals
+      "
+    `);
+    for (const [, by, one, , words = ["--offline"]] of rows) {
+      const told = await doctor(by, words, one);
+      for (const line of told.out.split("\n")) expect(line.length).toBeLessThanOrEqual(110);
+    }
+  });
+
+  test("one that is not known is offered the nearest; two, or both ways of probing, are wrong usage", async () => {
+    await expect(doctor("tunnel", ["wam"])).rejects.toThrow(
+      'unknown MAP interface "wam"; did you mean "wan"?',
+    );
+    await expect(doctor("tunnel", ["--ofline"])).rejects.toThrow('did you mean "--offline"?');
+    await expect(doctor("tunnel", ["../x"])).rejects.toThrow("INTERFACE: is not the name of an interface");
+    await expect(doctor("tunnel", ["--probe", "2001:db8::1"])).rejects.toThrow();
+    await expect(doctor("tunnel", ["--probe", "-f"])).rejects.toThrow("needs a value");
+    for (const words of [
+      ["a", "b"],
+      ["--offline", "--probe", "192.0.2.1"],
+    ]) {
+      expect(await doctor("tunnel", words)).toMatchObject({ code: 2, out: "", err: doctorHelp });
+    }
+    expect(await doctor("tunnel", ["--help"])).toMatchObject({ code: 0, out: doctorHelp });
+  });
+
+  test("every MAP interface is looked at: configured, in netifd, or set up", async () => {
+    const world = both(
+      program(
+        "uci -q show network",
+        "network.b=interface\nnetwork.b.proto='map'\nnetwork.c.proto='map'\nnetwork.c.disabled='1'\nnetwork.d.proto='static'",
+      ),
+      dump(link, { interface: "a", proto: "map", up: true }, { interface: "../x", proto: "map" }, [7]),
+      file("/var/run/mapmin/$(x).state", "x"),
+      file("/var/run/mapmin/wan6.link", "x"),
+    );
+    const { out } = await doctor("tunnel", ["--json", "--offline"], world);
+    expect(JSON.parse(out).map((answer: { interface: string }) => answer.interface)).toEqual([
+      "a",
+      "b",
+      "wan",
+    ]);
+  });
+
+  test("no interface at all, and no netifd either", async () => {
+    const none = both(file("/var/run/mapmin/wan.state", undefined), uci({}), dump(link));
+    const told = await doctor("tunnel", ["--offline"], none);
+    expect([told.code, told.out]).toEqual([1, expect.stringContaining("MAP: 1 finding\n  NO_INTERFACE\n")]);
+    const silent = { ubus: { "network.interface dump": new EffectError("ubus", "TIMEOUT") } };
+    const { out } = await doctor("tunnel", ["--json"], both(none, silent));
+    expect(JSON.parse(out)).toMatchObject([
+      { interface: null, healthy: false, findings: [{ code: "NETIFD_SILENT" }] },
+    ]);
+  });
+});

@@ -1,0 +1,241 @@
+/** The texts of kernel, nft, netifd and uci as the doctor reads them: what they give, and what is refused. */
+
+import { describe, expect, test } from "vitest";
+import { appliesTo, earlierChains, parseFirewall, zoneOf } from "../../../src/doctor/firewall.ts";
+import { busiestPeers, flowsOf } from "../../../src/doctor/flows.ts";
+import {
+  parseDefaultRoutes,
+  parseIpv6Addresses,
+  parseIpv6Routes,
+  parseLocalAddresses,
+  parseSilentNeighbours,
+  routeOf,
+} from "../../../src/doctor/kernel-tables.ts";
+import { decodeDump, optionOf, parseUci } from "../../../src/doctor/netifd-dump.ts";
+import { parseIpv6 } from "../../../src/ip/text.ts";
+import { refusal } from "../../support/refusal.ts";
+
+const ZERO = "0".repeat(32);
+const hex = (address: string) => parseIpv6(address).toString(16).padStart(32, "0");
+
+describe("routes", () => {
+  const head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
+
+  test.each([
+    ["", []],
+    [head, []],
+    [`${head}a 00000000 00000000 0001 0 0 5 00000000 0 0 0\n`, [{ device: "a", metric: 5 }]],
+    // Half of the address space is no default route; nor is one that is down, or rejects.
+    [`${head}a 00000000 00000000 0001 0 0 0 00000080 0 0 0\n`, []],
+    [`${head}a 00000000 00000000 0000 0 0 0 00000000 0 0 0\n`, []],
+    [`${head}a 00000000 00000000 0201 0 0 0 00000000 0 0 0\n`, []],
+  ])("IPv4 %#", (text, routes) => {
+    expect(parseDefaultRoutes(text)).toEqual(routes);
+  });
+
+  test.each([
+    "a",
+    "a 0 0 1 0 0 0 0",
+    "a 00000000 00000000 0001 0 0 x 00000000",
+    "a 0000000g 00000000 0001 0 0 0 00000000",
+  ])("IPv4, malformed: %s", (line) => {
+    expect(refusal(() => parseDefaultRoutes(head + line))).toBe(
+      "/proc/net/route: is not what the kernel prints",
+    );
+  });
+
+  const line = (
+    to: string,
+    length: string,
+    from = "::",
+    fromLength = "00",
+    metric = "00000400",
+    flags = "00000001",
+    device = "eth1",
+  ) =>
+    `${hex(to)} ${length} ${hex(from)} ${fromLength} ${ZERO} ${metric} 00000001 00000000 ${flags}     ${device}\n`;
+
+  test("of an IPv6 packet: the longest destination, the longest source, the lowest metric", () => {
+    const routes = parseIpv6Routes(
+      line("::", "00", "::", "00", "ffffffff", "00200200", "lo") +
+        line("::", "00", "::", "00", "00000400", "00000001", "b") +
+        line("::", "00", "2001:db8::", "20", "00000800", "00000001", "c") +
+        line("2001:db8:ffff::", "30", "::", "00", "00000400", "00000001", "d"),
+    );
+    const device = (to: string, from: string) => routeOf(routes, parseIpv6(to), parseIpv6(from))?.device;
+    expect(device("2001:db9::1", "2001:db9::2")).toBe("b");
+    expect(device("2001:db9::1", "2001:db8::2")).toBe("c");
+    expect(device("2001:db8:ffff::1", "2001:db8::2")).toBe("d");
+    expect(routeOf(routes.slice(3), 1n, 1n)).toBeUndefined();
+    expect(routes[0]).toMatchObject({ reject: true, metric: 0xffffffff });
+  });
+
+  test.each(["x", `${ZERO} 00 ${ZERO} 00 ${ZERO}`, `${ZERO.slice(1)} 00`, `${ZERO} 0x ${ZERO}`])(
+    "IPv6, malformed: %s",
+    (text) => {
+      expect(refusal(() => parseIpv6Routes(text))).toBe(
+        "/proc/net/ipv6_route: is not what the kernel prints",
+      );
+    },
+  );
+});
+
+describe("addresses and neighbours", () => {
+  test("the local ones of fib_trie, each once; the same leaf may be a broadcast too", () => {
+    const trie = (kind: string) =>
+      `     |-- 192.168.1.${kind === "LOCAL" ? 1 : 255}\n        /32 ${kind === "LOCAL" ? "host" : "link"} ${kind}\n`;
+    const text = `Main:\n  +-- 0.0.0.0/0 3 0 5\n${trie("LOCAL")}Local:\n${trie("LOCAL")}${trie("BROADCAST")}`;
+    expect(parseLocalAddresses(text)).toEqual(["192.168.1.1"]);
+    expect(parseLocalAddresses("        /32 host LOCAL\n|-- x\n")).toEqual([]);
+  });
+
+  test("IPv6", () => {
+    expect(parseIpv6Addresses(`${hex("fe80::1")} 02 40 20 80 eth1\n`)).toEqual([parseIpv6("fe80::1")]);
+    expect(parseIpv6Addresses("")).toEqual([]);
+    expect(refusal(() => parseIpv6Addresses("fe80::1 02\n"))).toBe(
+      "/proc/net/if_inet6: is not what the kernel prints",
+    );
+  });
+
+  test("who has not answered", () => {
+    const text = "fe80::1 dev eth1  FAILED\nfe80::2 lladdr 02:00:00:00:00:01 STALE\n\nFAILED\nx FAILED\n";
+    expect(parseSilentNeighbours(text)).toEqual([parseIpv6("fe80::1")]);
+  });
+});
+
+describe("flows", () => {
+  const line = (protocol: string, peer: string, port: number) =>
+    `ipv4 2 ${protocol} 6 10 src=192.168.1.2 dst=${peer} sport=4 dport=80 src=${peer} dst=192.0.2.18 sport=80 dport=${port} mark=0`;
+  const ping = (id: number) =>
+    `icmp 1 29 src=192.168.1.2 dst=203.0.113.1 type=8 code=0 id=4 src=203.0.113.1 dst=192.0.2.18 type=0 code=0 id=${id} mark=0`;
+
+  test("with whom, by protocol; a port that is used twice counts once", () => {
+    const table = [
+      line("tcp", "203.0.113.1", 1),
+      line("tcp", "203.0.113.2", 1),
+      line("tcp", "203.0.113.2", 1),
+      line("tcp", "203.0.113.2", 2),
+      ping(7),
+      ping(8),
+    ];
+    expect(busiestPeers(table.join("\n"), "192.0.2.18")).toEqual([
+      { protocol: "tcp", peer: "203.0.113.2 port 80", ports: 2 },
+      { protocol: "icmp", peer: "203.0.113.1", ports: 2 },
+    ]);
+  });
+
+  test("lines of others, and lines that are none", () => {
+    const table = [
+      "",
+      "tcp",
+      "tcp 6 src=x dst=192.0.2.18 ",
+      line("sctp", "203.0.113.1", 1),
+      line("udp", "203.0.113.1", 1).replaceAll("192.0.2.18", "192.0.2.19"),
+    ];
+    expect([...flowsOf(table.join("\n"), "192.0.2.18")]).toEqual([]);
+  });
+});
+
+describe("nft", () => {
+  test.each(["x", "null", "[]", "{}", '{"nftables":7}'])("what it did not print: %s", (text) => {
+    expect(refusal(() => parseFirewall(text))).toMatch(
+      /^nft: what it printed (is not JSON|has no list `nftables`)$/,
+    );
+  });
+
+  test("objects that are malformed are passed over", () => {
+    const nftables = [
+      null,
+      7,
+      { rule: null },
+      { rule: { chain: 7, expr: [] } },
+      {
+        rule: {
+          chain: "forward",
+          expr: [null, { match: null }, { match: { op: "==", left: 7, right: "x" } }, { jump: 7 }],
+        },
+      },
+      {
+        rule: {
+          chain: "forward",
+          expr: [
+            { match: { op: "!=", left: { meta: { key: "iifname" } }, right: "map" } },
+            { jump: { target: "forward_no" } },
+          ],
+        },
+      },
+      {
+        rule: {
+          chain: "forward",
+          expr: [
+            { match: { op: "==", left: { meta: { key: "iifname" } }, right: { set: [7, "map"] } } },
+            { jump: { target: "forward_x" } },
+          ],
+        },
+      },
+    ];
+    const firewall = parseFirewall(JSON.stringify({ nftables }));
+    expect([zoneOf(firewall, "map"), zoneOf(firewall, "other")]).toEqual(["x", undefined]);
+    const chains = [
+      { chain: null },
+      { chain: { family: "ip", table: 7 } },
+      { chain: { family: "ip", table: "a", name: "b", type: "nat", hook: "postrouting", prio: "x" } },
+    ];
+    expect(earlierChains(JSON.stringify({ nftables: chains }), "ours", 90)).toEqual([]);
+  });
+
+  test("devices, by name and by the beginning of a name", () => {
+    const chain = { family: "ip", table: "a", chain: "b" };
+    expect(appliesTo(chain, "map")).toBe(true);
+    expect(appliesTo({ ...chain, devices: ["map-*"] }, "map-wan")).toBe(true);
+    expect(appliesTo({ ...chain, devices: ["map"] }, "map-wan")).toBe(false);
+  });
+});
+
+describe("netifd and uci", () => {
+  test.each([[null], [7], [{}], [{ interface: 7 }], [{ interface: [null, 7, {}, { interface: 7 }] }]])(
+    "a dump that is none: %j",
+    (dump) => {
+      expect(decodeDump(dump)).toEqual([]);
+    },
+  );
+
+  test("an interface with an error, and one that says little", () => {
+    const errors = [{ subsystem: "map", code: "NO_RULE", data: ["there is", 7] }];
+    expect(
+      decodeDump({
+        interface: [
+          { interface: "wan", proto: "map", dynamic: true, autostart: false, errors },
+          { interface: "x" },
+        ],
+      }),
+    ).toEqual([
+      {
+        name: "wan",
+        proto: "map",
+        up: false,
+        autostart: false,
+        dynamic: true,
+        device: "",
+        error: { code: "NO_RULE", text: "there is 7" },
+      },
+      { name: "x", proto: "", up: false, autostart: true, dynamic: false, device: "" },
+    ]);
+  });
+
+  test("sections: types, options, lists, quotes", () => {
+    const sections = parseUci(
+      "network.wan=interface\nnetwork.wan.a='1'\nnetwork.wan.l='x' 'y z'\nnetwork.wan.q='it'\\''s'\nnetwork.@rule[0]=rule\nnonsense\nnetwork.wan.__proto__='x'\nnetwork.b.=\n",
+    );
+    const wan = sections.get("wan");
+    expect([...sections.keys()]).toEqual(["wan", "@rule[0]"]);
+    expect(["a", "l", "q", ".type", "none"].map((option) => optionOf(wan, option))).toEqual([
+      "1",
+      "x y z",
+      "it's",
+      "interface",
+      undefined,
+    ]);
+    expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
+  });
+});
