@@ -220,6 +220,17 @@ export const suites = [
     cases: "guest",
   },
   {
+    name: "served-options",
+    part: "lab",
+    processors: 1,
+    shows: "Kea, dnsmasq and ISC DHCP send what mapminctl encode writes for them, octet by octet",
+    needs: ["npm", "bundle", "lab"],
+    seconds: 20,
+    command: guest("served-options"),
+    cases: "guest",
+    variables: [],
+  },
+  {
     name: "router",
     part: "lab",
     shows:

@@ -7,6 +7,7 @@ const help = `usage: mapminctl COMMAND [ARGUMENT ...]
 
   explain HEX     what a provider sent, field by field, and the CE that follows
   calc            a CE's address and ports from a rule
+  encode          the option that a DHCPv6 server has to send, in the server's words
   plan            what setting an interface up would do
   doctor          what keeps an interface from working, and what to do
   status          what is up, and how many ports are in use
@@ -22,6 +23,7 @@ type Command = (argv: readonly string[], system: System) => number | Promise<num
 const commands: { readonly [name: string]: () => Promise<Command> } = {
   explain: async () => (await import("./explain.ts")).runExplain,
   calc: async () => (await import("./calc.ts")).runCalc,
+  encode: async () => (await import("./encode.ts")).runEncode,
   plan: async () => (await import("./plan.ts")).runPlan,
   doctor: async () => (await import("./doctor.ts")).runDoctor,
   status: async () => (await import("./status.ts")).runStatus,

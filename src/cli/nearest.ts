@@ -29,8 +29,9 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   let best: string | undefined;
   let least = Math.ceil(wanted.length / 3);
   for (const candidate of known) {
-    const begins = wanted.length > 1 && bare(candidate).startsWith(wanted);
-    const changes = begins ? 1 : distance(wanted, bare(candidate));
+    const plain = bare(candidate);
+    const begins = wanted.length > 1 && plain !== wanted && plain.startsWith(wanted);
+    const changes = begins ? 1 : distance(wanted, plain);
     if (changes > least || (best !== undefined && changes === least)) continue;
     best = candidate;
     least = changes;

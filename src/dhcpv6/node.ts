@@ -56,7 +56,13 @@ export interface OptionNode {
 }
 
 /** A field's value by name. @throws RangeError when the row has no such field, which is a bug */
-export function fieldValue(node: OptionNode, name: string): FieldValue {
+export function fieldValue(
+  node: {
+    readonly row: OptionRow;
+    readonly fields: readonly { readonly name: FieldName; readonly value: FieldValue }[];
+  },
+  name: string,
+): FieldValue {
   const field = node.fields.find((candidate) => candidate.name === name);
   if (field === undefined) throw new RangeError(`${node.row.name} has no field ${name}`);
   return field.value;

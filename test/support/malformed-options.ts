@@ -5,12 +5,12 @@
 
 import { explain } from "../../src/cli/explain.ts";
 import { decodeChain, type Findings } from "../../src/dhcpv6/decode.ts";
+import { encodeChain } from "../../src/dhcpv6/encode.ts";
 import { parseInterfaceName } from "../../src/ip/names.ts";
 import type { Ipv6Prefix } from "../../src/ip/prefix.ts";
 import { provision } from "../../src/provision/choose.ts";
 import { MapminError } from "../../src/wire/errors.ts";
 import { formatHex, Reader } from "../../src/wire/reader.ts";
-import { encodeChain } from "./encode.ts";
 import { type Random, random } from "./random.ts";
 
 const SEEDS = [

@@ -31,6 +31,11 @@ describe("nearest", () => {
     expect(nearest("calck", ["calcxx", "calc"])).toBe("calc");
   });
 
+  test("what differs by dashes alone is nearer than what begins so, or what has another letter", () => {
+    expect(nearest("mapt", ["map-e", "map-t"])).toBe("map-t");
+    expect(nearest("mapt", ["map-te", "map-t"])).toBe("map-t");
+  });
+
   test("dashes do not count, nor does what stands behind 64 characters", () => {
     expect(nearest("ruleip", ["rule-ipv6-prefix"])).toBe("rule-ipv6-prefix");
     expect(nearest(`${"a".repeat(64)}${"b".repeat(64)}`, ["a".repeat(64)])).toBe("a".repeat(64));

@@ -3,11 +3,11 @@ import { describe, expect, test } from "vitest";
 import { calculate } from "../../../src/cli/calc.ts";
 import { explain } from "../../../src/cli/explain.ts";
 import { decodeChain, type Findings } from "../../../src/dhcpv6/decode.ts";
+import { encodeChain } from "../../../src/dhcpv6/encode.ts";
 import { formatIpv6Prefix, parseIpv6Prefix } from "../../../src/ip/text.ts";
 import { findCustomerEdge } from "../../../src/map/ce.ts";
 import { fromOption48879, fromPassthru } from "../../../src/provision/option.ts";
 import { formatHex, parseHex, Reader } from "../../../src/wire/reader.ts";
-import { encodeChain } from "../../support/encode.ts";
 
 interface Vector {
   readonly title: string;

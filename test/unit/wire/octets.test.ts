@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { formatHex, parseHex, Reader } from "../../../src/wire/reader.ts";
-import { Writer } from "../../support/writer.ts";
+import { Writer } from "../../../src/wire/writer.ts";
 
 describe("hexadecimal text", () => {
   test.each([

@@ -1,15 +1,16 @@
 /** Option trees to octets, by the same table. */
 
-import {
-  type FieldValue,
-  fieldValue,
-  isPortParams,
-  isPrefix,
-  type OptionNode,
-  type UnknownOption,
-} from "../../src/dhcpv6/node.ts";
-import type { Field } from "../../src/dhcpv6/options.ts";
-import { Writer } from "./writer.ts";
+import { Writer } from "../wire/writer.ts";
+import { type FieldValue, fieldValue, isPortParams, isPrefix, type UnknownOption } from "./node.ts";
+import type { Field, FieldName, OptionRow } from "./options.ts";
+
+/** An option to be written: what decoding gives has all of this too. */
+export interface OptionTree {
+  readonly row: OptionRow;
+  readonly fields: readonly { readonly name: FieldName; readonly value: FieldValue }[];
+  readonly options?: readonly OptionTree[];
+  readonly unknown?: readonly UnknownOption[];
+}
 
 function writeField(writer: Writer, field: Field, value: FieldValue): void {
   if (field.kind === "flag") writer.uint(value === true ? 1 : 0, 1);
@@ -31,15 +32,15 @@ function writeField(writer: Writer, field: Field, value: FieldValue): void {
 }
 
 /** The value of an option, without code and length. @throws RangeError when a value does not fit its field */
-export function encodeValue(node: Pick<OptionNode, "row" | "fields" | "options" | "unknown">): Uint8Array {
+export function encodeValue(node: OptionTree): Uint8Array {
   const writer = new Writer();
-  for (const field of node.row.fields) writeField(writer, field, fieldValue(node as OptionNode, field.name));
-  return writer.bytes(encodeChain(node.options, node.unknown)).done();
+  for (const field of node.row.fields) writeField(writer, field, fieldValue(node, field.name));
+  return writer.bytes(encodeChain(node.options ?? [], node.unknown)).done();
 }
 
 /** A series of `code length value`: options we know first, then the others, as received. */
 export function encodeChain(
-  options: readonly OptionNode[],
+  options: readonly OptionTree[],
   unknown: readonly UnknownOption[] = [],
 ): Uint8Array {
   const writer = new Writer();

@@ -1,0 +1,143 @@
+import { describe, expect, test } from "vitest";
+import { encodeHelp, runEncode } from "../../../src/cli/encode.ts";
+import { explain } from "../../../src/cli/explain.ts";
+import { runMapminctl } from "../../../src/cli/mapminctl.ts";
+import { parseIpv6Prefix } from "../../../src/ip/text.ts";
+import { MapminError } from "../../../src/wire/errors.ts";
+import { makeTerminal } from "./terminal.ts";
+
+function run(line: string) {
+  const terminal = makeTerminal();
+  const code = runEncode(line === "" ? [] : line.split(" "), terminal);
+  return { code, out: terminal.out(), err: terminal.err() };
+}
+
+/** The message of a command line that is refused. */
+function refused(line: string): string {
+  try {
+    run(line);
+  } catch (error) {
+    if (error instanceof MapminError) return `${error.code}: ${error.message}`;
+    throw error;
+  }
+  return "accepted";
+}
+
+const rule = "--rule-ipv6-prefix 2001:db8::/40 --rule-ipv4-prefix 192.0.2.0/24 --ea-length 16";
+const translated = `--transport map-t --dmr 2001:db8:ffff::/64 ${rule}`;
+const bound =
+  "--transport lw4o6 --br 2001:db8::1 --rule-ipv6-prefix 2001:db8:12:3400::/56 --rule-ipv4-prefix 192.0.2.18/32";
+const VALUE = "004202001518c000020010002820010db8004204000404000000420300094020010db8ffff0000";
+
+describe("the octets", () => {
+  test.each([
+    [
+      "MAP-T",
+      translated,
+      "005f002600590015001018c00002002820010db800005d000406000000005b00094020010db8ffff0000",
+    ],
+    [
+      "MAP-T, a forwarding rule, offset 4",
+      `${translated} --forward --psid-offset 4`,
+      "005f002600590015011018c00002002820010db800005d000404000000005b00094020010db8ffff0000",
+    ],
+    [
+      "MAP-E with two relays",
+      `--transport map-e --br 2001:db8:ffff::1 --br 2001:db8:ffff::2 ${rule}`,
+      "005e004100590015001018c00002002820010db800005d000406000000005a001020010db8ffff00000000000000000001005a001020010db8ffff00000000000000000002",
+    ],
+    [
+      "lw4o6 with a PSID",
+      `${bound} --psid 52 --psid-length 8`,
+      "0060002c005a001020010db8000000000000000000000001005c0014c00002123820010db8001234005d000400083400",
+    ],
+    ["option 48879", `${translated} --option 48879`, `beef0027${VALUE}`],
+    [
+      "option 48879 that encapsulates",
+      `--transport map-e --br 2001:db8:ffff::1 --option 48879 ${rule}`,
+      "beef002f014202001518c000020010002820010db8004204000404000000420300118020010db8ffff00000000000000000001",
+    ],
+  ])("%s", (_title, line, expected) => {
+    expect(run(line)).toEqual({ code: 0, out: `${expected}\n`, err: "" });
+  });
+
+  test("explain reads them, and finds the customer's address", () => {
+    const { edges, errors, remarks } = explain(run(translated).out.trim(), [
+      parseIpv6Prefix("2001:db8:12:3400::/56"),
+    ]);
+    expect({ errors, remarks }).toEqual({ errors: [], remarks: [] });
+    expect(edges).toMatchObject([{ transport: "map-t", ipv4: "192.0.2.18/32", psid: 0x34, psidOffset: 6 }]);
+  });
+});
+
+describe("in the words of servers", () => {
+  const colons = (VALUE.match(/../g) ?? []).join(":");
+  test.each([
+    ["dnsmasq", `dhcp-option=option6:48879,${colons}\n`],
+    ["isc-dhcp", `option dhcp6.option-48879 code 48879 = string;\noption dhcp6.option-48879 ${colons};\n`],
+    ["odhcpd", `option dhcpv6_raw 'beef0027${VALUE}'\n`],
+  ])("%s", (format, expected) => {
+    expect(run(`${translated} --option 48879 --format ${format}`).out).toBe(expected);
+  });
+
+  test("kea: 48879 is defined first, RFC 7598's are known to it", () => {
+    const data = { space: "dhcp6", "csv-format": false };
+    expect(JSON.parse(run(`${translated} --option 48879 --format kea`).out)).toEqual({
+      "option-def": [{ name: "option-48879", code: 48_879, space: "dhcp6", type: "binary" }],
+      "option-data": [{ ...data, code: 48_879, data: VALUE }],
+    });
+    const { "option-data": options, ...others } = JSON.parse(run(`${translated} --format kea`).out);
+    expect(others).toEqual({});
+    expect(options).toMatchObject([{ ...data, code: 95 }]);
+  });
+
+  test("--json has all of it", () => {
+    const { out } = run(`${translated} --option 48879 --format dnsmasq --json`);
+    expect(JSON.parse(out)).toEqual({
+      code: 48_879,
+      name: "OPTION_48879",
+      octets: 39,
+      hex: `beef0027${VALUE}`,
+      format: "dnsmasq",
+      text: `dhcp-option=option6:48879,${colons}`,
+    });
+  });
+});
+
+describe("what is refused", () => {
+  test.each([
+    [rule, 'USAGE: the option "--transport" is needed: map-e, map-t, lw4o6'],
+    [`--transport mapt ${rule}`, 'USAGE: unknown transport "mapt"; there are map-e, map-t, lw4o6'],
+    [`${translated} --option 97`, 'USAGE: unknown option "97"; there are 48879, 94, 95, 96'],
+    [
+      `${translated} --format kia`,
+      'USAGE: unknown format "kia"; there are hex, kea, dnsmasq, isc-dhcp, odhcpd',
+    ],
+    ["--transport map-t --dmr 2001:db8:ffff::/64", 'USAGE: the option "--ea-length" is needed'],
+    [`--transport map-t --ea-length 16`, 'USAGE: the option "--rule-ipv6-prefix" is needed'],
+    [
+      "--transport map-t --ea-length 16 --rule-ipv6-prefix 2001:db8::/40",
+      'USAGE: the option "--rule-ipv4-prefix" is needed',
+    ],
+    [`--transport map-t ${rule}`, "INVALID_OPTION: dmr: is missing: MAP-T needs the border relay's prefix"],
+    [`${translated} --psid-offset 16`, expect.stringContaining("INVALID_OPTION: psid-offset:")],
+    [`${translated} --ea-length 49`, expect.stringContaining("INVALID_OPTION: ea-length:")],
+    [`${translated} --psid 3`, expect.stringContaining("INVALID_OPTION: psid:")],
+    [`${translated} --psid-length 7`, expect.stringContaining("INVALID_OPTION: psid-length:")],
+    [`${translated} --psid-length 17`, expect.stringContaining("INVALID_OPTION: psid-length:")],
+    [`${translated} --dmr zz`, expect.stringContaining('"zz"')],
+  ])("%s", (line, message) => {
+    expect(refused(line)).toEqual(message);
+  });
+
+  test("nothing at all: the usage, and exit code 2", () => {
+    expect(run("")).toEqual({ code: 2, out: "", err: encodeHelp });
+    expect(run("--help")).toEqual({ code: 0, out: encodeHelp, err: "" });
+  });
+
+  test("mapminctl knows it", async () => {
+    const terminal = makeTerminal();
+    expect(await runMapminctl(["encode", ...translated.split(" ")], terminal)).toBe(0);
+    expect(terminal.out()).toMatch(/^005f/);
+  });
+});
