@@ -145,16 +145,22 @@ exit 1
     expect(event(update)).toEqual([]);
   });
 
-  test("an update of routes alone, and other events, look at nothing", () => {
-    world(blocked);
-    for (const variables of [
-      { ACTION: "ifupdate", IFUPDATE_ROUTES: "1" },
-      { ACTION: "create" },
-      { ACTION: "reload" },
-      {},
-    ]) {
+  test.each([{}, { IFUPDATE_ROUTES: "1" }, { IFUPDATE_PREFIXES: "1" }])(
+    "whatever netifd says of an update (%o), what the link has is looked at",
+    (said) => {
+      const variables = { ACTION: "ifupdate", ...said };
+      world(states.up);
+      expect(event(update)).toEqual([renewal]);
       expect(event(variables)).toEqual([]);
-    }
+      world(states.up, { ...wan6, "ipv6-prefix": [{ address: "2001:db8:ff::", mask: 56 }] });
+      expect(event(variables)).toEqual([renewal]);
+    },
+  );
+
+  test("other events look at nothing", () => {
+    world(blocked);
+    for (const variables of [{ ACTION: "create" }, { ACTION: "reload" }, {}])
+      expect(event(variables)).toEqual([]);
   });
 
   test("a link that goes down is forgotten, and looked at when it is back", () => {

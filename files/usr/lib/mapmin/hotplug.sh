@@ -19,11 +19,9 @@
 	esac
 
 	case ${ACTION-} in
-	ifup) ;;
-	ifupdate)
-		# Routes and the like do not enter into a customer edge.
-		[ -n "${IFUPDATE_ADDRESSES-}${IFUPDATE_PREFIXES-}${IFUPDATE_DATA-}" ] || exit 0
-		;;
+	# What has changed is not read from IFUPDATE_PREFIXES and its kind: netifd sets them when it calls us. Where an event
+	# had to wait and the link was updated once more meanwhile, they tell of that last update alone.
+	ifup | ifupdate) ;;
 	ifdown)
 		for file in "$run/$link.lease" "$run/$link.link"; do
 			[ ! -e "$file" ] || rm -f "$file"
