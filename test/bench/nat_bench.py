@@ -14,7 +14,7 @@ import time
 import figures
 from module_files import Flows, control, last_message
 from namespaces import Namespace, sh
-from new_flows import LAN, NEW, OFFLOADED, PORTS, SINK, bulk, fill, fw4, offloaded, opened, rounds
+from new_flows import LAN, NEW, OFFLOADED, PORTS, SINK, TCP, fill, fw4, opened, rounds, transfers
 
 MODULE, TRAFFIC, ROUNDS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 REPEATS = 3
@@ -86,17 +86,15 @@ def flow_costs(ce, raw, flows, core, mode, rng):
     return first, second, opened(raw, flows, core, destination, rng)[0]
 
 
-TCP = ("TCP up", "TCP down")
 # Whose throughput of whose, at least: a new flow may cost a fifth more.
 BARS = {**dict.fromkeys((*TCP, *OFFLOADED), 0.95), "new flow": 1 / 1.2}
 KINDS = ("new flow", "second packet", "new flow, every port with an endpoint")
 
 
-def measured(world, raw, flows, rng, peers, mode):
-    lan, ce, core = world
-    found = {name: bulk(TRAFFIC, lan, peers[mode], name.split()[1]) for name in TCP}
+def new_flows(world, raw, flows, rng, mode):
+    _, ce, core = world
     costs = [flow_costs(ce, raw, flows, core, mode, rng) for _ in range(REPEATS)]
-    return found | {kind: sum(cost) / REPEATS for kind, cost in zip(KINDS, zip(*costs))}
+    return {kind: sum(cost) / REPEATS for kind, cost in zip(KINDS, zip(*costs))}
 
 
 def main():
@@ -119,11 +117,11 @@ def main():
         figures.test(name, "us a MB" if name.startswith("TCP") else "us a packet", "masquerade")
     for name, least in BARS.items():
         figures.bar(name, "NAT44", "masquerade", least)
-    rounds(ROUNDS, "plain", list(peers), lambda mode: measured(world, raw, flows, rng, peers, mode))
+    rounds(ROUNDS, "plain", list(peers), *transfers(TRAFFIC, lan, peers, TCP), lambda mode: new_flows(world, raw, flows, rng, mode))
     ce.run("nft delete table inet fw4")
     ce.run("nft -f -", fw4(DEVICES, offload=True))
     ce.run("conntrack -F")
-    rounds(ROUNDS, "flow offload", list(peers), lambda mode: offloaded(TRAFFIC, lan, peers[mode]))
+    rounds(ROUNDS, "flow offload", list(peers), *transfers(TRAFFIC, lan, peers, OFFLOADED))
     daemon.terminate()
     daemon.wait()
 

@@ -37,12 +37,16 @@ def bulk(traffic, lan, server, way):
     return (figures.spent() - start) * 1e6 / (OCTETS >> 20)
 
 
-OFFLOADED = ("TCP up, flow offload", "TCP down, flow offload")
+TCP = ("TCP up", "TCP down")
+OFFLOADED = tuple(f"{name}, flow offload" for name in TCP)
 
 
-def offloaded(traffic, lan, server):
-    """The same both ways, under the names that they have with flow offload on."""
-    return {name: bulk(traffic, lan, server, name.split()[1].strip(",")) for name in OFFLOADED}
+def transfers(traffic, lan, servers, names):
+    """Measures of throughput, for `rounds`: one for each of the names. `servers`: by mode."""
+    def measure(name):
+        way = name.split()[1].strip(",")
+        return lambda mode: {name: bulk(traffic, lan, servers[mode], way)}
+    return [measure(name) for name in names]
 
 
 def packets(inside, destination):
@@ -102,12 +106,15 @@ def opened(raw, flows, core, destination, rng):
     return costs
 
 
-def rounds(count, title, modes, measure):
-    """Costs by name, which `measure` gives for a mode, in so many interleaved rounds."""
+def rounds(count, title, modes, *measures):
+    """So many interleaved rounds of measures, each of which gives costs by name for a mode: what is compared is measured one right
+    after the other, because a machine that others share is fast for some seconds and slow for others."""
     for n in range(-1, count):
-        # Each is first in turn; the first round warms up.
-        for mode in modes[n % len(modes):] + modes[:n % len(modes)]:
-            for name, cost in measure(mode).items():
-                if n >= 0:
-                    figures.cost(name, mode, cost)
+        # Each mode is first in turn; the first round warms up.
+        turn = modes[n % len(modes):] + modes[:n % len(modes)]
+        for measure in measures:
+            for mode in turn:
+                for name, cost in measure(mode).items():
+                    if n >= 0:
+                        figures.cost(name, mode, cost)
         print(f"{title}: round {n + 1} of {count}", flush=True)

@@ -18,7 +18,7 @@ import time
 import figures
 from module_files import Flows, control, last_message
 from namespaces import Namespace, sh
-from new_flows import LAN, OFFLOADED, bulk, fill, forwarded, fw4, offloaded, opened, rounds
+from new_flows import LAN, OFFLOADED, TCP, fill, forwarded, fw4, opened, rounds, transfers
 
 MODULE, TRAFFIC, RULESETS, ROUNDS = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 REPEATS, DATAGRAMS, BURST = 3, 60_000, 40
@@ -110,7 +110,6 @@ def empty(ce):
             raise RuntimeError(last_message())
 
 
-TCP = ("TCP up", "TCP down")
 # Whose throughput of whose, at least: a new flow may cost nine tenths.
 BARS = (
     *((name, "module", "nftables", 1) for name in (*TCP, "small UDP")), ("new flow", "module", "nftables", 1 / 0.9),
@@ -118,18 +117,15 @@ BARS = (
 )
 
 
-def measured(world, flows, raw, rng, mode):
-    lan, ce, core = world
-    found = {name: bulk(TRAFFIC, lan, SERVERS[mode], name.split()[1]) for name in TCP}
-    found["small UDP"] = datagrams(lan, core, SILENT[mode])
+def new_flows(world, flows, raw, rng, mode):
+    _, ce, core = world
     costs = []
     for _ in range(REPEATS):
         if mode == "module":
             empty(ce)
             fill(raw, SILENT[mode])
         costs.append(opened(raw, flows, core, SILENT[mode], rng)[0])
-    found["new flow"] = sum(costs) / REPEATS
-    return found
+    return {"new flow": sum(costs) / REPEATS}
 
 
 def main():
@@ -139,7 +135,7 @@ def main():
     # More than all kinds' flows, or new ones push out old ones; the first namespace has it for all.
     sh("sysctl -qw net.netfilter.nf_conntrack_max=65536")
     world = build()
-    lan, ce, _ = world
+    lan, ce, core = world
     daemon = subprocess.Popen(["ip", "netns", "exec", "server", TRAFFIC, "serve", "5201"])
     ce.set("net.netfilter.nf_conntrack_udp_timeout", 3600)
     time.sleep(0.5)
@@ -150,12 +146,13 @@ def main():
         figures.test(name, "us a MB" if name.startswith("TCP") else "us a packet", "masquerade")
     for bar in BARS:
         figures.bar(*bar)
-    rounds(ROUNDS, "plain", list(SERVERS), lambda mode: measured(world, flows, raw, rng, mode))
+    rounds(ROUNDS, "plain", list(SERVERS), *transfers(TRAFFIC, lan, SERVERS, TCP),
+           lambda mode: {"small UDP": datagrams(lan, core, SILENT[mode])}, lambda mode: new_flows(world, flows, raw, rng, mode))
     ce.run("nft delete table inet fw4")
     ce.run("nft -f -", fw4(DEVICES.values(), offload=True))
     ce.run("conntrack -F")
     # Not by nftables: it passes by the rules that give back the ports of the set.
-    rounds(ROUNDS, "flow offload", ["module", "masquerade"], lambda mode: offloaded(TRAFFIC, lan, SERVERS[mode]))
+    rounds(ROUNDS, "flow offload", ["module", "masquerade"], *transfers(TRAFFIC, lan, SERVERS, OFFLOADED))
     daemon.terminate()
     daemon.wait()
 
