@@ -7,6 +7,7 @@ import { explicitPsid } from "../provision/port-parameters.ts";
 import { parseNumber } from "../provision/rule-text.ts";
 import { EffectError, InputError, MapminError, messageOf } from "../wire/errors.ts";
 import { parseOptions, UsageError } from "./arguments.ts";
+import { counted } from "./counted.ts";
 import { Exit, type Io } from "./io.ts";
 import { wrapWords } from "./wrap.ts";
 
@@ -154,7 +155,7 @@ function describe(answer: CalcAnswer, columns: number): string {
     answer.psidLength === 0
       ? "ports        all"
       : wrapWords(
-          `ports        ${count} in ${answer.ranges.length} ranges:`,
+          `ports        ${count} in ${counted(answer.ranges.length, "range")}:`,
           answer.ranges.map(([low, high]) => `${low}-${high}`),
           "ports        ".length,
           columns,

@@ -13,6 +13,7 @@ import { domainOf, holdsDomain } from "../provision/option.ts";
 import { DecodeError, MapminError } from "../wire/errors.ts";
 import { parseHex, Reader } from "../wire/reader.ts";
 import { parseOptions } from "./arguments.ts";
+import { counted } from "./counted.ts";
 import { Exit, type Io } from "./io.ts";
 import { wrapWords } from "./wrap.ts";
 
@@ -202,7 +203,7 @@ function describe(explanation: Explanation, columns: number): string {
       edge.psidLength === 0
         ? "  ports            all"
         : wrapWords(
-            `  ports            ${edge.ports} in ${edge.ranges.length} ranges:`,
+            `  ports            ${edge.ports} in ${counted(edge.ranges.length, "range")}:`,
             edge.ranges.map(([low, high]) => `${low}-${high}`),
             "  ports            ".length,
             columns,

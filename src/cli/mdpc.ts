@@ -8,6 +8,7 @@ import { parsePrefixes } from "../provision/prefixes.ts";
 import type { Environment } from "../system/system.ts";
 import { InputError, MapminError } from "../wire/errors.ts";
 import { parseOptions, UsageError } from "./arguments.ts";
+import { counted } from "./counted.ts";
 import { Exit, type Io } from "./io.ts";
 
 export const mdpcHelp = `usage: mdpc [-w WAN] [-m MSS] [-o ENVNAME] [-v]
@@ -91,7 +92,9 @@ export function runMdpc(argv: readonly string[], environment: Environment, io: I
       if (values.v === true) io.stderr(`${text}\n`);
     };
     for (const remark of remarks) io.stderr(`note: ${remark.path}: ${remark.text}\n`);
-    say(`${domain.transport}, ${domain.rules.length} rules, ${prefixes.length} prefixes`);
+    say(
+      `${domain.transport}, ${counted(domain.rules.length, "rule")}, ${counted(prefixes.length, "prefix", "prefixes")}`,
+    );
     let matched = false;
     let unusable: MapminError | undefined;
     for (const rule of domain.rules) {

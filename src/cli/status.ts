@@ -12,6 +12,7 @@ import { MapminError } from "../wire/errors.ts";
 import { printable } from "../wire/printable.ts";
 import { parseOptions } from "./arguments.ts";
 import { countPorts, type PortUse } from "./conntrack.ts";
+import { counted } from "./counted.ts";
 import { Exit } from "./io.ts";
 
 export const statusHelp = `usage: mapminctl status [INTERFACE] [--json]
@@ -183,7 +184,7 @@ function describe(entry: Report): string {
     const shown = ranges.slice(0, 4).map(([low, high]) => `${low}-${high}`);
     row(
       "ports",
-      `${entry.ports} in ${ranges.length} ranges: ${shown.join(", ")}${ranges.length > 4 ? ", ..." : ""}`,
+      `${entry.ports} in ${counted(ranges.length, "range")}: ${shown.join(", ")}${ranges.length > 4 ? ", ..." : ""}`,
     );
   } else if (entry.psidLength === 0) row("ports", "all");
   row("reserved ports", entry.reservedPorts);

@@ -168,6 +168,15 @@ describe("the same command line", () => {
     LIMIT_MS,
   );
 
+  test.each([process.execPath, qjs])("%s: an input that cannot be read is said", async (engine) => {
+    const program = [engine, repositoryFile("files/usr/lib/mapmin/tools.cjs"), "mapminctl"];
+    expect(await start("sh", ["-c", '"$@" calc --ndjson </', "sh", ...program])).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringContaining("standard input: Is a directory"),
+    });
+  });
+
   test.each(["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])(
     "standard streams closed (%s): as with both",
     async (closing) => {

@@ -1,13 +1,18 @@
 /** Node as the engine. What takes long to load is loaded when it is needed. */
 
+import { fstatSync } from "node:fs";
 import { makeFiles } from "../files.ts";
 import { makeRun } from "../programs.ts";
 import { type Bus, DEFAULT_COLUMNS, type System } from "../system.ts";
 import { syscalls } from "./syscalls.ts";
 
+const STDIN = 0;
+
 /** Standard input is opened when it is read: open, it would keep the process from ending. */
 async function* standardInput(): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  // Node takes it for an empty input.
+  if (fstatSync(STDIN).isDirectory()) throw new Error("Is a directory");
   for await (const chunk of process.stdin as AsyncIterable<Buffer>)
     yield decoder.decode(chunk, { stream: true });
   const rest = decoder.decode();

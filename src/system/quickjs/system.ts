@@ -66,7 +66,8 @@ export function openQuickjs(os: Os, std: Std): System {
       const found = octets.subarray(0, rest.length + Math.max(0, count));
       const whole = found.length - (count > 0 ? unfinished(found) : 0);
       if (whole > 0) yield decode(found.subarray(0, whole));
-      if (count <= 0) return;
+      if (count < 0) throw new Error(std.strerror(-count));
+      if (count === 0) return;
       rest = found.slice(whole);
     }
   }

@@ -57,7 +57,7 @@ describe("mdpc prints what the original did", () => {
 
   test("-v tells on standard error what was read", () => {
     const { out, err } = mdpc(`00${rule}${dmr}`, ["-v"]);
-    expect(err).toContain("map-t, 1 rules, 1 prefixes");
+    expect(err).toContain("map-t, 1 rule, 1 prefix");
     expect(out.split("\n")).toHaveLength(3);
   });
 });
@@ -75,7 +75,7 @@ describe("mdpc tells on standard error", () => {
   test("with -v, which rule does not match", () => {
     const other = "4202000d18cb007100100028" + "20010db900";
     expect(mdpc(`00${other}${rule}${dmr}`, ["-v"]).err).toBe(
-      "map-t, 2 rules, 1 prefixes\n" +
+      "map-t, 2 rules, 1 prefix\n" +
         "no rule matches: the delegated prefixes are 2001:db8:12:3400::/56; the rules are for 2001:db9::/40\n",
     );
   });

@@ -200,7 +200,7 @@ test("a file that is not a state is not one, whatever its name", async () => {
 test.each([
   ["a whole address", { psid_length: "0", psid: "0" }, "ports           all", "of 65535 ports; 0 flows"],
   ["no port set", { psid_length: undefined }, undefined, "of all ports; 0 flows"],
-  ["one range", { offset: "0" }, "ports           256 in 1 ranges: 13312-13567", "of 256 ports; 0 flows"],
+  ["one range", { offset: "0" }, "ports           256 in 1 range: 13312-13567", "of 256 ports; 0 flows"],
   [
     "four",
     { offset: "2", psid_length: "2", psid: "1" },
@@ -214,7 +214,7 @@ test.each([
   expect(lines.find((line) => line.startsWith("  ports"))).toBe(
     ports === undefined ? undefined : `  ${ports}`,
   );
-  expect(lines.some((line) => line.startsWith("  PSID"))).toBe(ports?.includes("ranges") === true);
+  expect(lines.some((line) => line.startsWith("  PSID"))).toBe(ports?.includes("range") === true);
   expect(lines.find((line) => line.startsWith("  in use"))).toContain(use);
 });
 
