@@ -34,7 +34,7 @@ export type DoctorSystem = Pick<System, "stdout" | "stderr" | "run" | "openBus">
 
 /** Longest wait for one answer of ubus and for one program, ms. */
 const LIMIT_MS = 10_000;
-/** Longest wait for an answer to a ping, s, and how many are sent. */
+/** Longest wait for an answer to a ping, s, and how many are sent at most. */
 const PING = { seconds: 2, count: 2 } as const;
 /** Our table's chain `translate` has this priority. */
 const OUR_PRIORITY = 90;
@@ -131,7 +131,7 @@ function tunlinkOf(
   return candidates.find((name) => name !== undefined && isInterfaceName(name)) ?? ("wan6" as InterfaceName);
 }
 
-async function nftFacts(system: DoctorSystem, iface: InterfaceName) {
+async function nftFacts(system: DoctorSystem, iface: InterfaceName, state: SavedState | undefined) {
   const nft = (...argv: string[]) => system.run("nft", ["-j", "list", ...argv], { limitMs: LIMIT_MS });
   /** nft's words for a table that is not there. */
   const orNone = async <T>(look: () => Promise<T>): Promise<T | undefined> => {
@@ -143,9 +143,14 @@ async function nftFacts(system: DoctorSystem, iface: InterfaceName) {
     }
   };
   const table = tableName(iface);
+  // Where the module does the NAT, what nftables would have done is not asked for.
+  const byModule = state?.state === "up" && state.table === undefined;
   return {
-    table: await learn(() => orNone(async () => parseTable(await nft("table", "ip", table), table))),
+    table: byModule
+      ? known(undefined)
+      : await learn(() => orNone(async () => parseTable(await nft("table", "ip", table), table))),
     earlierNat: await learn(async () => {
+      if (byModule) return [];
       const chains = earlierChains(await nft("chains"), table, OUR_PRIORITY);
       const texts = await Promise.all(chains.map((chain) => nft("table", chain.family, chain.table)));
       return chains.flatMap((chain, index) => sourceNatIn(texts[index] ?? "", chain));
@@ -269,25 +274,28 @@ export async function gather(
               await system.run("ip", ["-6", "neigh", "show", "dev", linkName], { limitMs: LIMIT_MS }),
             ),
           ),
-    ...(await nftFacts(system, iface)),
+    ...(await nftFacts(system, iface, state)),
     mwan3: await learn(() => mwan3Facts(system)),
     busiest: await flowFacts(system, state?.ipv4),
     probes: {},
   };
 }
 
-/** Sends pings. No answer is an answer; that they could not be sent is not known. */
+/** Sends a ping, and another where that is not answered. No answer is an answer; that they could not be sent is not known. */
 async function ping(system: DoctorSystem, address: string, options: readonly string[]): Promise<Fact<Ping>> {
   const { count, seconds } = PING;
-  const argv = ["-c", `${count}`, "-W", `${seconds}`, ...options, address];
-  try {
-    await system.run("ping", argv, { limitMs: 1_000 * (count * seconds + 3) });
-    return known({ address, answered: true });
-  } catch (error) {
-    if (!(error instanceof MapminError)) throw error;
-    // Exit code 1 without a word on standard error: nobody answered.
-    return / exit code 1$/.test(error.message) ? known({ address, answered: false }) : unknown(error.message);
+  for (let sent = 0; sent < count; sent++) {
+    try {
+      const argv = ["-c", "1", "-W", `${seconds}`, ...options, address];
+      await system.run("ping", argv, { limitMs: 1_000 * (seconds + 3) });
+      return known({ address, answered: true });
+    } catch (error) {
+      if (!(error instanceof MapminError)) throw error;
+      // Exit code 1 without a word on standard error: nobody answered.
+      if (!/ exit code 1$/.test(error.message)) return unknown(error.message);
+    }
   }
+  return known({ address, answered: false });
 }
 
 /** What is probed: the border relay, and an address that the user names. */
@@ -299,7 +307,7 @@ export interface Targets {
   readonly mtu: number;
 }
 
-/** At most six packets: two to the named address, two as large as the MTU, and two to the relay where that did not answer. */
+/** At most six packets: to the named address small and large ones, to the relay where that did not answer. */
 export async function probe({ relay, named, device, mtu }: Targets, system: DoctorSystem): Promise<Probes> {
   const through = ["-I", device];
   const small = named === undefined ? undefined : await ping(system, named, through);

@@ -207,7 +207,7 @@ export function healthy(by: "module" | "tunnel") {
     "nft -j list chains": JSON.stringify({ nftables: [] }),
     "nft -j list table inet fw4": firewall(["map-wan"], []),
     "ip -6 neigh show dev eth1": "fe80::1 lladdr 02:00:00:00:00:01 router REACHABLE\n",
-    "ping -c 2 -W 2 -6 2001:db8:ffff::1": "2 packets received\n",
+    "ping -c 1 -W 2 -6 2001:db8:ffff::1": "2 packets received\n",
   };
   const ubus: Record<string, object | Error> = {
     "network.interface dump": { interface: [link, shown] },

@@ -80,10 +80,10 @@ const flow = (port: number, peer = "203.0.113.1", protocol = "tcp 6") =>
 const flows = (count: number, peer?: string) =>
   Array.from({ length: count }, (_, index) => flow(1_000 + index, peer)).join("");
 const noReply = (...words: readonly string[]): World => {
-  const line = `ping -c 2 -W 2 ${words.join(" ")}`;
+  const line = `ping -c 1 -W 2 ${words.join(" ")}`;
   return program(line, new EffectError(line, "exit code 1"));
 };
-const reply = (...words: readonly string[]) => program(`ping -c 2 -W 2 ${words.join(" ")}`, "2 received");
+const reply = (...words: readonly string[]) => program(`ping -c 1 -W 2 ${words.join(" ")}`, "2 received");
 const probing = ["--probe", "203.0.113.10"];
 const relay = ["-6", "2001:db8:ffff::1"];
 const through = ["-I", "map-wan", "203.0.113.10"];
@@ -545,12 +545,19 @@ describe("a router with nothing wrong", () => {
     const pings = (lines: readonly string[]) => lines.filter((line) => line.startsWith("ping "));
     expect(pings((await doctor("tunnel", ["--offline"])).asked)).toEqual([]);
     expect(pings((await doctor("tunnel", probing, file("/proc/net/route", "Iface\n"))).asked)).toEqual([]);
-    expect(pings((await doctor("tunnel", [])).asked)).toEqual(["ping -c 2 -W 2 -6 2001:db8:ffff::1"]);
+    expect(pings((await doctor("tunnel", [])).asked)).toEqual(["ping -c 1 -W 2 -6 2001:db8:ffff::1"]);
     expect(pings((await doctor("module", [])).asked)).toEqual([]);
+    const unanswered = (await doctor("tunnel", probing, both(noReply(...through), noReply(...relay)))).asked;
+    expect(pings(unanswered)).toEqual([
+      "ping -c 1 -W 2 -I map-wan 203.0.113.10",
+      "ping -c 1 -W 2 -I map-wan 203.0.113.10",
+      "ping -c 1 -W 2 -6 2001:db8:ffff::1",
+      "ping -c 1 -W 2 -6 2001:db8:ffff::1",
+    ]);
     const answers = both(reply(...through), reply(...large(1460)));
     expect(pings((await doctor("tunnel", probing, answers)).asked)).toEqual([
-      "ping -c 2 -W 2 -I map-wan 203.0.113.10",
-      "ping -c 2 -W 2 -I map-wan -s 1432 203.0.113.10",
+      "ping -c 1 -W 2 -I map-wan 203.0.113.10",
+      "ping -c 1 -W 2 -I map-wan -s 1432 203.0.113.10",
     ]);
   });
 });
@@ -676,7 +683,7 @@ describe("a fact that is not to be had is said to be unknown", () => {
     [
       "no ping",
       "tunnel",
-      program("ping -c 2 -W 2 -6 2001:db8:ffff::1", nothing),
+      program("ping -c 1 -W 2 -6 2001:db8:ffff::1", nothing),
       "probes: it: Permission denied",
       [],
     ],
