@@ -260,6 +260,16 @@ export const suites = [
     variables: ["COUNT"],
   },
   {
+    name: "doctor",
+    part: "lab",
+    processors: 1,
+    shows: "mapminctl doctor: each fault of a router gives its own finding, and a healthy router none",
+    needs: ["npm", "bundle", "lab"],
+    seconds: 90,
+    command: router("doctor"),
+    cases: "guest",
+  },
+  {
     name: "schedules",
     part: "lab",
     shows:

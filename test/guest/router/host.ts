@@ -14,7 +14,7 @@ const SILENT_SECONDS = 300;
 
 /** A scenario by its name; any other pattern is looked for among the parts of those that have parts. */
 const pattern = process.env["MAPMIN_CASE"] ?? "";
-const inParts = ["faults", "capacity"];
+const inParts = ["faults", "capacity", "doctor"];
 
 /** How many schedules the fault run tries, shared out among transports and carriers, and the seed of the first. */
 const SCHEDULES = Number(process.env["COUNT"] ?? 100);
@@ -42,6 +42,7 @@ const modes: Readonly<Record<string, readonly string[]>> = {
   "map-e-nftables": ["map-e-nftables"],
   faults: ["faults"],
   capacity: ["capacity"],
+  doctor: ["doctor"],
   schedules: faultRuns,
   // With OpenWrt's own programs, below OPENWRT_ROOT.
   openwrt: ["openwrt-map-t", "openwrt-map-e", "openwrt-map-e-nftables"],

@@ -5,7 +5,8 @@
  *   network                    add_dynamic
  *   network.interface          dump, status, notify_proto, up, down, remove, renew      {"interface": NAME, ...}
  *   network.interface.NAME     the same, for links and configured interfaces as they appear
- *   lab                        configure {name, config}, unconfigure {name}, interface {name},
+ *   lab                        stranger {name, proto}, handlers {map},
+ *                              configure {name, config}, unconfigure {name}, interface {name},
  *                              trouble {how}: what becomes of the next call by which a handler changes something
  *                                refuse    it fails
  *                                slow      it is done a second later
@@ -128,6 +129,7 @@ async function serve(): Promise<void> {
       log(`ubus: network add_dynamic ${JSON.stringify(args)}`);
       return troubled(async () => blob(await netifd.network("add_dynamic", args)));
     },
+    get_proto_handlers: async (args) => blob(await netifd.network("get_proto_handlers", args)),
   });
   await ubus.addObject("network.interface", interfaceMethods({}));
   await ubus.addObject(`network.interface.${LINK}`, interfaceMethods({ interface: LINK }));
@@ -139,6 +141,12 @@ async function serve(): Promise<void> {
       await netifd.unconfigure(nameOf(args));
     },
     interface: (args) => blob(netifd.handlerOf(nameOf(args))),
+    stranger: ({ name, proto }) => {
+      netifd.setStranger(String(name), typeof proto === "string" && proto !== "" ? proto : undefined);
+    },
+    handlers: ({ map }) => {
+      netifd.handlers = map === true ? { static: {}, map: {} } : { static: {} };
+    },
     trouble: ({ how }) => {
       trouble = troubles.find((one) => one === how);
     },

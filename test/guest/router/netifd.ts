@@ -114,6 +114,9 @@ export class Netifd {
     this.#dump = dump;
   }
 
+  /** The protocols that it says it knows. */
+  handlers: Json = { static: {}, map: {} };
+
   /** A link of another protocol, whose state the lab sets. */
   setLink(name: string, state: LinkState): void {
     const known = this.#interfaces.get(name) ?? this.#add(name, { proto: "dhcpv6" }, false);
@@ -151,6 +154,12 @@ export class Netifd {
     this.#interfaces.delete(name);
   }
 
+  /** An interface of another protocol, which is up; or none of that name. */
+  setStranger(name: string, proto: string | undefined): void {
+    this.#interfaces.delete(name);
+    if (proto !== undefined) this.#add(name, { proto }, false).phase = "up";
+  }
+
   /** Times setup has been called for an interface, and whether its handler is running now. */
   handlerOf(name: string): { readonly setups: number; readonly running: boolean } {
     const entry = this.#interfaces.get(name);
@@ -183,6 +192,7 @@ export class Netifd {
   /** Methods of the ubus object `network`. */
   async network(method: string, args: Json): Promise<Json> {
     if (method === "add_dynamic") return this.#addDynamic(args);
+    if (method === "get_proto_handlers") return this.handlers;
     throw new MethodRefused(3);
   }
 

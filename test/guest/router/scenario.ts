@@ -2,6 +2,7 @@
 
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { capacity } from "./capacity.ts";
+import { doctor } from "./doctor.ts";
 import { faults } from "./faults.ts";
 import { optionsOf } from "./link.ts";
 import { openwrtWalk } from "./openwrt-walk.ts";
@@ -17,6 +18,7 @@ const scenarios: Readonly<Record<string, (root: string) => Promise<void>>> = {
   "map-e": () => walk("map-e"),
   "map-e-nftables": () => walk("map-e", "nftables"),
   faults,
+  doctor,
   capacity,
   "openwrt-map-t": (root) => openwrtWalk(root, "map-t"),
   "openwrt-map-e": (root) => openwrtWalk(root, "map-e"),
