@@ -66,6 +66,23 @@ export function entries<Address>(
   return found;
 }
 
+/**
+ * Whether the seconds that are left of an address are over. netifd prints 0 or less then, and nothing where they have no
+ * end.
+ */
+function over(entry: unknown, lifetime: "preferred" | "valid"): boolean {
+  return Number((entry as { readonly [name: string]: unknown } | null)?.[lifetime]) <= 0;
+}
+
+/**
+ * Without those that are no longer valid; those that are deprecated (RFC 4862 s5.5.4) come last. After a renumbering netifd
+ * has the old prefix too, for as long as it lives.
+ */
+function living(found: readonly unknown[] | undefined): readonly unknown[] {
+  const last = (entry: unknown) => Number(over(entry, "preferred"));
+  return (found ?? []).filter((entry) => !over(entry, "valid")).sort((a, b) => last(a) - last(b));
+}
+
 /** Unique local (fc00::/7) and link-local (fe80::/10) addresses are not part of an end-user prefix. */
 function isGlobal(address: bigint): boolean {
   const top = address >> 112n;
@@ -76,8 +93,10 @@ function isGlobal(address: bigint): boolean {
 export function decodeLinkStatus(value: unknown): LinkStatus {
   const parsed = safeParse(statusSchema, value);
   const status = parsed.success ? parsed.data : {};
-  const addresses = entries(status["ipv6-address"], parseIpv6).filter(({ address }) => isGlobal(address));
-  const delegated = entries(status["ipv6-prefix"], parseIpv6);
+  const addresses = entries(living(status["ipv6-address"]), parseIpv6).filter(({ address }) =>
+    isGlobal(address),
+  );
+  const delegated = entries(living(status["ipv6-prefix"]), parseIpv6);
   const onLink = addresses.map(({ address }) => ({
     address: (address >> HOST_BITS) << HOST_BITS,
     length: 64,

@@ -1,11 +1,11 @@
 // Stands in for jsonfilter: gives, a line each, what each -e expression selects from a JSON text. Knows the part of its language
-// that the hooks use: .name, ['name'], [0], [*], and [@.name='value'].
+// that the hooks use: .name, ['name'], [0], [*], [@.name='value'] and [@.name=0].
 //
 // A hook asks several times, and starting Node for each would take most of the test's time. So one process answers all, through
 // two named pipes: jsonfilter.mjs QUESTION REPLY. `startJsonfilter` of shell-sandbox.ts starts it.
 import { readFileSync, writeFileSync } from "node:fs";
 
-const STEP = /^(?:\.([A-Za-z0-9_]+)|\['([^']+)'\]|\[(\d+)\]|\[(\*)\]|\[@\.([a-z]+)='([^']*)'\])/;
+const STEP = /^(?:\.([A-Za-z0-9_]+)|\['([^']+)'\]|\[(\d+)\]|\[(\*)\]|\[@\.([a-z]+)=(?:'([^']*)'|(\d+))\])/;
 
 function select(expression, root) {
   if (!expression.startsWith("@")) throw new Error(`not an expression: ${expression}`);
@@ -14,7 +14,8 @@ function select(expression, root) {
   while (rest !== "") {
     const match = STEP.exec(rest);
     if (match === null) throw new Error(`not understood: ${rest}`);
-    const [text, name, quoted, index, all, key, wanted] = match;
+    const [text, name, quoted, index, all, key, word, number] = match;
+    const wanted = number === undefined ? word : Number(number);
     rest = rest.slice(text.length);
     values = values.flatMap((value) => {
       if (value === null || typeof value !== "object") return [];

@@ -145,6 +145,25 @@ exit 1
     expect(event(update)).toEqual([]);
   });
 
+  test("back to a prefix that has not gone yet: the other one is deprecated now", () => {
+    const [first] = wan6["ipv6-prefix"];
+    const both = (preferred: readonly [number, number]) => ({
+      ...wan6,
+      "ipv6-prefix": [
+        { ...first, preferred: preferred[0] },
+        { ...first, address: "2001:db8:13:3400::", preferred: preferred[1] },
+      ],
+    });
+    world(states.up);
+    event(update);
+    world(states.up, both([0, 3600]));
+    expect(event(update)).toEqual([renewal]);
+    world(states.up, both([3600, 0]));
+    expect(event(update)).toEqual([renewal]);
+    world(states.up, both([3500, 0]));
+    expect(event(update)).toEqual([]);
+  });
+
   test.each([{}, { IFUPDATE_ROUTES: "1" }, { IFUPDATE_PREFIXES: "1" }])(
     "whatever netifd says of an update (%o), what the link has is looked at",
     (said) => {

@@ -32,6 +32,41 @@ test("what netifd tells of a link", () => {
   });
 });
 
+describe("lifetimes", () => {
+  const [old, fresh] = [
+    { address: "2001:db8:12::", mask: 56 },
+    { address: "2001:db8:13::", mask: 56 },
+  ];
+  const [OLD, FRESH] = ["2001:db8:12::/56", "2001:db8:13::/56"];
+  test.each([
+    ["a deprecated prefix comes last", { ...old, preferred: 0, valid: 7_200 }, fresh, [FRESH, OLD]],
+    ["the other way round", { ...old, preferred: 60 }, { ...fresh, preferred: 0 }, [OLD, FRESH]],
+    ["as netifd has it while it removes one", { ...old, preferred: 0, valid: -1 }, fresh, [FRESH]],
+    ["no longer valid", { ...old, valid: 0 }, fresh, [FRESH]],
+    ["one second left", { ...old, preferred: 1, valid: 1 }, fresh, [OLD, FRESH]],
+    ["all deprecated: in their order", { ...old, preferred: 0 }, { ...fresh, preferred: 0 }, [OLD, FRESH]],
+    [
+      "lifetimes that are no numbers count for nothing",
+      { ...old, preferred: {}, valid: "x" },
+      fresh,
+      [OLD, FRESH],
+    ],
+  ])("%s", (_title, first, second, expected) => {
+    expect(prefixes({ "ipv6-prefix": [first, second] })).toEqual(expected);
+  });
+
+  test("an address that is deprecated is used where there is no other", () => {
+    const addresses = [
+      { address: "2001:db8::1", mask: 128, preferred: 0 },
+      { address: "2001:db8::2", mask: 128, preferred: 10 },
+    ];
+    expect(address({ "ipv6-address": addresses })).toBe("2001:db8::2");
+    expect(address({ "ipv6-address": addresses.slice(0, 1) })).toBe("2001:db8::1");
+    expect(address({ "ipv6-address": [{ ...addresses[1], valid: -1 }] })).toBeUndefined();
+    expect(prefixes({ "ipv6-prefix": [null, 3, "x", fresh] })).toEqual([FRESH]);
+  });
+});
+
 describe("prefixes", () => {
   test("delegated ones come first, then those on the link, each in netifd's order", () => {
     expect(

@@ -48,12 +48,14 @@
 		[ "$1" = "${link}_4" ] || [ "$1" = "$offered" ]
 	}
 
-	# What a customer edge can follow from, without what counts down.
+	# What a customer edge can follow from, without what counts down. After a renumbering there are two prefixes for a while,
+	# of which one is deprecated: going back makes no other list.
 	link_facts() {
 		here="@.interface[@.interface='$link']"
 		printf '%s' "$interfaces" | jsonfilter -q \
 			-e "${here}['ipv6-prefix'][*].address" -e "${here}['ipv6-prefix'][*].mask" \
 			-e "${here}['ipv6-address'][*].address" -e "${here}['ipv6-address'][*].mask" \
+			-e "${here}['ipv6-prefix'][@.preferred=0].address" -e "${here}['ipv6-address'][@.preferred=0].address" \
 			-e "${here}.data.passthru" || :
 	}
 
