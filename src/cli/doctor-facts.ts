@@ -3,10 +3,10 @@
  * Nothing is changed. What cannot be had is a fact of its own.
  */
 
-import type { Fact, Facts, Ping, Probes, ShownDevice } from "../doctor/facts.ts";
+import type { Fact, Facts, Ping, Probes, ShownDevice, Volley } from "../doctor/facts.ts";
 import { known, unknown } from "../doctor/facts.ts";
 import { earlierChains, parseFirewall, sourceNatIn } from "../doctor/firewall.ts";
-import { busiestPeers } from "../doctor/flows.ts";
+import { busiestPeers, pingedIds } from "../doctor/flows.ts";
 import {
   parseDefaultRoutes,
   parseIpv6Addresses,
@@ -34,8 +34,8 @@ export type DoctorSystem = Pick<System, "stdout" | "stderr" | "run" | "openBus">
 
 /** Longest wait for one answer of ubus and for one program, ms. */
 const LIMIT_MS = 10_000;
-/** Longest wait for an answer to a ping, s, and how many are sent at most. */
-const PING = { seconds: 2, count: 2 } as const;
+/** Longest wait for an answer to a ping, s, and how many are sent side by side. */
+const PING = { seconds: 2, volley: 6 } as const;
 /** Our table's chain `translate` has this priority. */
 const OUR_PRIORITY = 90;
 const ENGINE_FILE = "/usr/lib/mapmin/engine";
@@ -159,13 +159,15 @@ async function nftFacts(system: DoctorSystem, iface: InterfaceName, state: Saved
   };
 }
 
+/** The kernel's table of flows. @throws EffectError */
+async function flowTable(system: DoctorSystem): Promise<string> {
+  const file = system.files.readText("/proc/net/nf_conntrack");
+  return file ?? system.run("conntrack", ["-L"], { limitMs: LIMIT_MS });
+}
+
 async function flowFacts(system: DoctorSystem, ipv4: string | undefined) {
   if (ipv4 === undefined) return known([]);
-  return learn(async () => {
-    const file = system.files.readText("/proc/net/nf_conntrack");
-    const table = file ?? (await system.run("conntrack", ["-L"], { limitMs: LIMIT_MS }));
-    return busiestPeers(table, ipv4.replace(/\/.*/, ""));
-  });
+  return learn(async () => busiestPeers(await flowTable(system), ipv4.replace(/\/.*/, "")));
 }
 
 async function mwan3Facts(system: DoctorSystem) {
@@ -281,21 +283,33 @@ export async function gather(
   };
 }
 
-/** Sends a ping, and another where that is not answered. No answer is an answer; that they could not be sent is not known. */
-async function ping(system: DoctorSystem, address: string, options: readonly string[]): Promise<Fact<Ping>> {
-  const { count, seconds } = PING;
-  for (let sent = 0; sent < count; sent++) {
-    try {
-      const argv = ["-c", "1", "-W", `${seconds}`, ...options, address];
-      await system.run("ping", argv, { limitMs: 1_000 * (seconds + 3) });
-      return known({ address, answered: true });
-    } catch (error) {
-      if (!(error instanceof MapminError)) throw error;
-      // Exit code 1 without a word on standard error: nobody answered.
-      if (!/ exit code 1$/.test(error.message)) return unknown(error.message);
-    }
+/** Sends pings of one id. No answer is an answer; that they could not be sent is not known. */
+async function ping(
+  system: DoctorSystem,
+  address: string,
+  options: readonly string[],
+  count: number,
+): Promise<Fact<Ping>> {
+  const { seconds } = PING;
+  try {
+    const argv = ["-c", `${count}`, "-W", `${seconds}`, ...options, address];
+    await system.run("ping", argv, { limitMs: 1_000 * (count * seconds + 3) });
+    return known({ address, answered: true });
+  } catch (error) {
+    if (!(error instanceof MapminError)) throw error;
+    // Exit code 1 without a word on standard error: nobody answered.
+    return / exit code 1$/.test(error.message) ? known({ address, answered: false }) : unknown(error.message);
   }
-  return known({ address, answered: false });
+}
+
+/** The same, and once more where that was not answered. */
+async function pingTwice(
+  system: DoctorSystem,
+  address: string,
+  options: readonly string[],
+): Promise<Fact<Ping>> {
+  const first = await ping(system, address, options, 1);
+  return first.known && !first.value.answered ? ping(system, address, options, 1) : first;
 }
 
 /** What is probed: the border relay, and an address that the user names. */
@@ -303,20 +317,49 @@ export interface Targets {
   readonly relay?: string;
   readonly named?: string;
   readonly device: string;
+  /** The router's own IPv4 address, dotted. */
+  readonly ipv4: string;
   /** Largest IPv4 packet, octets. */
   readonly mtu: number;
 }
 
-/** At most six packets: to the named address small and large ones, to the relay where that did not answer. */
-export async function probe({ relay, named, device, mtu }: Targets, system: DoctorSystem): Promise<Probes> {
-  const through = ["-I", device];
-  const small = named === undefined ? undefined : await ping(system, named, through);
-  if (named !== undefined && small?.known === true && small.value.answered) {
-    const large = await ping(system, named, [...through, "-s", `${mtu - PING_HEADERS}`]);
-    return { named: small, full: then(large, (value) => ({ ...value, octets: mtu })) };
+/** Several pings side by side. A lost packet is no finding: where some were not answered, each is sent twice. */
+async function volley(
+  address: string,
+  { device, ipv4 }: Targets,
+  system: DoctorSystem,
+): Promise<Fact<Volley>> {
+  const all = (count: number) =>
+    Promise.all(Array.from({ length: PING.volley }, () => ping(system, address, ["-I", device], count)));
+  const told = async () => {
+    const table = await learn(() => flowTable(system));
+    return table.known ? pingedIds(table.value, ipv4, address) : [];
+  };
+  let before: Volley["ids"] = [];
+  let pings = await all(1);
+  if (!pings.every((one) => one.known && one.value.answered)) {
+    before = await told();
+    pings = await all(2);
+  }
+  const failed = pings.find((one) => !one.known);
+  if (failed?.known === false) return failed;
+  const answered = pings.filter((one) => one.known && one.value.answered).length;
+  const ids =
+    answered === pings.length ? [] : (await told()).filter(({ id }) => !before.some((old) => old.id === id));
+  return known({ address, sent: pings.length, answered, ids });
+}
+
+/** At most 20 packets: to the named address from several ids, then large ones; to the relay where that did not answer. */
+export async function probe(targets: Targets, system: DoctorSystem): Promise<Probes> {
+  const { relay, named, device, mtu } = targets;
+  const answers = named === undefined ? undefined : await volley(named, targets, system);
+  if (named !== undefined && answers?.known === true && answers.value.answered > 0) {
+    if (answers.value.answered < answers.value.sent) return { named: answers };
+    const large = await pingTwice(system, named, ["-I", device, "-s", `${mtu - PING_HEADERS}`]);
+    return { named: answers, full: then(large, (value) => ({ ...value, octets: mtu })) };
   }
   return {
-    ...(small === undefined ? {} : { named: small }),
-    ...(relay === undefined ? {} : { relay: await ping(system, relay, ["-6"]) }),
+    ...(answers === undefined ? {} : { named: answers }),
+    ...(relay === undefined ? {} : { relay: await pingTwice(system, relay, ["-6"]) }),
   };
 }

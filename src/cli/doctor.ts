@@ -97,6 +97,7 @@ async function withProbes(facts: Facts, named: string | undefined, system: Docto
       ...(relay === undefined ? {} : { relay }),
       ...(named === undefined ? {} : { named }),
       device: plan.device,
+      ipv4: formatIpv4(plan.ipv4.address),
       mtu: plan.mtu,
     },
     system,

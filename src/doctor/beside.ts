@@ -3,11 +3,13 @@
 import { savedNat, savedPortSet } from "../engine/saved-nat.ts";
 import type { SavedState } from "../engine/state.ts";
 import { contains, portCount } from "../map/port-set.ts";
+import { virtualBlock } from "../map/virtual-block.ts";
 import { decodePorts } from "../provision/request.ts";
 import { checkLoaded } from "../render/readback.ts";
 import { MapminError } from "../wire/errors.ts";
 import { planOf } from "./after-setup.ts";
 import { type Check, fault, given, type Patient, type Verdict } from "./check.ts";
+import type { Volley } from "./facts.ts";
 import { appliesTo, isForwardedTo, offloads, takesInput, zoneOf } from "./firewall.ts";
 
 /** From this share of the ports on, the next page may find none. */
@@ -167,12 +169,44 @@ function lookAtPortsInUse(patient: Patient): Verdict {
   });
 }
 
+/** Most ids that a finding lists. */
+const LISTED = 6;
+
+/** What others see of a port of the block that stands for the set. */
+function outside(state: SavedState | undefined, port: number): number {
+  const nat = state && savedNat(state);
+  const block = nat && virtualBlock(nat);
+  return block?.ports[port - block.start] ?? port;
+}
+
+/** Some ids are ours, in the eyes of who answers, and some are not. */
+function partly(patient: Patient, { address, sent, answered, ids }: Volley): Verdict {
+  const state = stateOf(patient);
+  const list = (which: boolean) =>
+    ids
+      .filter((one) => one.answered === which)
+      .slice(0, LISTED)
+      .map(({ id }) => outside(state, id))
+      .sort((a, b) => a - b)
+      .join(", ");
+  const [right, wrong] = [list(true), list(false)];
+  const which =
+    right === "" || wrong === "" ? "" : `: those with the ids ${right}, and not those with ${wrong}`;
+  return fault(
+    "PORT_SET_DOUBTFUL",
+    `of ${sent} pings to ${address} with different ids of the port set, ${answered} were answered${which}`,
+    "compare `offset`, `psidlen` and `psid` with what your provider publishes: a part of these ports is another subscriber's",
+  );
+}
+
 /** A probe that was not sent is not judged; one that could not be sent is not known. */
 function lookAtProbes(patient: Patient): Verdict {
   const { relay, named, full } = patient.facts.probes;
   if (relay === undefined && named === undefined) return "not used";
-  const tunnelled = named?.known === true && named.value.answered;
-  if (tunnelled && full !== undefined) {
+  if (named?.known === true && named.value.answered > 0) {
+    const shared = usablePorts(stateOf(patient)) !== undefined;
+    if (shared && named.value.answered < named.value.sent) return partly(patient, named.value);
+    if (full === undefined) return "fine";
     return given(full, ({ answered, address, octets }) =>
       answered
         ? "fine"
@@ -183,7 +217,6 @@ function lookAtProbes(patient: Patient): Verdict {
           ),
     );
   }
-  if (tunnelled) return "fine";
   if (relay?.known === true && !relay.value.answered) {
     return fault(
       "RELAY_SILENT",

@@ -58,12 +58,21 @@ export interface Ping {
   readonly answered: boolean;
 }
 
+/** Pings at once, each with an id of its own, which NAT takes out of the port set. */
+export interface Volley {
+  readonly address: string;
+  readonly sent: number;
+  readonly answered: number;
+  /** The ids by which they were known to the kernel's table of flows; none where that cannot be read. */
+  readonly ids: readonly { readonly id: number; readonly answered: boolean }[];
+}
+
 /** What was sent, and what came back. Absent: not sent. */
 export interface Probes {
   /** The border relay's IPv6 address, from the router's own. */
   readonly relay?: Fact<Ping>;
   /** The address that the user names, through the MAP device. */
-  readonly named?: Fact<Ping>;
+  readonly named?: Fact<Volley>;
   /** The same with packets as large as the MTU, `octets`, allows. */
   readonly full?: Fact<Ping & { readonly octets: number }>;
 }

@@ -31,6 +31,21 @@ export function* flowsOf(table: string, ipv4: string): Generator<Flow> {
   }
 }
 
+/** The ids by which the router itself, `ipv4`, has pinged an address, as they are after NAT, and whether that was answered. */
+export function pingedIds(
+  table: string,
+  ipv4: string,
+  address: string,
+): readonly { readonly id: number; readonly answered: boolean }[] {
+  return table.split("\n").flatMap((line) => {
+    const sent = / src=(\S+) dst=(\S+) .* src=\S+ dst=(\S+) .* id=(\d{1,5})/.exec(line);
+    if (sent === null || !/(?:^|\s)icmp\s/.test(line)) return [];
+    const [, from, to, back, id] = sent;
+    if (from !== ipv4 || to !== address || back !== ipv4) return [];
+    return [{ id: Number(id), answered: !line.includes("[UNREPLIED]") }];
+  });
+}
+
 /** The peer of a protocol with which most ports are in use. */
 export interface Busiest {
   readonly protocol: Protocol;

@@ -9,7 +9,7 @@ import { startBorderRelay } from "./border-relay.ts";
 import { attempt, run, within } from "./command.ts";
 import { zones } from "./firewall.ts";
 import { type Options, optionsOf, setLink, settle } from "./link.ts";
-import { borderRelay, ce, option48879, server } from "./plan.ts";
+import { borderRelay, ce, inPortSet, option48879, server } from "./plan.ts";
 import { checking, demand, step } from "./report.ts";
 import { insertModule, installRouterFiles, type Router, startRouter, waitUp, writeEngine } from "./router.ts";
 import { buildTopology } from "./topology.ts";
@@ -85,6 +85,8 @@ interface Fault {
   readonly mend?: (router: Router) => Promise<unknown> | unknown;
   /** Words of the command line; `--offline` without them. */
   readonly words?: readonly string[];
+  /** What else the finding's text has to say. @throws Error */
+  readonly judge?: (text: string) => void;
 }
 
 /** What is wrong with the configuration: the interface has these options instead. */
@@ -341,6 +343,33 @@ delete chain ip ${TABLE} guard`),
   },
 ];
 
+/** Between the border relay and the server every second flow's answers are lost: of six pings three are answered. */
+const everySecondId = `table ip other {
+	chain number {
+		type filter hook prerouting priority mangle;
+		iifname { "mape", "nat64" } ct mark 0 ct mark set numgen inc mod 2 offset 1
+	}
+	chain answers { type filter hook forward priority filter; iifname "srv0" ct mark 2 drop; }
+}`;
+
+const wrongPorts: Fault = {
+  title: "half of the ids are not answered",
+  code: "PORT_SET_DOUBTFUL",
+  spoil: () => run(within("br", ["nft", "-f", "-"]), everySecondId),
+  mend: () => run(within("br", ["nft", "delete", "table", "ip", "other"])),
+  words: probing,
+  judge: (text) => {
+    const [, right = "", wrong = ""] = /those with the ids (.*), and not those with (.*)$/.exec(text) ?? [];
+    for (const ids of [right, wrong]) {
+      const numbers = ids.split(", ").map(Number);
+      demand(
+        numbers.length === 3 && numbers.every((id) => inPortSet(id)),
+        `not three ids of the set: ${text}`,
+      );
+    }
+  },
+};
+
 /** What is configured wrongly, or comes wrongly from the provider. */
 const byConfiguration: readonly Fault[] = [
   configured("a link that netifd does not know", "NO_LINK", { tunlink: "wan7" }),
@@ -439,6 +468,7 @@ async function tryFault(router: Router, options: Options, fault: Fault): Promise
       findings.length === 1 && findings[0]?.code === fault.code,
       `found ${said.join("; ") || "nothing"}`,
     );
+    fault.judge?.(findings[0]?.text ?? "");
     return said.join("");
   } finally {
     await (fault.mend ?? (() => configure(router, options)))(router);
@@ -490,11 +520,11 @@ export async function doctor(): Promise<void> {
     return findings[0]?.text ?? "";
   });
   const nftables: Options = { ...optionsOf["map-e"], nat: "nftables" };
-  await through("MAP-E by nftables", nftables, "map-e", byNftables);
+  await through("MAP-E by nftables", nftables, "map-e", [...byNftables, wrongPorts]);
   await through("lw4o6 by nftables", { ...optionsOf.lw4o6, nat: "nftables" }, "map-e", []);
   if (!insertModule()) throw new Error("the module has not been built");
   await through("MAP-E by the module", optionsOf["map-e"], "map-e", byConfiguration);
   await through("lw4o6 by the module", optionsOf.lw4o6, "map-e", []);
-  await through("MAP-T by the module", optionsOf["map-t"], "map-t", byModule);
+  await through("MAP-T by the module", optionsOf["map-t"], "map-t", [wrongPorts, ...byModule]);
   await router.stop();
 }

@@ -11,8 +11,8 @@ export type Answer = string | Error | undefined;
 export interface World {
   /** By path; undefined takes a file away. */
   readonly files?: Readonly<Record<string, Answer>>;
-  /** By command line. */
-  readonly programs?: Readonly<Record<string, Answer>>;
+  /** By command line; several answers are given one after the other, and the last one again and again. */
+  readonly programs?: Readonly<Record<string, Answer | readonly Answer[]>>;
   /** By object and method, and the interface that is asked for. */
   readonly ubus?: Readonly<Record<string, object | Error>>;
 }
@@ -201,7 +201,7 @@ export function healthy(by: "module" | "tunnel") {
         }
       : {}),
   };
-  const programs: Record<string, Answer> = {
+  const programs: Record<string, Answer | readonly Answer[]> = {
     "uci -q show network": uciText({ ...rule, ...options[by] }),
     "nft -j list table ip mapmin_wan": by === "tunnel" ? natTable() : missing("nft"),
     "nft -j list chains": JSON.stringify({ nftables: [] }),
@@ -246,8 +246,9 @@ export async function doctor(by: "module" | "tunnel", argv: readonly string[], w
     run: async (file, words) => {
       const line = [file, ...words].join(" ");
       asked.push(line);
-      const answer = line in programs ? programs[line] : new EffectError(line, "not installed");
-      return give(answer) ?? "";
+      const answers = line in programs ? programs[line] : new EffectError(line, "not installed");
+      const turn = asked.filter((one) => one === line).length - 1;
+      return give(Array.isArray(answers) ? answers[Math.min(turn, answers.length - 1)] : answers) ?? "";
     },
     openBus: () => ({
       async call(name, method, args) {

@@ -79,6 +79,12 @@ const flow = (port: number, peer = "203.0.113.1", protocol = "tcp 6") =>
   `${protocol} 10 src=192.168.1.2 dst=${peer} sport=4 dport=80 src=${peer} dst=192.0.2.18 sport=80 dport=${port} mark=0\n`;
 const flows = (count: number, peer?: string) =>
   Array.from({ length: count }, (_, index) => flow(1_000 + index, peer)).join("");
+/** Neither one ping nor two are answered, or they are. */
+const noReplies = (...words: readonly string[]): World =>
+  both(
+    noReply(...words),
+    program(`ping -c 2 -W 2 ${words.join(" ")}`, new EffectError("ping", "exit code 1")),
+  );
 const noReply = (...words: readonly string[]): World => {
   const line = `ping -c 1 -W 2 ${words.join(" ")}`;
   return program(line, new EffectError(line, "exit code 1"));
@@ -88,6 +94,29 @@ const probing = ["--probe", "203.0.113.10"];
 const relay = ["-6", "2001:db8:ffff::1"];
 const through = ["-I", "map-wan", "203.0.113.10"];
 const large = (mtu: number) => ["-I", "map-wan", "-s", `${mtu - 28}`, "203.0.113.10"];
+/** Four of six pings are answered at first, and three of six in the end. */
+const partly = (table: string | undefined): World => {
+  const lost = new EffectError("ping", "exit code 1");
+  const line = (count: number) => `ping -c ${count} -W 2 ${through.join(" ")}`;
+  return both(file("/proc/net/nf_conntrack", undefined), {
+    programs: {
+      [line(1)]: ["", "", lost, "", lost, ""],
+      [line(2)]: ["", lost, "", lost, "", lost],
+      // At the start, after the first six, after the second six: what was there before does not count.
+      ...(table === undefined ? {} : { "conntrack -L": ["", ours(65_286), ours(65_286) + table] }),
+    },
+  });
+};
+const ours = (id: number, state = "", from = "192.0.2.18", to = "203.0.113.10") =>
+  `ipv4 2 icmp 1 29 src=${from} dst=${to} type=8 code=0 id=77 ${state}src=${to} dst=192.0.2.18 type=0 code=0 id=${id} mark=0 use=1\n`;
+
+const pinged =
+  ours(65_285) +
+  ours(65_290, "[UNREPLIED] ") +
+  ours(65_289, "[UNREPLIED] ") +
+  ours(65_300, "", "192.168.1.2") +
+  ours(65_301, "", "192.0.2.18", "203.0.113.11") +
+  "icmp 1 29 src=192.0.2.18 dst=203.0.113.10\nnonsense\n";
 const control = "/proc/net/nat46/control";
 const failed = "interface=wan\nstate=failed\nsince=2026-01-02T03:04:05Z\n";
 
@@ -404,12 +433,20 @@ const rows: readonly Row[] = [
   [
     "neither the relay nor the address answers",
     "tunnel",
-    both(noReply(...relay), noReply(...through)),
+    both(noReply(...relay), noReplies(...through)),
     "RELAY_SILENT",
     probing,
   ],
-  ["the relay alone answers", "tunnel", noReply(...through), "NO_ANSWER_THROUGH_RELAY", probing],
-  ["MAP-T: the address does not answer", "module", noReply(...through), "NO_ANSWER_THROUGH_RELAY", probing],
+  ["the relay alone answers", "tunnel", noReplies(...through), "NO_ANSWER_THROUGH_RELAY", probing],
+  ["MAP-T: the address does not answer", "module", noReplies(...through), "NO_ANSWER_THROUGH_RELAY", probing],
+  ["some ids are not answered", "tunnel", partly(pinged), "PORT_SET_DOUBTFUL", probing],
+  [
+    "some ids are not answered, which ones is not known",
+    "module",
+    partly(undefined),
+    "PORT_SET_DOUBTFUL",
+    probing,
+  ],
   ["large packets", "tunnel", both(reply(...through), noReply(...large(1460))), "FULL_SIZE_LOST", probing],
 ];
 
@@ -541,22 +578,26 @@ describe("a router with nothing wrong", () => {
     expect(told.code).toBe(0);
   });
 
-  test("probes: none offline, none where something is wrong; at most six packets", async () => {
+  test("probes: none offline, none where something is wrong; at most 20 packets", async () => {
     const pings = (lines: readonly string[]) => lines.filter((line) => line.startsWith("ping "));
     expect(pings((await doctor("tunnel", ["--offline"])).asked)).toEqual([]);
     expect(pings((await doctor("tunnel", probing, file("/proc/net/route", "Iface\n"))).asked)).toEqual([]);
     expect(pings((await doctor("tunnel", [])).asked)).toEqual(["ping -c 1 -W 2 -6 2001:db8:ffff::1"]);
     expect(pings((await doctor("module", [])).asked)).toEqual([]);
-    const unanswered = (await doctor("tunnel", probing, both(noReply(...through), noReply(...relay)))).asked;
-    expect(pings(unanswered)).toEqual([
-      "ping -c 1 -W 2 -I map-wan 203.0.113.10",
-      "ping -c 1 -W 2 -I map-wan 203.0.113.10",
-      "ping -c 1 -W 2 -6 2001:db8:ffff::1",
-      "ping -c 1 -W 2 -6 2001:db8:ffff::1",
+    const one = `ping -c 1 -W 2 ${through.join(" ")}`;
+    const two = `ping -c 2 -W 2 ${through.join(" ")}`;
+    const six = (line: string) => Array.from({ length: 6 }, () => line);
+    const toRelay = `ping -c 1 -W 2 ${relay.join(" ")}`;
+    const unanswered = (await doctor("tunnel", probing, both(noReplies(...through), noReply(...relay))))
+      .asked;
+    expect(pings(unanswered)).toEqual([...six(one), ...six(two), toRelay, toRelay]);
+    expect(pings((await doctor("module", probing, partly(undefined))).asked)).toEqual([
+      ...six(one),
+      ...six(two),
     ]);
     const answers = both(reply(...through), reply(...large(1460)));
     expect(pings((await doctor("tunnel", probing, answers)).asked)).toEqual([
-      "ping -c 1 -W 2 -I map-wan 203.0.113.10",
+      ...six(one),
       "ping -c 1 -W 2 -I map-wan -s 1432 203.0.113.10",
     ]);
   });
