@@ -1,5 +1,5 @@
 import type { System } from "../system/system.ts";
-import { UsageError } from "./arguments.ts";
+import { type Command, runCommand } from "./command.ts";
 import { Exit } from "./io.ts";
 import { unknownWord } from "./nearest.ts";
 
@@ -17,17 +17,17 @@ const help = `usage: mapminctl COMMAND [ARGUMENT ...]
 mapminctl COMMAND --help tells more.
 `;
 
-type Command = (argv: readonly string[], system: System) => number | Promise<number>;
-
 /** A command is loaded only when it is called, because start-up takes time on a router. */
 const commands: { readonly [name: string]: () => Promise<Command> } = {
   explain: async () => (await import("./explain.ts")).runExplain,
   calc: async () => (await import("./calc.ts")).runCalc,
   encode: async () => (await import("./encode.ts")).runEncode,
   plan: async () => (await import("./plan.ts")).runPlan,
-  doctor: async () => (await import("./doctor.ts")).runDoctor,
   status: async () => (await import("./status.ts")).runStatus,
 };
+
+/** Commands of another bundle, which /usr/sbin/mapminctl starts. */
+const ELSEWHERE = ["doctor"];
 
 export async function runMapminctl(argv: readonly string[], system: System): Promise<number> {
   const [first, ...rest] = argv;
@@ -46,15 +46,13 @@ export async function runMapminctl(argv: readonly string[], system: System): Pro
       ? commands[first]
       : undefined;
   if (load === undefined) {
-    const known = [...Object.keys(commands), "--help", "--version"];
+    if (ELSEWHERE.includes(first)) {
+      system.stderr(`${first} is not in this bundle: start it as /usr/sbin/mapminctl ${first}\n`);
+      return Exit.usage;
+    }
+    const known = [...Object.keys(commands), ...ELSEWHERE, "--help", "--version"];
     system.stderr(`${unknownWord("command", first, known)}\n\n${help}`);
     return Exit.usage;
   }
-  try {
-    return await (await load())(old ? argv : rest, system);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    system.stderr(`${error.message}\n(mapminctl ${old ? "-s" : first} --help tells what it takes)\n`);
-    return Exit.usage;
-  }
+  return runCommand(old ? "-s" : first, load, old ? argv : rest, system);
 }

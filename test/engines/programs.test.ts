@@ -11,7 +11,7 @@ const qjs = quickjs();
 const LIMIT_MS = 120_000;
 
 interface Case {
-  readonly bundle: "handler" | "tools";
+  readonly bundle: "doctor" | "handler" | "tools";
   readonly argv: readonly string[];
   readonly input?: string;
   readonly environment?: Readonly<Record<string, string>>;
@@ -100,11 +100,6 @@ const cases: Case[] = [
     "plan --help",
     "status --help",
     "status --json",
-    "doctor --help",
-    "doctor a b",
-    "doctor ../x",
-    "doctor --probe x",
-    "doctor --ofline",
     "status ../x",
     "status a b",
     `-s ${LEGACY} -T`,
@@ -124,6 +119,12 @@ const cases: Case[] = [
   { bundle: "tools", argv: ["mdpc", "-m", "12"] },
   { bundle: "tools", argv: [] },
   { bundle: "tools", argv: ["proto"] },
+  ...["--help", "a b", "../x", "--probe x", "--ofline"].map((line) => ({
+    bundle: "doctor" as const,
+    argv: ["mapminctl", "doctor", ...words(line)],
+  })),
+  { bundle: "doctor", argv: ["mapminctl", "--version"] },
+  mapminctl("doctor"),
   { bundle: "handler", argv: [] },
   { bundle: "handler", argv: ["--help"] },
   { bundle: "handler", argv: ["--version"] },
