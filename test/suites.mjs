@@ -307,6 +307,16 @@ export const suites = [
     variables: ["COUNT", "SEED", "GUESTS"],
   },
   {
+    name: "module-32",
+    part: "more",
+    shows:
+      "kunit, module, module-nat, tunnel, gro-list and control-lines on a 32-bit kernel (i386), with 32-bit programs",
+    needs: ["npm", "foreign", "lab"],
+    seconds: 250,
+    command: guest("module-32"),
+    variables: ["COUNT", "SEED"],
+  },
+  {
     name: "debug",
     part: "more",
     shows: "module, module-nat and tunnel under KASAN, lockdep and kmemleak",

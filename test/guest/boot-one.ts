@@ -1,22 +1,23 @@
 /**
  * Boots a guest for one program and prints what it prints.
  *
- *   boot-one.mjs PROJECT CACHE KERNEL MEMORY SECONDS PROGRAM [ARGUMENT ...]
+ *   boot-one.mjs PROJECT CACHE ROOT KERNEL MEMORY SECONDS PROGRAM [ARGUMENT ...]
  *
- * SECONDS is how long it may say nothing. Ends with the program's exit code.
+ * ROOT is what the guest has as its files: / is this machine's. SECONDS is how long it may say nothing. Ends with the program's exit code.
  */
 
 import { bootOnceMoreIfFrozen } from "./boot.ts";
 
-const [project, cache, kernel, memory, seconds, ...argv] = process.argv.slice(2);
+const [project, cache, root, kernel, memory, seconds, ...argv] = process.argv.slice(2);
 if (
   project === undefined ||
   cache === undefined ||
+  root === undefined ||
   kernel === undefined ||
   memory === undefined ||
   argv.length === 0
 ) {
-  console.error("usage: boot-one.mjs PROJECT CACHE KERNEL MEMORY SECONDS PROGRAM [ARGUMENT ...]");
+  console.error("usage: boot-one.mjs PROJECT CACHE ROOT KERNEL MEMORY SECONDS PROGRAM [ARGUMENT ...]");
   process.exit(2);
 }
 
@@ -35,6 +36,7 @@ try {
       kernel,
       project,
       cache,
+      root,
       memory,
       argv,
       layer: false,

@@ -12,6 +12,11 @@ export interface Guest {
   /** The project's directory and the cache, as the machine has them. */
   readonly project: string;
   readonly cache: string;
+  /**
+   * The directory of this machine that is the guest's root. In one that is not this machine's own, the guest finds this
+   * machine's files below /machine.
+   */
+  readonly root: string;
   /** The memory that the guest has, as the kernel reads it, for example 768M. */
   readonly memory: string;
   /** The guest program and its arguments (no space or comma in one). */
@@ -49,7 +54,7 @@ const TOLD = 150;
  * of its own that is not mapped again and again, so whoever uses freed memory of a module looks like this.
  */
 function whereIs(pid: number): string {
-  const argv = ["-batch", "-nx", "-p", `${pid}`, "-ex", "info registers rip", "-ex", "backtrace 30"];
+  const argv = ["-batch", "-nx", "-p", `${pid}`, "-ex", "info registers pc", "-ex", "backtrace 30"];
   const { stdout, error } = spawnSync("gdb", argv, { encoding: "utf8", timeout: 60_000 });
   return error === undefined ? `gdb:\n${stdout.trimEnd()}` : `gdb cannot be run: ${error.message}`;
 }
@@ -76,6 +81,7 @@ export class Frozen extends Error {}
 /** @throws Frozen, or Error when the guest gave no exit code for another reason: it panicked, or never came up. */
 export function boot(guest: Guest): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), "mapmin-lab-"));
+  const init = `${guest.project}/test/guest/init.sh`;
   const child = spawn(
     guest.kernel,
     [
@@ -84,7 +90,7 @@ export function boot(guest: Guest): Promise<number> {
       `mem=${guest.memory}`,
       "root=/dev/root",
       "rootfstype=hostfs",
-      "rootflags=/",
+      `rootflags=${guest.root}`,
       // A mistake in the guest would be a mistake on the machine.
       "ro",
       "init=/bin/sh",
@@ -105,10 +111,18 @@ export function boot(guest: Guest): Promise<number> {
         return value === "" ? [] : [`${word}="${value}"`];
       }),
       "--",
-      `${guest.project}/test/guest/init.sh`,
+      // Where the root is not this machine's, its shell has to mount this machine's files before it finds the script there.
+      ...(guest.root === "/"
+        ? [init]
+        : ["-c", `"mount -t hostfs -o ro,/ machine /machine && exec /bin/sh /machine${init}"`]),
     ],
-    // A group of its own: User Mode Linux runs as several processes.
-    { stdio: ["ignore", "pipe", "pipe"], detached: true },
+    // A group of its own: User Mode Linux runs as several processes. They begin as copies of the first one, and unmap what it
+    // had: where that takes away what its C library has asked the machine's kernel to write into (rseq), they are killed.
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+      env: { ...process.env, GLIBC_TUNABLES: "glibc.pthread.rseq=0" },
+    },
   );
   return new Promise((resolve, reject) => {
     let code: number | undefined;

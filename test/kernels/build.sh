@@ -6,6 +6,7 @@
 #   KERNEL   link           what
 #            linux-current  the lab kernel
 #   debug    linux-debug    the same with config.debug (KASAN, lockdep, kmemleak)
+#   i386     linux-i386     the same for a 32-bit processor
 #   6.12     linux-6.12     Linux 6.12
 #   7        linux-7        the newest 7.x that Debian serves, with two CPUs
 #   clang    linux-clang    the same source configured for x86 with clang: a tree for modules, and no kernel
@@ -14,7 +15,7 @@
 # the version of the source package, the configuration and the compiler: a change of any of them builds anew. The
 # finished tree holds the program `linux` and is ready for modules from elsewhere:
 #
-#   make -C TREE ARCH=um M=DIR modules
+#   make -C TREE ARCH=um M=DIR modules       for i386 with the words SUBARCH=i386 CROSS_COMPILE=i686-linux-gnu-
 #
 # The last line printed is the path of that tree (not with -q), and CACHE/LINK is a link to it. An interrupted build
 # leaves nothing that a later one mistakes for a finished tree.
@@ -25,19 +26,24 @@ kernel=lab
 for word in "$@"; do
 	case $word in
 	-q) quiet=-q ;;
-	debug | 6.12 | 7 | clang) kernel=$word ;;
+	debug | i386 | 6.12 | 7 | clang) kernel=$word ;;
 	*)
-		echo "usage: build.sh [-q] [debug|6.12|7|clang]" >&2
+		echo "usage: build.sh [-q] [debug|i386|6.12|7|clang]" >&2
 		exit 2
 		;;
 	esac
 done
 
-arch=um series=6.1 link=linux-$kernel targets="linux modules" product=linux
-compiler=gcc identify="gcc -dumpfullversion -dumpmachine"
+arch=um series=6.1 link=linux-$kernel targets="linux modules" product=linux words=
+compiler=gcc package= identify="gcc -dumpfullversion -dumpmachine"
 case $kernel in
 lab) link=linux-current fragments=config.fragment ;;
 debug) fragments="config.fragment config.debug" ;;
+i386)
+	fragments="config.fragment config.i386"
+	words="SUBARCH=i386 CROSS_COMPILE=i686-linux-gnu-"
+	compiler=i686-linux-gnu-gcc package=gcc-i686-linux-gnu identify="i686-linux-gnu-gcc -dumpfullversion -dumpmachine"
+	;;
 6.12) series=6.12 fragments="config.fragment config.6.12" ;;
 7) series=7 fragments="config.fragment config.7" ;;
 clang)
@@ -46,7 +52,7 @@ clang)
 	;;
 esac
 command -v "$compiler" >/dev/null || {
-	echo "build.sh: $compiler is missing: install the Debian package of that name" >&2
+	echo "build.sh: $compiler is missing: install the Debian package ${package:-$compiler}" >&2
 	exit 1
 }
 here=$(cd "$(dirname "$0")" && pwd)
@@ -127,11 +133,25 @@ start=$(date +%s)
 		}
 		;;
 	esac
-	make ARCH="$arch" CC="$compiler" defconfig
+	if [ "$kernel" = i386 ]; then
+		# A name that the C library keeps for old programs, and not where it is linked into a program.
+		sed -i '/EXPORT_SYMBOL_PROTO(__xmknod);/d' arch/um/os-Linux/user_syms.c
+		# A guest's processes begin as copies of the kernel's, and what is above TASK_SIZE stays in them. There may be the
+		# end of a stack, which grows when the guest touches what is below it, and the guest's page is hidden by it. So
+		# TASK_SIZE is less than where any stack can reach: 8 MiB of random start and 8 MiB of growth.
+		sed -i 's/task_size = host_task_size & PGDIR_MASK;/task_size = 0xfe000000;/' arch/um/kernel/um_arch.c
+		grep -q 'task_size = 0xfe000000;' arch/um/kernel/um_arch.c || {
+			echo "arch/um/kernel/um_arch.c does not set task_size by PGDIR_MASK"
+			exit 1
+		}
+	fi
+	# shellcheck disable=SC2086
+	make ARCH="$arch" CC="$compiler" $words defconfig
 	for fragment in $fragments; do
 		ARCH="$arch" CC="$compiler" scripts/kconfig/merge_config.sh -m .config "$here/$fragment"
 	done
-	make ARCH="$arch" CC="$compiler" olddefconfig
+	# shellcheck disable=SC2086
+	make ARCH="$arch" CC="$compiler" $words olddefconfig
 	refused=0
 	# What was asked for and not granted is found now, not by a test that fails for no visible reason.
 	for fragment in $fragments; do cat "$here/$fragment"; done >.asked
@@ -148,7 +168,7 @@ start=$(date +%s)
 	done <.asked
 	[ "$refused" -eq 0 ]
 	# shellcheck disable=SC2086
-	setsid make ARCH="$arch" CC="$compiler" -j"$(nproc)" $targets &
+	setsid make ARCH="$arch" CC="$compiler" $words -j"$(nproc)" $targets &
 	echo $! >"$tree/.make.pid"
 	wait $!
 ) &

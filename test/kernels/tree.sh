@@ -23,8 +23,10 @@ fail() {
 	exit 1
 }
 
-# Gives `tree` of the kernel that KERNEL names, `linux` its program, and `memory` and `seconds` that a guest of it is given.
+# Gives `tree` of the kernel that KERNEL names, `linux` its program, and `memory` and `seconds` that a guest of it is given;
+# `root`, the guest's files, `machine`, where it has the files of this machine, and `words` for make.
 kernel() {
+	root=/ machine= words=
 	case ${KERNEL:-} in
 	'') tree=$(readlink -f "$cache/linux-current") memory=768M seconds=300 ;;
 	debug | 6.12 | 7)
@@ -32,7 +34,14 @@ kernel() {
 		tree=$(readlink -f "$cache/linux-$KERNEL") memory=768M seconds=300
 		[ "$KERNEL" != debug ] || memory=2048M seconds=900
 		;;
-	*) fail "KERNEL is debug, 6.12 or 7" ;;
+	i386)
+		sh "$project/test/kernels/build.sh" -q i386
+		tree=$(readlink -f "$cache/linux-i386") memory=768M seconds=300
+		# A 32-bit kernel runs 32-bit programs alone.
+		root=$(sh "$project/test/kernels/root.sh") machine=/machine
+		words="SUBARCH=i386 CROSS_COMPILE=i686-linux-gnu-"
+		;;
+	*) fail "KERNEL is debug, i386, 6.12 or 7" ;;
 	esac
 	linux=$tree/linux
 }
@@ -59,7 +68,8 @@ build_module() {
 	fi
 	rm -rf "$build"
 	cp -r "$kmod" "$build"
-	make -C "$tree" ARCH=um M="$build" -j"$(nproc)" "$@" modules >"$build.log" 2>&1 || {
+	# shellcheck disable=SC2086
+	make -C "$tree" ARCH=um $words M="$build" -j"$(nproc)" "$@" modules >"$build.log" 2>&1 || {
 		cat "$build.log" >&2
 		exit 1
 	}

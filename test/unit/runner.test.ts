@@ -99,7 +99,7 @@ describe.concurrent("commands in documents", () => {
     ...new Set([...all.matchAll(pattern)].map(([, words = ""]) => words.trim())),
   ];
 
-  test.each(found(/npm (?:run )?((?:test|demo|bench|fuzz|kmod|check|format|build)[a-z:]*)/g))(
+  test.each(found(/npm (?:run )?((?:test|demo|bench|fuzz|kmod|check|format|build)[a-z0-9:]*)/g))(
     "npm run %s is a script, and what it runs exists",
     async (name) => {
       const script = scripts[name] ?? expect.fail("no such script");
@@ -109,7 +109,7 @@ describe.concurrent("commands in documents", () => {
   );
 
   test.each(
-    found(/test\/run ((?:-k [a-z]+ |-v |--repeat \d+ )?[a-z][a-z-]*(?: [a-z][a-z-]*)*)(?=`| {2}|$)/gm),
+    found(/test\/run ((?:-k [a-z]+ |-v |--repeat \d+ )?[a-z][a-z0-9-]*(?: [a-z][a-z-]*)*)(?=`| {2}|$)/gm),
   )("test/run %s runs something", async (words) => {
     expect(await testRun(["--plan", ...words.split(" ")])).toMatchObject({ status: 0, stderr: "" });
   });

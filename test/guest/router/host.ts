@@ -120,6 +120,7 @@ async function runScenario(scenario: string): Promise<void> {
     kernel: `${cache}/linux-current/linux`,
     project: project ?? "",
     cache: cache ?? "",
+    root: "/",
     memory: "1536M",
     argv: [
       process.execPath,
