@@ -1,10 +1,11 @@
 /** The checks of what setup has made: the interface, its device, addresses, routes and MTU. */
 
+import type { SavedState } from "../engine/state.ts";
 import { formatIpv4Prefix, formatIpv6, parseIpv6 } from "../ip/text.ts";
 import type { Plan } from "../map/plan.ts";
 import { rulesPrint } from "../render/control.ts";
-import { MapminError } from "../wire/errors.ts";
-import { type Check, fault, given, type Patient, type Verdict } from "./check.ts";
+import { type Check, fault, given, givenState, type Patient, type Verdict } from "./check.ts";
+import { told } from "./facts.ts";
 import { routeOf } from "./kernel-tables.ts";
 
 /** All that setup needs. */
@@ -30,9 +31,7 @@ function lookAtInterface({ facts }: Patient): Verdict {
   if (stateDamage !== undefined) {
     return fault("STATE_DAMAGED", `the state file of ${iface} cannot be used: ${stateDamage}`, again);
   }
-  const shown = facts.interfaces.known
-    ? facts.interfaces.value.find(({ name }) => name === iface)
-    : undefined;
+  const shown = told(facts.interfaces)?.find(({ name }) => name === iface);
   return given(facts.state, (state) => {
     if (shown === undefined) {
       return fault(
@@ -74,59 +73,76 @@ function lookAtInterface({ facts }: Patient): Verdict {
 }
 
 /** What is in force and what would be made now, by name, where they differ. */
-function differences({ facts }: Patient, plan: Plan): readonly string[] {
-  const state = facts.state.known ? facts.state.value : undefined;
+function differences(state: SavedState, plan: Plan): readonly string[] {
   const { ce } = plan;
   const rows: readonly (readonly [string, string | undefined, string | undefined])[] = [
-    ["transport", state?.transport, plan.transport],
-    ["IPv4 address", state?.ipv4, formatIpv4Prefix(plan.ipv4)],
-    ["MAP address", state?.map_address, ce && formatIpv6(ce.mapAddress)],
-    ["PSID", state?.psid, ce && `${ce.portSet.psid}`],
-    ["PSID length", state?.psid_length, ce && `${ce.portSet.psidLength}`],
-    ["PSID offset", state?.offset, ce && `${ce.portSet.offset}`],
-    ["carrier", state?.carrier, plan.module === undefined ? "tunnel" : "module"],
-    ["IPv4 MTU", state?.mtu, `${plan.mtu}`],
+    ["transport", state.transport, plan.transport],
+    ["IPv4 address", state.ipv4, formatIpv4Prefix(plan.ipv4)],
+    ["MAP address", state.map_address, ce && formatIpv6(ce.mapAddress)],
+    ["PSID", state.psid, ce && `${ce.portSet.psid}`],
+    ["PSID length", state.psid_length, ce && `${ce.portSet.psidLength}`],
+    ["PSID offset", state.offset, ce && `${ce.portSet.offset}`],
+    ["carrier", state.carrier, plan.module === undefined ? "tunnel" : "module"],
+    ["IPv4 MTU", state.mtu, `${plan.mtu}`],
   ];
-  return rows.flatMap(([name, is, would]) =>
-    is === would ? [] : [`${name} ${is ?? "none"} instead of ${would ?? "none"}`],
+  return rows.flatMap(([name, is = "none", would = "none"]) =>
+    is === would ? [] : [`${name} ${is} instead of ${would}`],
   );
 }
 
-function lookAtDevice({ facts }: Patient): Verdict {
-  const state = facts.state.known ? facts.state.value : undefined;
-  const name = state?.device ?? "";
-  const again = `run \`ifup ${facts.iface}\``;
-  return given(facts.device, (device) => {
-    if (device === undefined) return fault("DEVICE_MISSING", `the MAP device ${name} is not there`, again);
-    if (state?.carrier === "module") {
-      if (!facts.moduleLines.known) return { unknown: facts.moduleLines.why };
-      const lines = facts.moduleLines.value;
-      if (lines === undefined) {
-        return fault("DEVICE_FOREIGN", `the device ${name} is there, and is not the module's`, again);
-      }
-      if (rulesPrint(lines) !== state.rules) {
-        return fault(
-          "RULES_CHANGED",
-          `somebody has changed the rules of ${name} in the kernel module`,
+function lookAtChanges(patient: Patient): Verdict {
+  const plan = planOf(patient);
+  const { expected, facts } = patient;
+  if (plan === undefined) return given(expected, () => "not used");
+  return givenState(patient, (state) => {
+    const changed = differences(state, plan);
+    return changed.length === 0
+      ? "fine"
+      : fault(
+          "SETUP_OUTDATED",
+          `what ${facts.iface} was set up with is not what the link gives now: ${changed.join(", ")}`,
           `run \`ubus call network.interface.${facts.iface} renew\``,
         );
-      }
-    }
-    return device.up ? "fine" : fault("DEVICE_DOWN", `the MAP device ${name} has been set down`, again);
   });
 }
 
-function lookAtAddress({ facts }: Patient): Verdict {
-  return given(facts.state, (state) =>
+function lookAtDevice(patient: Patient): Verdict {
+  const { facts } = patient;
+  const again = `run \`ifup ${facts.iface}\``;
+  return givenState(patient, (state) =>
+    given(facts.device, (device) => {
+      const name = state.device;
+      if (device === undefined) return fault("DEVICE_MISSING", `the MAP device ${name} is not there`, again);
+      if (state.carrier === "module") {
+        if (!facts.moduleLines.known) return { unknown: facts.moduleLines.why };
+        const lines = facts.moduleLines.value;
+        if (lines === undefined) {
+          return fault("DEVICE_FOREIGN", `the device ${name} is there, and is not the module's`, again);
+        }
+        if (rulesPrint(lines) !== state.rules) {
+          const renew = `run \`ubus call network.interface.${facts.iface} renew\``;
+          return fault(
+            "RULES_CHANGED",
+            `somebody has changed the rules of ${name} in the kernel module`,
+            renew,
+          );
+        }
+      }
+      return device.up ? "fine" : fault("DEVICE_DOWN", `the MAP device ${name} has been set down`, again);
+    }),
+  );
+}
+
+function lookAtAddress(patient: Patient): Verdict {
+  const { facts } = patient;
+  const again = `run \`ifup ${facts.iface}\``;
+  return givenState(patient, ({ ipv4 = "", map_address: mapped, address_interfaces: holders }) =>
     given(facts.addresses4, (addresses) => {
-      const address = state?.ipv4?.replace(/\/.*/, "");
-      if (address === undefined) return "not used";
-      const again = `run \`ifup ${facts.iface}\``;
+      const [address = ""] = ipv4.split("/");
       if (!addresses.includes(address)) {
         return fault("IPV4_ADDRESS_MISSING", `the router has lost its IPv4 address ${address}`, again);
       }
-      const mapped = state?.map_address;
-      if (mapped === undefined || !state?.address_interfaces) return "fine";
+      if (mapped === undefined || !holders) return "fine";
       return given(facts.addresses6, (own) =>
         own.includes(parseIpv6(mapped))
           ? "fine"
@@ -136,63 +152,61 @@ function lookAtAddress({ facts }: Patient): Verdict {
   );
 }
 
-function lookAtDefaultRoute({ facts }: Patient): Verdict {
-  const device = facts.state.known ? facts.state.value?.device : undefined;
-  if (facts.routeOptions.known) {
-    const { table, noDefault } = facts.routeOptions.value;
-    if (noDefault) return "not used";
-    if (table !== undefined)
-      return { unknown: `\`option ip4table\`: routes of table ${table} are not looked at` };
-  }
-  if (facts.mwan3.known && facts.mwan3.value !== undefined) {
+function lookAtDefaultRoute(patient: Patient): Verdict {
+  const { facts } = patient;
+  const { table, noDefault } = told(facts.routeOptions) ?? {};
+  if (noDefault === true) return "not used";
+  if (table !== undefined)
+    return { unknown: `\`option ip4table\`: routes of table ${table} are not looked at` };
+  if (told(facts.mwan3) !== undefined) {
     return { unknown: "mwan3 chooses the way of packets, not the main table of routes" };
   }
-  return given(facts.defaultRoutes, (routes) => {
-    const ours = routes.filter((route) => route.device === device);
-    if (ours.length === 0) {
-      return fault(
-        "DEFAULT_ROUTE_MISSING",
-        `there is no IPv4 default route into ${device}`,
-        `run \`ifup ${facts.iface}\``,
-      );
-    }
-    const least = Math.min(...ours.map(({ metric }) => metric));
-    const better = routes.find((route) => route.device !== device && route.metric < least);
-    return better === undefined
-      ? "fine"
-      : fault(
-          "DEFAULT_ROUTE_ELSEWHERE",
-          `IPv4 packets leave by ${better.device}: its default route has metric ${better.metric}, that of ${device} ${least}`,
-          `set \`option metric\` of the interface on ${better.device} above ${least}`,
+  return givenState(patient, ({ device }) =>
+    given(facts.defaultRoutes, (routes) => {
+      const ours = routes.filter((route) => route.device === device);
+      if (ours.length === 0) {
+        return fault(
+          "DEFAULT_ROUTE_MISSING",
+          `there is no IPv4 default route into ${device}`,
+          `run \`ifup ${facts.iface}\``,
         );
-  });
+      }
+      const least = Math.min(...ours.map(({ metric }) => metric));
+      const better = routes.find((route) => route.device !== device && route.metric < least);
+      return better === undefined
+        ? "fine"
+        : fault(
+            "DEFAULT_ROUTE_ELSEWHERE",
+            `IPv4 packets leave by ${better.device}: its default route has metric ${better.metric}, that of ${device} ${least}`,
+            `set \`option metric\` of the interface on ${better.device} above ${least}`,
+          );
+    }),
+  );
 }
 
 /** MAP-T: packets to the MAP address have to find the module's device. */
 function lookAtMapRoute(patient: Patient): Verdict {
   const { facts } = patient;
-  const state = facts.state.known ? facts.state.value : undefined;
-  const mapped = state?.map_address;
-  if (state?.transport !== "map-t" || mapped === undefined) return "not used";
-  return given(facts.routes6, (routes) => {
-    const address = parseIpv6(mapped);
-    return routeOf(routes, address, 0n)?.device === state.device
-      ? "fine"
-      : fault(
-          "MAP_ROUTE_MISSING",
-          `there is no IPv6 route for the MAP address ${mapped} into ${state.device}`,
-          `run \`ifup ${facts.iface}\``,
-        );
+  return givenState(patient, ({ transport, device, map_address: mapped }) => {
+    if (transport !== "map-t" || mapped === undefined) return "not used";
+    return given(facts.routes6, (routes) =>
+      routeOf(routes, parseIpv6(mapped), 0n)?.device === device
+        ? "fine"
+        : fault(
+            "MAP_ROUTE_MISSING",
+            `there is no IPv6 route for the MAP address ${mapped} into ${device}`,
+            `run \`ifup ${facts.iface}\``,
+          ),
+    );
   });
 }
 
 /** Where packets go in the provider's network, and our end. */
 export function farEnd(plan: Plan): { readonly far: bigint; readonly near: bigint } | undefined {
   const { module, tunnel } = plan;
-  if (tunnel !== undefined) return { far: tunnel.remote, near: tunnel.local };
-  if (module === undefined) return undefined;
-  if (module.carries === "translated") return { far: module.dmr.address, near: module.ce.mapAddress };
-  return { far: module.remote, near: module.local };
+  if (module?.carries === "translated") return { far: module.dmr.address, near: module.ce.mapAddress };
+  const ends = module ?? tunnel;
+  return ends && { far: ends.remote, near: ends.local };
 }
 
 function lookAtRelayRoute(patient: Patient): Verdict {
@@ -258,24 +272,7 @@ function lookAtMtu(patient: Patient): Verdict {
 
 export const afterSetup: readonly Check[] = [
   { about: "interface", after: needed, look: lookAtInterface },
-  {
-    about: "up to date",
-    after: [...needed, "interface"],
-    look: (patient) => {
-      const { iface } = patient.facts;
-      return given(patient.expected, (expected) => {
-        if (expected instanceof MapminError) return "not used";
-        const changed = differences(patient, expected.plan);
-        return changed.length === 0
-          ? "fine"
-          : fault(
-              "SETUP_OUTDATED",
-              `what ${iface} was set up with is not what the link gives now: ${changed.join(", ")}`,
-              `run \`ubus call network.interface.${iface} renew\``,
-            );
-      });
-    },
-  },
+  { about: "up to date", after: [...needed, "interface"], look: lookAtChanges },
   { about: "MAP device", after: ["interface", "kernel module"], look: lookAtDevice },
   { about: "addresses", after: ["MAP device", "up to date"], look: lookAtAddress },
   { about: "default route", after: ["MAP device", "addresses"], look: lookAtDefaultRoute },

@@ -4,6 +4,7 @@ import { portCount } from "../map/port-set.ts";
 import { fromPassthru } from "../provision/option.ts";
 import { MapminError } from "../wire/errors.ts";
 import { type Check, type Fault, fault, given, type Patient, type Verdict } from "./check.ts";
+import { told } from "./facts.ts";
 
 /** The least MTU of a link that carries IPv6 (RFC 8200 s5), octets. */
 const IPV6_MIN_MTU = 1280;
@@ -19,14 +20,14 @@ function refusal({ expected }: Patient): MapminError | undefined {
 
 /** True where the module has to be there. */
 function needsModule({ facts, expected }: Patient): boolean {
-  const state = facts.state.known ? facts.state.value : undefined;
+  const state = told(facts.state);
   if (state?.carrier === "module" || state?.error?.startsWith("NO_KERNEL_MODULE:") === true) return true;
   return expected.known && "plan" in expected.value && expected.value.plan.module !== undefined;
 }
 
 /** True where nftables do the NAT. */
 function needsNft({ facts, expected }: Patient): boolean {
-  const state = facts.state.known ? facts.state.value : undefined;
+  const state = told(facts.state);
   if (state?.state === "up") return state.table !== undefined;
   return expected.known && "plan" in expected.value && expected.value.plan.nat !== undefined;
 }
@@ -73,8 +74,8 @@ function domainsOf(passthru: string): "some" | "none" | MapminError {
   try {
     return fromPassthru(passthru).length > 0 ? "some" : "none";
   } catch (error) {
-    if (error instanceof MapminError) return error;
-    throw error;
+    if (!(error instanceof MapminError)) throw error;
+    return error;
   }
 }
 
@@ -211,7 +212,7 @@ export const beforeSetup: readonly Check[] = [
         );
       }
       const tunnel =
-        (facts.state.known && facts.state.value?.carrier === "tunnel") ||
+        told(facts.state)?.carrier === "tunnel" ||
         (expected.known && "plan" in expected.value && expected.value.plan.tunnel !== undefined);
       if (tunnel && facts.tunnelSupport.known && !facts.tunnelSupport.value) {
         return fault(

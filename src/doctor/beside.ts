@@ -8,8 +8,8 @@ import { decodePorts } from "../provision/request.ts";
 import { checkLoaded } from "../render/readback.ts";
 import { MapminError } from "../wire/errors.ts";
 import { planOf } from "./after-setup.ts";
-import { type Check, fault, given, type Patient, type Verdict } from "./check.ts";
-import type { Volley } from "./facts.ts";
+import { type Check, fault, given, givenState, type Patient, type Verdict } from "./check.ts";
+import { told, type Volley } from "./facts.ts";
 import { appliesTo, isForwardedTo, offloads, takesInput, zoneOf } from "./firewall.ts";
 
 /** From this share of the ports on, the next page may find none. */
@@ -18,89 +18,97 @@ const NEARLY_ALL = 0.9;
 const RIVAL_PROTOCOLS = ["464xlat", "dslite"];
 
 function stateOf({ facts }: Patient): SavedState | undefined {
-  return facts.state.known ? facts.state.value : undefined;
+  return told(facts.state);
 }
 
 function lookAtNat(patient: Patient): Verdict {
   const { facts } = patient;
-  const state = stateOf(patient);
-  // The module's is one of its device's rules.
-  if (state?.table === undefined) return "not used";
-  const nat = savedNat(state);
-  if (nat === undefined) return { unknown: "the state file does not say what NAT was loaded" };
   const again = `run \`ubus call network.interface.${facts.iface} renew\``;
-  return given(facts.table, (table) => {
-    if (table === undefined) {
-      return fault(
-        "NAT_MISSING",
-        `the table ip ${nat.table} of nftables, which does the NAT, is gone (\`nft flush ruleset\` takes it away)`,
-        again,
-      );
-    }
-    const faults = checkLoaded(nat, table);
-    return faults.length === 0
-      ? "fine"
-      : fault("NAT_CHANGED", `the table ip ${nat.table} is not what was loaded: ${faults.join("; ")}`, again);
+  return givenState(patient, (state) => {
+    // The module's is one of its device's rules.
+    if (state.table === undefined) return "not used";
+    const nat = savedNat(state);
+    if (nat === undefined) return { unknown: "the state file does not say what NAT was loaded" };
+    return given(facts.table, (table) => {
+      if (table === undefined) {
+        return fault(
+          "NAT_MISSING",
+          `the table ip ${nat.table} of nftables, which does the NAT, is gone (\`nft flush ruleset\` takes it away)`,
+          again,
+        );
+      }
+      const faults = checkLoaded(nat, table);
+      return faults.length === 0
+        ? "fine"
+        : fault(
+            "NAT_CHANGED",
+            `the table ip ${nat.table} is not what was loaded: ${faults.join("; ")}`,
+            again,
+          );
+    });
   });
 }
 
 function lookAtOrder(patient: Patient): Verdict {
-  const state = stateOf(patient);
-  if (state?.table === undefined) return "not used";
-  return given(patient.facts.earlierNat, (chains) => {
-    const first = chains.find((chain) => appliesTo(chain, state.device ?? ""));
-    return first === undefined
-      ? "fine"
-      : fault(
-          "NAT_NOT_FIRST",
-          `the chain ${first.chain} of the table ${first.family} ${first.table} changes the source of packets before our NAT does`,
-          `take ${state.device} out of that chain: no SNAT and no masquerading but ours`,
-        );
+  return givenState(patient, ({ table, device = "" }) => {
+    if (table === undefined) return "not used";
+    return given(patient.facts.earlierNat, (chains) => {
+      const first = chains.find((chain) => appliesTo(chain, device));
+      return first === undefined
+        ? "fine"
+        : fault(
+            "NAT_NOT_FIRST",
+            `the chain ${first.chain} of the table ${first.family} ${first.table} changes the source of packets before our NAT does`,
+            `take ${device} out of that chain: no SNAT and no masquerading but ours`,
+          );
+    });
   });
 }
 
 function lookAtZone(patient: Patient): Verdict {
   const { facts } = patient;
-  const device = stateOf(patient)?.device ?? "";
-  const linkDevice = facts.link.known ? (facts.link.value?.device ?? "") : "";
-  return given(facts.firewall, (firewall) => {
-    if (firewall === undefined) return { unknown: "the table inet fw4 is not loaded" };
-    const zone = zoneOf(firewall, device);
-    const reload = "and run `service firewall reload`";
-    if (zone === undefined) {
+  return givenState(patient, ({ device = "" }) =>
+    given(facts.firewall, (firewall) => {
+      if (firewall === undefined) return { unknown: "the table inet fw4 is not loaded" };
+      const zone = zoneOf(firewall, device);
+      const reload = "and run `service firewall reload`";
+      if (zone === undefined) {
+        return fault(
+          "ZONE_MISSING",
+          `${facts.iface} is in no firewall zone: packets of the LAN are not forwarded to it`,
+          `add \`list network '${facts.iface}'\` to the zone wan in /etc/config/firewall, ${reload}`,
+        );
+      }
+      if (zone === zoneOf(firewall, told(facts.link)?.device ?? "")) return "fine";
+      if (!takesInput(firewall, zone) && isForwardedTo(firewall, zone)) return "fine";
       return fault(
-        "ZONE_MISSING",
-        `${facts.iface} is in no firewall zone: packets of the LAN are not forwarded to it`,
-        `add \`list network '${facts.iface}'\` to the zone wan in /etc/config/firewall, ${reload}`,
+        "ZONE_WRONG",
+        takesInput(firewall, zone)
+          ? `${facts.iface} is in the firewall zone ${zone}, which lets the internet connect to the router`
+          : `${facts.iface} is in the firewall zone ${zone}, to which no other zone is forwarded`,
+        `move ${facts.iface} to the zone of ${facts.tunlink} in /etc/config/firewall, ${reload}`,
       );
-    }
-    if (zone === zoneOf(firewall, linkDevice)) return "fine";
-    if (!takesInput(firewall, zone) && isForwardedTo(firewall, zone)) return "fine";
-    return fault(
-      "ZONE_WRONG",
-      takesInput(firewall, zone)
-        ? `${facts.iface} is in the firewall zone ${zone}, which lets the internet connect to the router`
-        : `${facts.iface} is in the firewall zone ${zone}, to which no other zone is forwarded`,
-      `move ${facts.iface} to the zone of ${facts.tunlink} in /etc/config/firewall, ${reload}`,
-    );
-  });
+    }),
+  );
 }
 
 function lookAtOffload(patient: Patient): Verdict {
-  if (stateOf(patient)?.table === undefined) return "not used";
-  return given(patient.facts.firewall, (firewall) => {
-    if (firewall === undefined || !offloads(firewall)) return "fine";
-    return fault(
-      "FLOW_OFFLOAD",
-      "flow offload is on: packets of known flows pass the NAT by, and are lost",
-      "delete `option flow_offloading` in /etc/config/firewall and run `service firewall reload`, or install kmod-mapmint",
-    );
+  return givenState(patient, ({ table }) => {
+    if (table === undefined) return "not used";
+    return given(patient.facts.firewall, (firewall) => {
+      if (firewall === undefined || !offloads(firewall)) return "fine";
+      return fault(
+        "FLOW_OFFLOAD",
+        "flow offload is on: packets of known flows pass the NAT by, and are lost",
+        "delete `option flow_offloading` in /etc/config/firewall and run `service firewall reload`, or install kmod-mapmint",
+      );
+    });
   });
 }
 
 /** The same address and port set: who has the packets is chance. */
 function sameSet(a: SavedState, b: SavedState): boolean {
-  if (b.state !== "up" || a.interface === b.interface || a.ipv4 !== b.ipv4) return false;
+  if (b.state !== "up" || a.ipv4 !== b.ipv4) return false;
   return a.psid === b.psid && a.psid_length === b.psid_length && a.offset === b.offset;
 }
 
@@ -119,10 +127,7 @@ function lookAtRivals(patient: Patient): Verdict {
     );
   }
   const state = stateOf(patient);
-  const twin =
-    state && facts.otherStates.known
-      ? facts.otherStates.value.find((other) => sameSet(state, other))
-      : undefined;
+  const twin = state && told(facts.otherStates)?.find((other) => sameSet(state, other));
   if (twin !== undefined) {
     return fault(
       "SAME_PORT_SET",
@@ -130,7 +135,7 @@ function lookAtRivals(patient: Patient): Verdict {
       `keep one of ${iface} and ${twin.interface}, and delete the other from /etc/config/network`,
     );
   }
-  const managed = facts.mwan3.known ? facts.mwan3.value : undefined;
+  const managed = told(facts.mwan3);
   if (managed !== undefined && !managed.includes(iface)) {
     return fault(
       "RIVAL_MWAN3",
@@ -149,8 +154,8 @@ function usablePorts(state: SavedState | undefined): number | undefined {
     const reserved = decodePorts(state.reserved_ports ?? "").filter((port) => contains(set, port));
     return portCount(set) - reserved.length;
   } catch (error) {
-    if (error instanceof MapminError) return undefined;
-    throw error;
+    if (!(error instanceof MapminError)) throw error;
+    return undefined;
   }
 }
 

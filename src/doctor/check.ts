@@ -1,5 +1,6 @@
 /** What a check is, and how the chain of checks is gone through. */
 
+import type { SavedState } from "../engine/state.ts";
 import type { Provisioned } from "../provision/choose.ts";
 import type { MapminError } from "../wire/errors.ts";
 import type { Fact, Facts } from "./facts.ts";
@@ -39,6 +40,11 @@ export function given<T>(fact: Fact<T>, judge: (value: T) => Verdict): Verdict {
   return fact.known ? judge(fact.value) : { unknown: fact.why };
 }
 
+/** Judges by what setup has kept. */
+export function givenState({ facts }: Patient, judge: (state: SavedState) => Verdict): Verdict {
+  return given(facts.state, (state) => (state === undefined ? "not used" : judge(state)));
+}
+
 export interface Diagnosis {
   readonly findings: readonly (Fault & { readonly check: string })[];
   /** Checks that found nothing wrong. */
@@ -50,16 +56,16 @@ export interface Diagnosis {
 
 /** Goes through the checks in order. One whose condition has failed is not looked at. */
 export function examine(checks: readonly Check[], patient: Patient): Diagnosis {
-  const failed = new Map<string, string>();
+  /** By the name of a check that has failed or was not looked at: the check that failed first. */
+  const causes = new Map<string, string>();
   const findings: (Fault & { check: string })[] = [];
   const passed: string[] = [];
   const unknown: { check: string; why: string }[] = [];
   const skipped: { check: string; because: string }[] = [];
   for (const { about, after, look } of checks) {
-    const cause = after.find((name) => failed.has(name));
-    if (cause !== undefined) {
-      const because = failed.get(cause) ?? cause;
-      failed.set(about, because);
+    const [because] = after.flatMap((name) => causes.get(name) ?? []);
+    if (because !== undefined) {
+      causes.set(about, because);
       skipped.push({ check: about, because });
       continue;
     }
@@ -68,7 +74,7 @@ export function examine(checks: readonly Check[], patient: Patient): Diagnosis {
     else if (verdict === "not used") continue;
     else if ("unknown" in verdict) unknown.push({ check: about, why: verdict.unknown });
     else {
-      failed.set(about, about);
+      causes.set(about, about);
       findings.push({ check: about, ...verdict.fault });
     }
   }

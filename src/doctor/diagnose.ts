@@ -6,7 +6,7 @@ import { afterSetup } from "./after-setup.ts";
 import { beforeSetup } from "./before-setup.ts";
 import { beside } from "./beside.ts";
 import { type Diagnosis, examine, type Patient } from "./check.ts";
-import { type Facts, known, unknown } from "./facts.ts";
+import { type Facts, known, told, unknown } from "./facts.ts";
 
 /** Every check, in the order of the chain. */
 export const chain = [...beforeSetup, ...afterSetup, ...beside];
@@ -30,8 +30,8 @@ export function expectedOf({
       provision(iface, config.value, {
         tunlink,
         link: link.value,
-        linkMtu: linkDevice.known ? linkDevice.value?.mtu : undefined,
-        neighbours: neighbours.known ? neighbours.value : [],
+        linkMtu: told(linkDevice)?.mtu,
+        neighbours: told(neighbours) ?? [],
         moduleLoaded: module.known && module.value === "ours",
       }),
     );

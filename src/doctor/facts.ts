@@ -24,6 +24,11 @@ export function unknown(why: string): Fact<never> {
   return { known: false, why };
 }
 
+/** The value, where there is one. */
+export function told<T>(fact: Fact<T>): T | undefined {
+  return fact.known ? fact.value : undefined;
+}
+
 /** An interface as netifd shows it (`network.interface dump`). */
 export interface ShownInterface {
   readonly name: string;

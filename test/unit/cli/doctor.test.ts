@@ -561,6 +561,23 @@ describe("a router with nothing wrong", () => {
       "module",
       both(typed("module", { defaultroute: "0" }), file("/proc/net/route", "Iface\n")),
     ],
+    [
+      "a border relay alone, to which DS-Lite's address is taken",
+      "tunnel",
+      both(
+        uci(fromLease),
+        option48879("01" + "420300118020010db8ffff00000000000000000001"),
+        linked({
+          "ipv6-address": [{ address: "2001:db8:12:3400::1", mask: 64 }],
+          data: { passthru: "beef001601420300118020010db8ffff00000000000000000001" },
+        }),
+        file(
+          "/var/run/mapmin/wan.state",
+          "interface=wan\nstate=up\nsince=x\ntransport=map-e\ndevice=map-wan\nipv4=192.0.0.2/32\nmtu=1460\ncarrier=tunnel\n",
+        ),
+        changedFile("tunnel", "/proc/net/fib_trie", "192.0.2.18", "192.0.0.2"),
+      ),
+    ],
     ["the relay answers", "tunnel", {}, []],
     ["MAP-T has no relay to ask", "module", {}, []],
     [
@@ -739,6 +756,63 @@ describe("a fact that is not to be had is said to be unknown", () => {
     if (what === "") expect(answer.findings[0].code).toBe("SETUP_OUTDATED");
     else expect(said).toContain(what);
   });
+});
+
+describe("what setup has kept", () => {
+  const path = "/var/run/mapmin/wan.state";
+
+  test("a state file that cannot be read: nothing that hangs on it is guessed at", async () => {
+    for (const by of ["module", "tunnel"] as const) {
+      const unreadable = { files: { [path]: new EffectError(path, "Input/output error") } };
+      const [answer] = JSON.parse((await doctor(by, ["--json", "--offline"], unreadable)).out);
+      expect(answer.findings).toEqual([]);
+      expect(answer.unknown).toContainEqual({ check: "interface", why: `${path}: Input/output error` });
+      expect(answer.unknown.map(({ check }: { check: string }) => check)).toContain("NAT");
+    }
+  });
+
+  test("MAP-E by the module is fine too, and its relay is pinged", async () => {
+    const encapsulated = both(
+      typed("module", { ...options.tunnel, nat: "auto" }),
+      state("module", { transport: "map-e", mtu: "1460" }),
+    );
+    const { code, asked } = await doctor("module", [], encapsulated);
+    expect(code).toBe(0);
+    expect(asked).toContain("ping -c 1 -W 2 -6 2001:db8:ffff::1");
+    expect(asked).not.toContain("nft -j list chains");
+  });
+
+  test("a relay on the link itself is its own next router", async () => {
+    const onLink = both(
+      changedFile("tunnel", "/proc/net/ipv6_route", /fe80000000000000/, "0000000000000000"),
+      changedFile("tunnel", "/proc/net/ipv6_route", /fe80[0-9a-f]{28}/, "0".repeat(32)),
+      program("ip -6 neigh show dev eth1", "2001:db8:ffff::1  FAILED\n"),
+    );
+    const [answer] = JSON.parse((await doctor("tunnel", ["--json", "--offline"], onLink)).out);
+    expect(answer.findings[0].text).toBe("the next router, 2001:db8:ffff::1 on eth1, does not answer");
+  });
+
+  test.each([
+    ["state=failed\nerror=", "the last setup failed: no reason is kept"],
+    [
+      "state=up\n",
+      "what wan was set up with is not what the link gives now: transport none instead of map-e",
+    ],
+  ])("%j", async (lines, text) => {
+    const world = file(path, `interface=wan\nsince=x\n${lines.replace(/error=$/, "")}`);
+    const [answer] = JSON.parse((await doctor("tunnel", ["--json", "--offline"], world)).out);
+    expect(answer.findings[0].text.slice(0, text.length)).toBe(text);
+  });
+
+  test.each(["reserved_ports=0", "psid_length=0"])(
+    "ports that are in use are not judged with %s",
+    async (line) => {
+      const [key = "", value = ""] = line.split("=");
+      const busy = both(state("module", { [key]: value }), file("/proc/net/nf_conntrack", flows(5_000)));
+      const { out } = await doctor("module", ["--json", "--offline"], busy);
+      expect(out).not.toContain("PORTS_NEARLY_USED_UP");
+    },
+  );
 });
 
 describe("the command", () => {
