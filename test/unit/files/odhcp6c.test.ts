@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { makeSandbox, repositoryFile, type Sandbox, shells, UNTOUCHED } from "../../support/shell-sandbox.ts";
 
@@ -23,6 +23,7 @@ describe.each(shells)("the DHCPv6 hook in %s", (_name, shell) => {
       `#!/bin/sh
 printf '%s|' node "\${1##*/}" "$2" "$3" "$4" "$OPTION_48879" "$PREFIXES" "$ZONE" "$IFACE_MAP" >>'${log}'
 echo >>'${log}'
+[ ! -e '${sandbox.path("configures")}' ] || echo >'${sandbox.path("network")}'
 [ ! -e '${sandbox.path("broken")}' ]
 `,
     );
@@ -52,7 +53,7 @@ echo >>'${log}'
     expect(called("bound")).toEqual([
       `node|handler.cjs|hook|wan6|bound|${OPTION}|${LEASE.PREFIXES}||wan6_4|`,
     ]);
-    expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease", "wan6.turn"]);
+    expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease", "wan6.look", "wan6.turn"]);
   });
 
   test("the same lease again starts nothing at all", () => {
@@ -122,7 +123,7 @@ echo end\${OPTION_48879:+ $OPTION_48879} >>'LOG'
       go();
       await Promise.all(all.map(({ ended }) => ended));
       expect(noted()).toEqual([`begin ${OPTION}`, `end ${OPTION}`]);
-      expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease", "wan6.turn"]);
+      expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease", "wan6.look", "wan6.turn"]);
     });
 
     test("the newest of those that wait acts, and no other", async () => {
@@ -136,7 +137,7 @@ echo end\${OPTION_48879:+ $OPTION_48879} >>'LOG'
       go();
       await Promise.all([first, second, third].map(({ ended }) => ended));
       expect(noted()).toEqual([`begin ${OPTION}`, `end ${OPTION}`, "begin", "end"]);
-      expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.turn"]);
+      expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.look", "wan6.turn"]);
     });
 
     test("one that is ended leaves its engine, for which the next one waits, and its lease as not settled", async () => {
@@ -151,7 +152,7 @@ echo end\${OPTION_48879:+ $OPTION_48879} >>'LOG'
       go();
       await second.ended;
       expect(noted()).toEqual([`begin ${OPTION}`, `end ${OPTION}`, "begin", "end"]);
-      expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.turn"]);
+      expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.look", "wan6.turn"]);
     });
 
     test("a lease that is lost meanwhile is not noted: the same one again is acted upon", async () => {
@@ -164,7 +165,7 @@ echo end\${OPTION_48879:+ $OPTION_48879} >>'LOG'
       await Promise.all([first.ended, lost.ended]);
       run("bound", LEASE);
       expect(noted()).toEqual([`begin ${OPTION}`, `end ${OPTION}`, `begin ${OPTION}`, `end ${OPTION}`]);
-      expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease", "wan6.turn"]);
+      expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease", "wan6.look", "wan6.turn"]);
     });
   });
 
@@ -182,14 +183,14 @@ echo end\${OPTION_48879:+ $OPTION_48879} >>'LOG'
     expect(called("rebound", without)).toEqual([
       `node|handler.cjs|hook|wan6|rebound||${LEASE.PREFIXES}||wan6_4|`,
     ]);
-    expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.turn"]);
+    expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.look", "wan6.turn"]);
     expect(called("ra-updated", without)).toEqual([]);
   });
 
   test.each(["started", "stopped", "unbound"])("%s forgets the lease and starts no Node", (state) => {
     called("bound");
     expect(called(state, { INTERFACE: "wan6" })).toEqual([]);
-    expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.turn"]);
+    expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.look", "wan6.turn"]);
     expect(called("bound")).toHaveLength(1);
   });
 
@@ -200,6 +201,19 @@ echo end\${OPTION_48879:+ $OPTION_48879} >>'LOG'
     expect(called("ra-updated")).toHaveLength(1);
     // Written before the state that the second look left.
     utimesSync(sandbox.path("network"), 1, 1);
+    expect(called("ra-updated")).toEqual([]);
+  });
+
+  test("one that is edited while a hook is at work is looked at once more", () => {
+    writeFileSync(sandbox.path("configures"), "");
+    expect(called("bound")).toHaveLength(1);
+    expect(called("ra-updated")).toHaveLength(1);
+    rmSync(sandbox.path("configures"));
+    // In the second after.
+    const before = Date.now() / 1000 - 5;
+    utimesSync(sandbox.path("network"), before, before);
+    expect(called("ra-updated")).toEqual([]);
+    rmSync(sandbox.path("network"));
     expect(called("ra-updated")).toEqual([]);
   });
 

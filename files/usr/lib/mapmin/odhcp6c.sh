@@ -25,6 +25,9 @@
 	file=$run/$link.lease
 	# What the newest hook is about. It stays, so that a slower one can tell that it has been overtaken.
 	turn=$run/$link.turn
+	# Its time is that of the last look at the configuration.
+	look=$run/$link.look
+	network=${MAPMIN_NETWORK:-/etc/config/network}
 
 	# Whether another hook has come since $1 was written there.
 	overtaken() {
@@ -117,9 +120,11 @@
 		[ "$known" = "$lease" ] || return 1
 		case $outcome in
 		ok)
-			# A MAP interface that was configured or deleted by hand changes what is to be offered.
+			# A MAP interface that was configured or deleted by hand changes what is to be offered. The record is
+			# younger than the look at the configuration that it is about, and busybox compares whole seconds: a
+			# configuration of the same second may be a newer one.
 			# shellcheck disable=SC3013
-			! [ "${MAPMIN_NETWORK:-/etc/config/network}" -nt "$file" ]
+			[ ! -e "$network" ] || [ "$look" -nt "$network" ]
 			;;
 		failed\ *[!0-9]*) return 1 ;;
 		failed\ ?*)
@@ -148,6 +153,7 @@
 
 	# A hook that is ended from here on leaves this: the next one then acts again.
 	note begun
+	printf '' >"$look" || :
 	outcome=ok
 	(
 		export OPTION_48879="$option" ZONE="$zone" IFACE_MAP="$name"
