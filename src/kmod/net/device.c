@@ -27,7 +27,7 @@ static int mm_dev_init(struct net_device *dev)
 
 	mm->dev = dev;
 	mm->net = dev_net(dev);
-	mm->stats = alloc_percpu(struct mm_stats);
+	mm->stats = netdev_alloc_pcpu_stats(struct mm_stats);
 	if (!mm->stats)
 		return -ENOMEM;
 	mm->lowest_mtu = IPV6_MIN_MTU;

@@ -7,6 +7,7 @@
 #include <linux/list.h>
 #include <linux/netdevice.h>
 #include <linux/types.h>
+#include <linux/u64_stats_sync.h>
 
 #include "core/counters.h"
 #include "core/lookup.h"
@@ -17,7 +18,9 @@ struct mm_nat;
 struct mm_routes;
 
 struct mm_stats {
-	u64 count[MM_COUNTERS];
+	u64_stats_t count[MM_COUNTERS];
+	/* Processors of 32 bits read a counter in two halves. */
+	struct u64_stats_sync syncp;
 };
 
 /* What is private to a device. */

@@ -28,8 +28,17 @@ u64 mm_stats_sum(const struct mm_dev *mm, enum mm_counter which)
 	u64 sum = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		sum += per_cpu_ptr(mm->stats, cpu)->count[which];
+	for_each_possible_cpu(cpu) {
+		const struct mm_stats *stats = per_cpu_ptr(mm->stats, cpu);
+		unsigned int start;
+		u64 value;
+
+		do {
+			start = u64_stats_fetch_begin(&stats->syncp);
+			value = u64_stats_read(&stats->count[which]);
+		} while (u64_stats_fetch_retry(&stats->syncp, start));
+		sum += value;
+	}
 	return sum;
 }
 

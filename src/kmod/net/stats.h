@@ -10,20 +10,29 @@
 #include "core/direction.h"
 #include "net/device.h"
 
-static inline void mm_count_add(struct mm_dev *mm, enum mm_counter which, u64 number)
+static inline void mm_count_add(struct mm_dev *mm, enum mm_counter which, unsigned int number)
 {
-	this_cpu_add(mm->stats->count[which], number);
+	struct mm_stats *stats = get_cpu_ptr(mm->stats);
+	unsigned long flags = u64_stats_update_begin_irqsave(&stats->syncp);
+
+	u64_stats_add(&stats->count[which], number);
+	u64_stats_update_end_irqrestore(&stats->syncp, flags);
+	put_cpu_ptr(mm->stats);
 }
 
 static inline void mm_count(struct mm_dev *mm, enum mm_counter which)
 {
-	this_cpu_inc(mm->stats->count[which]);
+	mm_count_add(mm, which, 1);
 }
 
 /* Translated packets, which are counted only with bottom halves off: interrupts may stay on. */
 static inline void mm_count_passed(struct mm_dev *mm, enum mm_counter which, unsigned int packets)
 {
-	__this_cpu_add(mm->stats->count[which], packets);
+	struct mm_stats *stats = this_cpu_ptr(mm->stats);
+
+	u64_stats_update_begin(&stats->syncp);
+	u64_stats_add(&stats->count[which], packets);
+	u64_stats_update_end(&stats->syncp);
 }
 
 void mm_count_drop(struct mm_dev *mm, enum mm_counter why, enum mm_direction direction);
