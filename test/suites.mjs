@@ -265,7 +265,7 @@ export const suites = [
     processors: 1,
     shows: "mapminctl doctor: each fault of a router gives its own finding, and a healthy router none",
     needs: ["npm", "bundle", "lab"],
-    seconds: 90,
+    seconds: 100,
     command: router("doctor"),
     cases: "guest",
   },
