@@ -63,7 +63,7 @@ def build():
     ce.run("nft -f -", fw4(DEVICES))
     lan.run("ping -c 1 -W 2 192.168.1.1")
     for address in (SERVER4, PLAIN4):
-        lan.run(f"ping -c 1 -W 2 {address}")
+        lan.run(f"ping -c 3 -W 5 {address}")
     return lan, ce, core
 
 

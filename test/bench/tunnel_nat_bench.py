@@ -87,7 +87,7 @@ def build():
     core.run("nft -f -", SINK)
     lan.run("ping -c 1 -W 2 192.168.1.1")
     for address in SERVERS.values():
-        lan.run(f"ping -c 1 -W 2 {address}")
+        lan.run(f"ping -c 3 -W 5 {address}")
     return lan, ce, core
 
 
