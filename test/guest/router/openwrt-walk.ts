@@ -6,7 +6,7 @@ import { attempt, PATIENCE_MS, run, sleep, until, within } from "./command.ts";
 import { startDhcpServer } from "./kea.ts";
 import { startServer } from "./lan-host.ts";
 import { type Openwrt, type OpenwrtStatus, startOpenwrt } from "./openwrt.ts";
-import { borderRelay, type Carrier, ce, option48879, type Transport } from "./plan.ts";
+import { borderRelay, type Carrier, ce, option48879, server, type Transport } from "./plan.ts";
 import { checking, demand, detail, step } from "./report.ts";
 import { insertModule, installRouterFiles } from "./router.ts";
 import { startSteadyTraffic } from "./steady-traffic.ts";
@@ -60,6 +60,20 @@ config interface 'wan_map'
 ${extra}`;
 }
 
+/** What `mapminctl doctor` says of a router with nothing wrong. @throws Error with its findings */
+function nothingWrong(): string {
+  const words = ["/usr/sbin/mapminctl", "doctor", "--json", "--probe", server.address];
+  const { stdout, stderr } = attempt(within("ce", words));
+  demand(stdout !== "", stderr);
+  const answers = JSON.parse(stdout) as readonly {
+    readonly findings: readonly object[];
+    readonly unknown: readonly { readonly check: string }[];
+  }[];
+  const findings = answers.flatMap((answer) => answer.findings);
+  demand(findings.length === 0, JSON.stringify(findings));
+  return `not known: ${answers.flatMap(({ unknown }) => unknown.map(({ check }) => check)).join(", ")}`;
+}
+
 /** By nftables: without the module, netifd makes the tunnel. */
 export async function openwrtWalk(
   root: string,
@@ -95,6 +109,7 @@ export async function openwrtWalk(
     await steady.answered();
     return "answered";
   });
+  await checking(name("the doctor finds nothing wrong with the interface that was offered"), nothingWrong);
   await checking(name("25 s of nothing change nothing"), async () => {
     const before = readFileSync("/tmp/map.log", "utf8");
     await sleep(25_000);
