@@ -1,6 +1,15 @@
 /** How many ports of a set are in use, from the kernel's table of flows. */
 
 import { flowsOf } from "../doctor/flows.ts";
+import type { System } from "../system/system.ts";
+
+/** The kernel's table of flows, from its file or from `conntrack`. @throws EffectError when there is neither */
+export async function readFlows(
+  { files, run }: Pick<System, "run"> & { readonly files: Pick<System["files"], "readText"> },
+  limits?: Parameters<System["run"]>[2],
+): Promise<string> {
+  return files.readText("/proc/net/nf_conntrack") ?? run("conntrack", ["-L"], limits);
+}
 
 /** How many ports of our address are in use. */
 export interface PortUse {

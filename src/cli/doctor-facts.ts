@@ -15,7 +15,14 @@ import {
   parseSilentNeighbours,
 } from "../doctor/kernel-tables.ts";
 import { decodeDump, optionOf, parseUci, type Section } from "../doctor/netifd-dump.ts";
-import { decodeState, type SavedState, STATE_DIRECTORY, stateDamage, statePath } from "../engine/state.ts";
+import {
+  decodeState,
+  interfacesOf,
+  type SavedState,
+  STATE_DIRECTORY,
+  stateDamage,
+  statePath,
+} from "../engine/state.ts";
 import { type InterfaceName, isDeviceName, isInterfaceName } from "../ip/names.ts";
 import { deviceName, tableName } from "../map/plan.ts";
 import { decodeLinkStatus } from "../provision/link.ts";
@@ -26,6 +33,7 @@ import { addressInterfaces, NETWORK } from "../render/netifd.ts";
 import { parseTable } from "../render/readback.ts";
 import type { Bus, System } from "../system/system.ts";
 import { MapminError } from "../wire/errors.ts";
+import { readFlows } from "./conntrack.ts";
 
 /** What the gathering needs of the system. */
 export type DoctorSystem = Pick<System, "stdout" | "stderr" | "run" | "openBus"> & {
@@ -36,11 +44,10 @@ export type DoctorSystem = Pick<System, "stdout" | "stderr" | "run" | "openBus">
 const LIMIT_MS = 10_000;
 /** Longest wait for an answer to a ping, s, and how many are sent side by side. */
 const PING = { seconds: 2, volley: 6 } as const;
-/** Our table's chain `translate` has this priority. */
+/** Of the chain that does our source NAT (render/nft.ts: `srcnat - 10`, and srcnat is 100). */
 const OUR_PRIORITY = 90;
 const ENGINE_FILE = "/usr/lib/mapmin/engine";
 const HANDLER_SCRIPT = "/lib/netifd/proto/map.sh";
-const SUFFIX = ".state";
 /** Octets of an IPv4 header and of an ICMP header. */
 const PING_HEADERS = 28;
 
@@ -76,10 +83,7 @@ export async function lookAround(system: DoctorSystem, bus: Bus): Promise<Surrou
     uci: await learn(async () =>
       parseUci(await system.run("uci", ["-q", "show", "network"], { limitMs: LIMIT_MS })),
     ),
-    states: (states.known ? states.value : [])
-      .filter((file) => file.endsWith(SUFFIX))
-      .map((file) => file.slice(0, -SUFFIX.length))
-      .filter(isInterfaceName),
+    states: interfacesOf(states.known ? states.value : []).filter(isInterfaceName),
   };
 }
 
@@ -159,15 +163,11 @@ async function nftFacts(system: DoctorSystem, iface: InterfaceName, state: Saved
   };
 }
 
-/** The kernel's table of flows. @throws EffectError */
-async function flowTable(system: DoctorSystem): Promise<string> {
-  const file = system.files.readText("/proc/net/nf_conntrack");
-  return file ?? system.run("conntrack", ["-L"], { limitMs: LIMIT_MS });
-}
-
 async function flowFacts(system: DoctorSystem, ipv4: string | undefined) {
   if (ipv4 === undefined) return known([]);
-  return learn(async () => busiestPeers(await flowTable(system), ipv4.replace(/\/.*/, "")));
+  return learn(async () =>
+    busiestPeers(await readFlows(system, { limitMs: LIMIT_MS }), ipv4.replace(/\/.*/, "")),
+  );
 }
 
 async function mwan3Facts(system: DoctorSystem) {
@@ -332,7 +332,7 @@ async function volley(
   const all = (count: number) =>
     Promise.all(Array.from({ length: PING.volley }, () => ping(system, address, ["-I", device], count)));
   const told = async () => {
-    const table = await learn(() => flowTable(system));
+    const table = await learn(() => readFlows(system, { limitMs: LIMIT_MS }));
     return table.known ? pingedIds(table.value, ipv4, address) : [];
   };
   let before: Volley["ids"] = [];

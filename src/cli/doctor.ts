@@ -7,6 +7,7 @@ import { type InterfaceName, parseInterfaceName } from "../ip/names.ts";
 import { formatIpv4, formatIpv6, parseIpv4 } from "../ip/text.ts";
 import { printable } from "../wire/printable.ts";
 import { parseOptions, UsageError } from "./arguments.ts";
+import { counted } from "./counted.ts";
 import { type DoctorSystem, gather, lookAround, mapInterfaces, probe } from "./doctor-facts.ts";
 import { Exit } from "./io.ts";
 import { unknownWord } from "./nearest.ts";
@@ -44,12 +45,7 @@ function without(dump: Fact<unknown>): Diagnosis {
 
 function describe({ iface, diagnosis }: Examined, columns: number): string {
   const { findings, passed, unknown, skipped } = diagnosis;
-  const count =
-    findings.length === 0
-      ? "nothing wrong"
-      : findings.length === 1
-        ? "1 finding"
-        : `${findings.length} findings`;
+  const count = findings.length === 0 ? "nothing wrong" : counted(findings.length, "finding");
   const lines = [`${iface === "" ? "MAP" : iface}: ${count}`];
   const block = (label: string, text: string) => {
     lines.push(wrapWords(label, printable(text).split(" "), label.length + 1, columns));

@@ -1,15 +1,20 @@
-import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
+import { CODE_48879, EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
+import { truncate4, truncate6 } from "../ip/prefix.ts";
 import { parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "../ip/text.ts";
-import type { MapDomain, Transport } from "../map/model.ts";
+import { findCustomerEdge } from "../map/ce.ts";
+import type { MapDomain, MapRule, Transport } from "../map/model.ts";
 import { LIMITS } from "../map/port-set.ts";
+import { JUDGING, judgeDomain, routerRefuses } from "../provision/judge.ts";
 import { DEFAULT_OFFSET } from "../provision/option.ts";
 import { DOMAIN_CODES, optionOfDomain, STANDARD_CODE } from "../provision/option-of-domain.ts";
 import { explicitPsid } from "../provision/port-parameters.ts";
 import { parseNumber } from "../provision/rule-text.ts";
 import { type ServerFormat, serverFormats } from "../render/dhcp-server.ts";
+import { InputError } from "../wire/errors.ts";
 import { parseOptions, UsageError } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
 
+const IPV6_BITS = 128;
 const FORMATS = Object.keys(serverFormats);
 const TRANSPORTS = Object.keys(STANDARD_CODE);
 
@@ -67,6 +72,31 @@ function needed(values: { readonly [name: string]: unknown }, name: string): str
   return value;
 }
 
+/** Parses the value of an option. @throws InputError that names the option */
+function parsed<Value>(option: string, text: string, parse: (text: string) => Value): Value {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(option, error.reason);
+  }
+}
+
+/**
+ * What the routers of customers will say of a domain: tried with the first customer's prefix, of which all EA bits are 0.
+ *
+ * @throws InputError, SetupError where no customer edge can follow
+ */
+function notesOn(domain: MapDomain, { ipv6Prefix, eaLength }: MapRule): readonly string[] {
+  const length = ipv6Prefix.length + eaLength;
+  if (length > IPV6_BITS) {
+    const bits = `${eaLength} bits behind a prefix of ${ipv6Prefix.length} bits`;
+    throw new InputError("ea-length", `${bits} do not fit an IPv6 address`);
+  }
+  const { ce, remarks } = findCustomerEdge(domain, [{ address: ipv6Prefix.address, length }]);
+  return [...remarks.map(({ text }) => text), ...judgeDomain(domain, ce, JUDGING).map(routerRefuses)];
+}
+
 /** `mapminctl encode`. @throws InputError naming the option whose value cannot be used */
 export function runEncode(argv: readonly string[], io: Io): number {
   const { values } = parseOptions(argv, options);
@@ -86,27 +116,30 @@ export function runEncode(argv: readonly string[], io: Io): number {
   const eaLength = bound && values["ea-length"] === undefined ? "0" : needed(values, "ea-length");
   const offset = bound
     ? DEFAULT_OFFSET.lw4o6
-    : code === 48_879
+    : code === CODE_48879
       ? DEFAULT_OFFSET.option48879
       : DEFAULT_OFFSET.rfc7598;
   const number = (name: "psid" | "psid-length" | "psid-offset", high: number) =>
     values[name] === undefined ? undefined : parseNumber(values[name], name, 0, high);
-  const rule = {
-    ipv6Prefix: parseIpv6Prefix(needed(values, "rule-ipv6-prefix")),
-    ipv4Prefix: parseIpv4Prefix(needed(values, "rule-ipv4-prefix")),
+  const prefix = (name: string, text: string) => truncate6(parsed(name, text, parseIpv6Prefix));
+  const typed = {
+    ipv6Prefix: prefix("rule-ipv6-prefix", needed(values, "rule-ipv6-prefix")),
+    ipv4Prefix: truncate4(parsed("rule-ipv4-prefix", needed(values, "rule-ipv4-prefix"), parseIpv4Prefix)),
     eaLength: parseNumber(eaLength, "ea-length", 0, EA_LENGTH_LIMIT),
     forward: values.forward === true,
     psidOffset: number("psid-offset", LIMITS.offset) ?? offset,
   };
   const written = { psidlen: number("psid-length", LIMITS.psidLength), psid: number("psid", 65_535) };
+  const rule: MapRule = { ...typed, ...explicitPsid(written, typed, NAMES) };
   const domain: MapDomain = {
     transport,
-    rules: [{ ...rule, ...explicitPsid(written, rule, NAMES) }],
-    ...(values.dmr === undefined ? {} : { dmr: parseIpv6Prefix(values.dmr) }),
-    borderRelays: (values.br ?? []).map(parseIpv6),
+    rules: [rule],
+    ...(values.dmr === undefined ? {} : { dmr: prefix("dmr", values.dmr) }),
+    borderRelays: (values.br ?? []).map((text) => parsed("br", text, parseIpv6)),
     legacyInterfaceId: false,
   };
   const option = optionOfDomain(domain, code);
+  for (const note of notesOn(domain, rule)) io.stderr(`note: ${note}\n`);
   const text = serverFormats[format](option);
   io.stdout(
     values.json === true

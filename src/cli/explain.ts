@@ -2,7 +2,7 @@ import { decodeChain, decodeValue, type Findings } from "../dhcpv6/decode.ts";
 import { summarizeErrors, summarizeRemarks } from "../dhcpv6/findings.ts";
 import { meanings } from "../dhcpv6/meanings.ts";
 import type { OptionNode } from "../dhcpv6/node.ts";
-import { findRow, type OptionRow, type Space, tableRow } from "../dhcpv6/options.ts";
+import { CODE_48879, findRow, type OptionRow, type Space, tableRow } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { formatIpv4Prefix, formatIpv6, parseIpv6Prefix } from "../ip/text.ts";
 import { findCustomerEdge } from "../map/ce.ts";
@@ -52,7 +52,6 @@ export interface Explanation {
   readonly prefixWanted: boolean;
 }
 
-const CODE_48879 = 48_879;
 /** Code and length of an option, octets. */
 const OPTION_HEADER = 4;
 /** The spaces that a series may come from. */

@@ -1,5 +1,5 @@
 import type { System } from "../system/system.ts";
-import { type Command, runCommand } from "./command.ts";
+import { type Command, notHere, runCommand } from "./command.ts";
 import { Exit } from "./io.ts";
 import { unknownWord } from "./nearest.ts";
 
@@ -21,13 +21,12 @@ mapminctl COMMAND --help tells more.
 const commands: { readonly [name: string]: () => Promise<Command> } = {
   explain: async () => (await import("./explain.ts")).runExplain,
   calc: async () => (await import("./calc.ts")).runCalc,
-  encode: async () => (await import("./encode.ts")).runEncode,
   plan: async () => (await import("./plan.ts")).runPlan,
   status: async () => (await import("./status.ts")).runStatus,
 };
 
 /** Commands of another bundle, which /usr/sbin/mapminctl starts. */
-const ELSEWHERE = ["doctor"];
+const ELSEWHERE = ["doctor", "encode"];
 
 export async function runMapminctl(argv: readonly string[], system: System): Promise<number> {
   const [first, ...rest] = argv;
@@ -46,10 +45,7 @@ export async function runMapminctl(argv: readonly string[], system: System): Pro
       ? commands[first]
       : undefined;
   if (load === undefined) {
-    if (ELSEWHERE.includes(first)) {
-      system.stderr(`${first} is not in this bundle: start it as /usr/sbin/mapminctl ${first}\n`);
-      return Exit.usage;
-    }
+    if (ELSEWHERE.includes(first)) return notHere(first, system);
     const known = [...Object.keys(commands), ...ELSEWHERE, "--help", "--version"];
     system.stderr(`${unknownWord("command", first, known)}\n\n${help}`);
     return Exit.usage;

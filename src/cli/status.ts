@@ -1,5 +1,12 @@
 import { savedNat, savedPortSet } from "../engine/saved-nat.ts";
-import { decodeState, type SavedState, STATE_DIRECTORY, stateDamage, statePath } from "../engine/state.ts";
+import {
+  decodeState,
+  interfacesOf,
+  type SavedState,
+  STATE_DIRECTORY,
+  stateDamage,
+  statePath,
+} from "../engine/state.ts";
 import { parseInterfaceName } from "../ip/names.ts";
 import type { PortSet } from "../map/model.ts";
 import { portCount, portRanges } from "../map/port-set.ts";
@@ -11,7 +18,7 @@ import type { System } from "../system/system.ts";
 import { MapminError } from "../wire/errors.ts";
 import { printable } from "../wire/printable.ts";
 import { parseOptions } from "./arguments.ts";
-import { countPorts, type PortUse } from "./conntrack.ts";
+import { countPorts, type PortUse, readFlows } from "./conntrack.ts";
 import { counted } from "./counted.ts";
 import { Exit } from "./io.ts";
 
@@ -21,19 +28,10 @@ Shows each MAP interface: whether it is up, where its rule came from, its addres
 in use, whether its NAT is loaded, and the last error. Exits 0 if all of them are up and no NAT is missing.
 `;
 
-const CONNTRACK_FILE = "/proc/net/nf_conntrack";
-const SUFFIX = ".state";
-
 /** What `status` needs of the system. */
 export type StatusSystem = Pick<System, "stdout" | "stderr" | "run"> & {
   readonly files: Pick<System["files"], "readText" | "namesIn">;
 };
-
-/** The kernel's table of flows; undefined if there is neither its file nor the program `conntrack`. */
-async function flowTable(system: StatusSystem): Promise<string | undefined> {
-  const file = system.files.readText(CONNTRACK_FILE);
-  return file ?? system.run("conntrack", ["-L"]).catch(() => undefined);
-}
 
 /** Whether the NAT of an interface is loaded as it should be; absent where none should be. */
 export interface LoadedNat {
@@ -227,12 +225,11 @@ export async function runStatus(argv: readonly string[], system: StatusSystem): 
   }
   const [wanted] = positionals;
   if (wanted !== undefined) parseInterfaceName(wanted, "INTERFACE");
-  const known = system.files
-    .namesIn(STATE_DIRECTORY)
-    .filter((file) => file.endsWith(SUFFIX))
-    .map((file) => file.slice(0, -SUFFIX.length))
-    .filter((name) => wanted === undefined || name === wanted);
-  const flows = known.length === 0 ? undefined : await flowTable(system);
+  const known = interfacesOf(system.files.namesIn(STATE_DIRECTORY)).filter(
+    (name) => wanted === undefined || name === wanted,
+  );
+  // Where there is neither the kernel's file nor the program `conntrack`, nobody knows.
+  const flows = known.length === 0 ? undefined : await readFlows(system).catch(() => undefined);
   const reports: Report[] = [];
   for (const name of known) {
     const content = system.files.readText(statePath(name)) ?? "";

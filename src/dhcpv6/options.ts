@@ -84,9 +84,12 @@ const portParams: Field = {
   name: "port-params",
 };
 
+/** The experimental option. */
+export const CODE_48879 = 48_879;
+
 export const optionTable: readonly OptionRow[] = [
   {
-    code: 48879,
+    code: CODE_48879,
     name: "OPTION_48879",
     space: ["dhcpv6"],
     fields: [{ kind: "flag", name: "E" }],

@@ -99,7 +99,7 @@ function lookAtOffload(patient: Patient): Verdict {
       if (firewall === undefined || !offloads(firewall)) return "fine";
       return fault(
         "FLOW_OFFLOAD",
-        "flow offload is on: packets of known flows pass the NAT by, and are lost",
+        "flow offload is on: packets of known flows pass the NAT by, and may leave from other subscribers' ports",
         "delete `option flow_offloading` in /etc/config/firewall and run `service firewall reload`, or install kmod-mapmint",
       );
     });

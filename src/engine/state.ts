@@ -7,6 +7,12 @@ import { custom, object, optional, type output, safeParse } from "../wire/schema
 /** Where the state files are, one per interface. */
 export const STATE_DIRECTORY = "/var/run/mapmin";
 
+/** Of the names of files in {@link STATE_DIRECTORY}: the interfaces that have a state there. */
+export function interfacesOf(files: readonly string[]): readonly string[] {
+  const suffix = ".state";
+  return files.filter((file) => file.endsWith(suffix)).map((file) => file.slice(0, -suffix.length));
+}
+
 /** Any text: what was written has been cut, and what is read back has to be taken whatever its length. */
 const value = custom<string>((value) => typeof value === "string");
 /**

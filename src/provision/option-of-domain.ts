@@ -2,13 +2,21 @@
 
 import { encodeValue, type OptionTree } from "../dhcpv6/encode.ts";
 import type { FieldValue } from "../dhcpv6/node.ts";
-import { type FieldName, type OptionRow, RFC6052_LENGTHS, type Space, tableRow } from "../dhcpv6/options.ts";
+import {
+  CODE_48879,
+  type FieldName,
+  type OptionRow,
+  RFC6052_LENGTHS,
+  type Space,
+  tableRow,
+} from "../dhcpv6/options.ts";
 import { formatIpv4Prefix, formatIpv6Prefix } from "../ip/text.ts";
 import type { MapDomain, MapRule } from "../map/model.ts";
 import { InputError } from "../wire/errors.ts";
+import { CODE_LW4O6, CODE_MAP_E, CODE_MAP_T } from "./option.ts";
 
 /** The options that can hold a domain, by code. */
-export const DOMAIN_CODES = [48_879, 94, 95, 96] as const;
+export const DOMAIN_CODES = [CODE_48879, CODE_MAP_E, CODE_MAP_T, CODE_LW4O6] as const;
 export type DomainCode = (typeof DOMAIN_CODES)[number];
 
 /** What a server is told to send. */
@@ -20,7 +28,7 @@ export interface EncodedOption {
 }
 
 /** The option of RFC 7598 for each transport. */
-export const STANDARD_CODE = { "map-e": 94, "map-t": 95, lw4o6: 96 } as const;
+export const STANDARD_CODE = { "map-e": CODE_MAP_E, "map-t": CODE_MAP_T, lw4o6: CODE_LW4O6 } as const;
 
 function tree(
   space: Space,
@@ -77,7 +85,7 @@ function tree48879(domain: MapDomain): OptionTree {
   const [relay] = relays;
   if (relays.length > 1) throw new InputError("br", "option 48879 has room for one border relay");
   const dmr = relay === undefined ? dmrOf(domain) : { address: relay, length: 128 };
-  return tree("dhcpv6", 48_879, { E: encapsulated }, [
+  return tree("dhcpv6", CODE_48879, { E: encapsulated }, [
     ...domain.rules.map((rule) =>
       tree("option-48879", 0x4202, ruleFields(rule), [portParams("rule-48879", 0x4204, rule)]),
     ),
@@ -89,7 +97,7 @@ function tree48879(domain: MapDomain): OptionTree {
 function treeLw4o6(domain: MapDomain): OptionTree {
   const relays = relaysOf(domain).map((address) => tree("s46-container", 90, { "br-ipv6-address": address }));
   // By code, as servers that know the container sort what is inside.
-  return tree("dhcpv6", 96, {}, [
+  return tree("dhcpv6", CODE_LW4O6, {}, [
     ...relays,
     ...domain.rules.map((rule) => {
       if (rule.ipv4Prefix.length !== 32 || rule.eaLength !== 0) {
@@ -121,13 +129,17 @@ function tree7598(domain: MapDomain): OptionTree {
  * @throws InputError naming what the domain lacks, or what the option cannot say.
  */
 export function optionOfDomain(domain: MapDomain, code: DomainCode): EncodedOption {
-  if (code !== 48_879 && code !== STANDARD_CODE[domain.transport]) {
+  if (code !== CODE_48879 && code !== STANDARD_CODE[domain.transport]) {
     throw new InputError(
       "option",
       `${code} is not for ${domain.transport}; ${STANDARD_CODE[domain.transport]} is`,
     );
   }
   const option =
-    code === 48_879 ? tree48879(domain) : domain.transport === "lw4o6" ? treeLw4o6(domain) : tree7598(domain);
+    code === CODE_48879
+      ? tree48879(domain)
+      : domain.transport === "lw4o6"
+        ? treeLw4o6(domain)
+        : tree7598(domain);
   return { code, name: option.row.name, value: encodeValue(option) };
 }

@@ -3,7 +3,7 @@
 import { decodeChain, decodeValue, type Findings } from "../dhcpv6/decode.ts";
 import { summarizeErrors, summarizeRemarks } from "../dhcpv6/findings.ts";
 import { type FieldValue, fieldValue, isPortParams, isPrefix, type OptionNode } from "../dhcpv6/node.ts";
-import { type OptionRow, RFC6052_LENGTHS, tableRow } from "../dhcpv6/options.ts";
+import { CODE_48879, type OptionRow, RFC6052_LENGTHS, tableRow } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { truncate4 } from "../ip/prefix.ts";
 import type { MapDomain, MapRule, PortParams, Remark } from "../map/model.ts";
@@ -19,12 +19,12 @@ export interface ProvisionedDomain {
 /** The default PSID offset of each source of rules. */
 export const DEFAULT_OFFSET = { option48879: 4, rfc7598: 6, lw4o6: 0 } as const;
 
-const CODE_48879 = 48_879;
 const ROW_48879 = tableRow("dhcpv6", CODE_48879);
 const PORT_PARAMS_48879 = tableRow("rule-48879", 0x4204);
 const PORT_PARAMS_7598 = tableRow("s46-rule", 93);
-const CODE_MAP_T = 95;
-const CODE_LW4O6 = 96;
+export const CODE_MAP_E = 94;
+export const CODE_MAP_T = 95;
+export const CODE_LW4O6 = 96;
 const CODE_VENDOR = 17;
 const CODE_PRIORITY = 111;
 

@@ -1,5 +1,7 @@
 /** The configuration by which a DHCPv6 server sends an option, in the words of each server. */
 
+import { CODE_48879 } from "../dhcpv6/options.ts";
+
 /** An option as a server sends it. */
 export interface ServedOption {
   readonly code: number;
@@ -26,7 +28,7 @@ function dashed(name: string): string {
 function kea({ code, name, value }: ServedOption): string {
   const definition = { name: dashed(name), code, space: "dhcp6", type: "binary" };
   const data = { code, space: "dhcp6", "csv-format": false, data: hex(value) };
-  const standard = code !== 48_879;
+  const standard = code !== CODE_48879;
   return JSON.stringify(
     { ...(standard ? {} : { "option-def": [definition] }), "option-data": [data] },
     undefined,

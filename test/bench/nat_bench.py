@@ -7,14 +7,14 @@ judges.
 """
 
 import random
-import subprocess
 import sys
-import time
 
 import figures
 from module_files import Flows, control, last_message
-from namespaces import Namespace, sh
-from new_flows import LAN, NEW, OFFLOADED, PORTS, SINK, TCP, fill, fw4, opened, rounds, transfers
+from namespaces import Namespace
+from new_flows import (
+    LAN, NEW, OFFLOADED, PORTS, SINK, TCP, begin, empty, fill, fw4, opened, rounds, serving, transfers,
+)
 
 MODULE, TRAFFIC, ROUNDS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 REPEATS = 3
@@ -67,18 +67,11 @@ def build():
     return lan, ce, core
 
 
-def empty(ce):
-    """Takes all ports from their endpoints, and ends their flows: a change of what the NAT lets in does."""
-    for value in ("endpoint", "address"):
-        if control(ce, f"config map0 nat.filter {value}"):
-            raise RuntimeError(last_message())
-
-
 def flow_costs(ce, raw, flows, core, mode, rng):
     """At half fill; and where every port has an endpoint, half of them without flows, which is what a long churn comes to."""
     destination = SILENT[mode]
     if mode == "NAT44":
-        empty(ce)
+        empty(ce, "map0")
         fill(raw, destination)
     first, second = opened(raw, flows, core, destination, rng)
     for _ in range(PORTS // 2 // NEW):
@@ -98,32 +91,24 @@ def new_flows(world, raw, flows, rng, mode):
 
 
 def main():
-    figures.silence()
-    sh("ip link set lo up")
-    sh(f"insmod {MODULE}")
-    # More than both kinds' flows, or new ones push out old ones; the first namespace has it for all.
-    sh("sysctl -qw net.netfilter.nf_conntrack_max=65536")
+    begin(MODULE)
     world = build()
     lan, ce, core = world
-    daemon = subprocess.Popen(["ip", "netns", "exec", "server", TRAFFIC, "serve", "5201"])
-    ce.set("net.netfilter.nf_conntrack_udp_timeout", 3600)
-    time.sleep(0.5)
-    peers = {"masquerade": PLAIN4, "NAT44": SERVER4}
-    # What the network beyond does with datagrams is not the router's cost.
-    core.run("nft -f -", SINK)
-    raw, flows, rng = lan.raw(), Flows(ce), random.Random(4787)
-    fill(raw, SILENT["masquerade"])
-    for name in (*BARS, *KINDS[1:]):
-        figures.test(name, "us a MB" if name.startswith("TCP") else "us a packet", "masquerade")
-    for name, least in BARS.items():
-        figures.bar(name, "NAT44", "masquerade", least)
-    rounds(ROUNDS, "plain", list(peers), *transfers(TRAFFIC, lan, peers, TCP), lambda mode: new_flows(world, raw, flows, rng, mode))
-    ce.run("nft delete table inet fw4")
-    ce.run("nft -f -", fw4(DEVICES, offload=True))
-    ce.run("conntrack -F")
-    rounds(ROUNDS, "flow offload", list(peers), *transfers(TRAFFIC, lan, peers, OFFLOADED))
-    daemon.terminate()
-    daemon.wait()
+    with serving(TRAFFIC, ce):
+        peers = {"masquerade": PLAIN4, "NAT44": SERVER4}
+        # What the network beyond does with datagrams is not the router's cost.
+        core.run("nft -f -", SINK)
+        raw, flows, rng = lan.raw(), Flows(ce), random.Random(4787)
+        fill(raw, SILENT["masquerade"])
+        for name in (*BARS, *KINDS[1:]):
+            figures.test(name, "us a MB" if name.startswith("TCP") else "us a packet", "masquerade")
+        for name, least in BARS.items():
+            figures.bar(name, "NAT44", "masquerade", least)
+        rounds(ROUNDS, "plain", list(peers), *transfers(TRAFFIC, lan, peers, TCP), lambda mode: new_flows(world, raw, flows, rng, mode))
+        ce.run("nft delete table inet fw4")
+        ce.run("nft -f -", fw4(DEVICES, offload=True))
+        ce.run("conntrack -F")
+        rounds(ROUNDS, "flow offload", list(peers), *transfers(TRAFFIC, lan, peers, OFFLOADED))
 
 
 main()

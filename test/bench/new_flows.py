@@ -1,17 +1,48 @@
 """What the benchmarks of NAT share: a ruleset, rounds, and costs of TCP and of the first and second packet of a new flow."""
 
+import contextlib
 import ctypes
 import socket
 import struct
+import subprocess
 import time
 
 import figures
-from module_files import read
-from namespaces import LIBC
+from module_files import control, last_message, read
+from namespaces import LIBC, sh
 from packets4 import ip, udp
 
 LAN, MSS, OCTETS, NEW, PORTS = "192.168.1.2", 1380, 96 << 20, 600, 3840
 SINK = "table netdev sink { chain c { type filter hook ingress device ce0 priority 0; udp dport 9000 drop; }; }"
+
+
+def empty(ce, device):
+    """Takes all ports of the module's NAT from their endpoints, and ends their flows: a change of what it lets in does."""
+    for value in ("endpoint", "address"):
+        if control(ce, f"config {device} nat.filter {value}"):
+            raise RuntimeError(last_message())
+
+
+def begin(module):
+    """What both do before they build a network."""
+    figures.silence()
+    sh("ip link set lo up")
+    sh(f"insmod {module}")
+    # More than all kinds' flows, or new ones push out old ones; the first namespace has it for all.
+    sh("sysctl -qw net.netfilter.nf_conntrack_max=65536")
+
+
+@contextlib.contextmanager
+def serving(traffic, ce):
+    """The server's program runs, and flows of the router outlast a run."""
+    daemon = subprocess.Popen(["ip", "netns", "exec", "server", traffic, "serve", "5201"])
+    ce.set("net.netfilter.nf_conntrack_udp_timeout", 3600)
+    time.sleep(0.5)
+    try:
+        yield
+    finally:
+        daemon.terminate()
+        daemon.wait()
 
 
 def fw4(devices, offload=False):

@@ -11,14 +11,15 @@ kernel. cpu_clock.py runs it and judges.
 
 import json
 import random
-import subprocess
 import sys
 import time
 
 import figures
 from module_files import Flows, control, last_message
-from namespaces import Namespace, sh
-from new_flows import LAN, OFFLOADED, TCP, fill, forwarded, fw4, opened, rounds, transfers
+from namespaces import Namespace
+from new_flows import (
+    LAN, OFFLOADED, TCP, begin, empty, fill, forwarded, fw4, opened, rounds, serving, transfers,
+)
 
 MODULE, TRAFFIC, RULESETS, ROUNDS = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 REPEATS, DATAGRAMS, BURST = 3, 60_000, 40
@@ -103,13 +104,6 @@ def datagrams(lan, core, target):
     return (figures.spent() - start) * 1e6 / (forwarded(core) - before)
 
 
-def empty(ce):
-    """Takes all ports of the module from their endpoints, and ends their flows: a change of what the NAT lets in does."""
-    for value in ("endpoint", "address"):
-        if control(ce, f"config mape nat.filter {value}"):
-            raise RuntimeError(last_message())
-
-
 # Whose throughput of whose, at least: a new flow may cost nine tenths.
 BARS = (
     *((name, "module", "nftables", 1) for name in (*TCP, "small UDP")), ("new flow", "module", "nftables", 1 / 0.9),
@@ -122,39 +116,31 @@ def new_flows(world, flows, raw, rng, mode):
     costs = []
     for _ in range(REPEATS):
         if mode == "module":
-            empty(ce)
+            empty(ce, "mape")
             fill(raw, SILENT[mode])
         costs.append(opened(raw, flows, core, SILENT[mode], rng)[0])
     return {"new flow": sum(costs) / REPEATS}
 
 
 def main():
-    figures.silence()
-    sh("ip link set lo up")
-    sh(f"insmod {MODULE}")
-    # More than all kinds' flows, or new ones push out old ones; the first namespace has it for all.
-    sh("sysctl -qw net.netfilter.nf_conntrack_max=65536")
+    begin(MODULE)
     world = build()
     lan, ce, core = world
-    daemon = subprocess.Popen(["ip", "netns", "exec", "server", TRAFFIC, "serve", "5201"])
-    ce.set("net.netfilter.nf_conntrack_udp_timeout", 3600)
-    time.sleep(0.5)
-    raw, flows, rng = lan.raw(), Flows(ce), random.Random(4787)
-    for mode in ("nftables", "masquerade"):
-        fill(raw, SILENT[mode])
-    for name in (*TCP, "small UDP", "new flow", *OFFLOADED):
-        figures.test(name, "us a MB" if name.startswith("TCP") else "us a packet", "masquerade")
-    for bar in BARS:
-        figures.bar(*bar)
-    rounds(ROUNDS, "plain", list(SERVERS), *transfers(TRAFFIC, lan, SERVERS, TCP),
-           lambda mode: {"small UDP": datagrams(lan, core, SILENT[mode])}, lambda mode: new_flows(world, flows, raw, rng, mode))
-    ce.run("nft delete table inet fw4")
-    ce.run("nft -f -", fw4(DEVICES.values(), offload=True))
-    ce.run("conntrack -F")
-    # Not by nftables: it passes by the rules that give back the ports of the set.
-    rounds(ROUNDS, "flow offload", ["module", "masquerade"], *transfers(TRAFFIC, lan, SERVERS, OFFLOADED))
-    daemon.terminate()
-    daemon.wait()
+    with serving(TRAFFIC, ce):
+        raw, flows, rng = lan.raw(), Flows(ce), random.Random(4787)
+        for mode in ("nftables", "masquerade"):
+            fill(raw, SILENT[mode])
+        for name in (*TCP, "small UDP", "new flow", *OFFLOADED):
+            figures.test(name, "us a MB" if name.startswith("TCP") else "us a packet", "masquerade")
+        for bar in BARS:
+            figures.bar(*bar)
+        rounds(ROUNDS, "plain", list(SERVERS), *transfers(TRAFFIC, lan, SERVERS, TCP),
+               lambda mode: {"small UDP": datagrams(lan, core, SILENT[mode])}, lambda mode: new_flows(world, flows, raw, rng, mode))
+        ce.run("nft delete table inet fw4")
+        ce.run("nft -f -", fw4(DEVICES.values(), offload=True))
+        ce.run("conntrack -F")
+        # Not by nftables: it passes by the rules that give back the ports of the set.
+        rounds(ROUNDS, "flow offload", ["module", "masquerade"], *transfers(TRAFFIC, lan, SERVERS, OFFLOADED))
 
 
 main()

@@ -11,7 +11,7 @@ const qjs = quickjs();
 const LIMIT_MS = 120_000;
 
 interface Case {
-  readonly bundle: "doctor" | "handler" | "tools";
+  readonly bundle: "handler" | "seldom" | "tools";
   readonly argv: readonly string[];
   readonly input?: string;
   readonly environment?: Readonly<Record<string, string>>;
@@ -81,10 +81,6 @@ const cases: Case[] = [
     "plan --config { --pd ::/0",
     "plan --config {} --pd zz",
     'plan --config {"mtu":"x"}',
-    "encode --transport map-t --dmr 2001:db8:ffff::/64 --rule-ipv6-prefix 2001:db8::/40 --rule-ipv4-prefix 192.0.2.0/24 --ea-length 16 --format kea",
-    "encode --transport lw4o6 --br ::1 --rule-ipv6-prefix ::/56 --rule-ipv4-prefix 192.0.2.1/32 --json",
-    "encode --transport x",
-    "encode --help",
     "plan",
     "plan --foo",
     "plan --pd",
@@ -120,11 +116,20 @@ const cases: Case[] = [
   { bundle: "tools", argv: [] },
   { bundle: "tools", argv: ["proto"] },
   ...["--help", "a b", "../x", "--probe x", "--ofline"].map((line) => ({
-    bundle: "doctor" as const,
+    bundle: "seldom" as const,
     argv: ["mapminctl", "doctor", ...words(line)],
   })),
-  { bundle: "doctor", argv: ["mapminctl", "--version"] },
+  ...[
+    "--transport map-t --dmr 2001:db8:ffff::/64 --rule-ipv6-prefix 2001:db8::/40 --rule-ipv4-prefix 192.0.2.0/24 --ea-length 16 --format kea",
+    "--transport lw4o6 --br ::1 --rule-ipv6-prefix ::/56 --rule-ipv4-prefix 192.0.2.1/32 --json",
+    "--transport x",
+    "--help",
+  ].map((line) => ({ bundle: "seldom" as const, argv: ["mapminctl", "encode", ...words(line)] })),
+  { bundle: "seldom", argv: ["mapminctl", "--version"] },
+  { bundle: "seldom", argv: ["mapminctl", "plan"] },
+  { bundle: "seldom", argv: ["mapminctl"] },
   mapminctl("doctor"),
+  mapminctl("encode"),
   { bundle: "handler", argv: [] },
   { bundle: "handler", argv: ["--help"] },
   { bundle: "handler", argv: ["--version"] },

@@ -61,7 +61,7 @@ beforeAll(() => {
   }
   // Neither npm nor a kernel is there at this point.
   mkdirSync(join(clone, "files/usr/lib/mapmin"), { recursive: true });
-  for (const name of ["doctor", "handler", "tools"])
+  for (const name of ["handler", "seldom", "tools"])
     writeFileSync(join(clone, `files/usr/lib/mapmin/${name}.cjs`), "bundle");
   for (const directory of ["core", "net", "nat", "kunit"]) {
     mkdirSync(join(clone, "src/kmod", directory), { recursive: true });
@@ -224,11 +224,11 @@ describe("what goes on the router", () => {
       "644 /etc/odhcp6c.user.d/mapmin",
       "644 /usr/lib/mapmin/LICENSES/ini",
       "644 /usr/lib/mapmin/LICENSES/zod",
-      "644 /usr/lib/mapmin/doctor.cjs",
       "644 /usr/lib/mapmin/engine.sh",
       "644 /usr/lib/mapmin/handler.cjs",
       "644 /usr/lib/mapmin/hotplug.sh",
       "644 /usr/lib/mapmin/odhcp6c.sh",
+      "644 /usr/lib/mapmin/seldom.cjs",
       "644 /usr/lib/mapmin/tools.cjs",
       "755 /lib/netifd/proto/map.sh",
       "755 /usr/sbin/mdpc",

@@ -86,9 +86,9 @@ def arrived(sock, marks):
     return found, sources
 
 
-def lists(capture):
-    """Packets larger than any link takes: lists, or other super-packets."""
-    return [len(packet) for packet in capture.seen if len(packet) > 1500]
+def lists(capture, marks=(b"",)):
+    """Packets larger than any link takes, with one of the tokens in them: lists, or other super-packets."""
+    return [len(packet) for packet in capture.seen if len(packet) > 1500 and any(mark in packet for mark in marks)]
 
 
 def burst(sock, receiver, capture, to):
@@ -103,7 +103,7 @@ def burst(sock, receiver, capture, to):
         sources |= peers
         if found != marks:
             bad.append((number, len(found)))
-        if lists(capture):
+        if lists(capture, marks):
             return True, bad, sources
     return False, bad, sources
 

@@ -3,7 +3,7 @@
     client -- server (2001:db8:f000:1::1)
 
 Each server is configured with nothing but its own frame and the text of `encode`, is asked for the option, and must answer with just
-these octets; `mapminctl explain` must find the customer's address in them. Argument: the project's bundle of tools. Prints a line for
+these octets; `mapminctl explain` must find the customer's address in them. Argument: the folder of the bundles. Prints a line for
 each check and `N passed, N failed` at the end; ends with 1 when one failed.
 """
 
@@ -20,7 +20,7 @@ from checks import attempt, check, chosen, tally
 from namespaces import Namespace, sh
 from sockets import readable
 
-TOOLS = sys.argv[1]
+DIST = sys.argv[1]
 SERVER, NETWORK = "2001:db8:f000:1::1", "2001:db8:f000:1::"
 PREFIX, OWN = "2001:db8:12:3400::/56", "192.0.2.18/32"
 INFORMATION_REQUEST, REPLY = 11, 7
@@ -36,8 +36,9 @@ OPTIONS = {
 }
 
 
-def mapminctl(*words):
-    return sh(" ".join(("node", TOOLS, "mapminctl", *words)))
+def mapminctl(command, *words):
+    bundle = "seldom" if command == "encode" else "tools"
+    return sh(" ".join(("node", f"{DIST}/{bundle}.cjs", "mapminctl", command, *words)))
 
 
 def kea(text):

@@ -1,7 +1,7 @@
 /**
- * `mapminctl doctor`: each fault that is made gives its own finding and no other. It is then mended: were it not, the next
- * one would have company, and after the last one there is no finding. The router runs as it does on real lines: netifd's part, a firewall in fw4's form, a border relay behind the provider's
- * network.
+ * `mapminctl doctor`: each fault that is made gives its own finding and no other. It is then mended: if it were not, the next
+ * fault would give two findings; after the last one there is none. The router runs as it does on real lines: netifd's part, a
+ * firewall in fw4's form, a border relay behind the provider's network.
  */
 
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";

@@ -70,7 +70,7 @@ export function installRouterFiles(): void {
   copyFileSync(`${project}/netifd-proto/map.sh`, "/lib/netifd/proto/map.sh");
   chmodSync("/lib/netifd/proto/map.sh", 0o755);
   cpSync(`${project}/files`, "/", { recursive: true });
-  for (const name of ["handler", "tools", "doctor"]) {
+  for (const name of ["handler", "tools", "seldom"]) {
     copyFileSync(`${project}/dist/${name}.cjs`, `/usr/lib/mapmin/${name}.cjs`);
   }
   writeProgram(QJS, "/lab/cache/quickjs/qjs");

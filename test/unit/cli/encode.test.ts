@@ -125,9 +125,32 @@ describe("what is refused", () => {
     [`${translated} --psid 3`, expect.stringContaining("INVALID_OPTION: psid:")],
     [`${translated} --psid-length 7`, expect.stringContaining("INVALID_OPTION: psid-length:")],
     [`${translated} --psid-length 17`, expect.stringContaining("INVALID_OPTION: psid-length:")],
-    [`${translated} --dmr zz`, expect.stringContaining('"zz"')],
+    [`${translated} --dmr zz`, expect.stringContaining('INVALID_OPTION: dmr: "zz"')],
+    [`${translated} --rule-ipv6-prefix x`, expect.stringContaining('INVALID_OPTION: rule-ipv6-prefix: "x"')],
+    [`${translated} --rule-ipv4-prefix x`, expect.stringContaining('INVALID_OPTION: rule-ipv4-prefix: "x"')],
+    [`--transport map-e --br 10.0.0.1 ${rule}`, expect.stringContaining('INVALID_OPTION: br: "10.0.0.1"')],
+    [
+      `${translated} --rule-ipv6-prefix 2001:db8::/113`,
+      "INVALID_OPTION: ea-length: 16 bits behind a prefix of 113 bits do not fit an IPv6 address",
+    ],
+    [`${translated} --ea-length 24`, expect.stringContaining("PSID offset 6 and length 16 exceed 16 bits")],
   ])("%s", (line, message) => {
     expect(refused(line)).toEqual(message);
+  });
+
+  test("what the routers of customers would refuse is a note, and the octets come all the same", () => {
+    const { code, out, err } = run(`${translated} --rule-ipv4-prefix 192.168.2.77/24`);
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: expect.stringMatching(/^note: a router refuses this rule: .*private \(RFC 1918 s3\)/),
+    });
+    // Without the bits behind the prefix.
+    expect(out).toContain("18c0a80200");
+  });
+
+  test("an IPv6 prefix of the whole address fits without EA bits", () => {
+    const whole = "--rule-ipv6-prefix 2001:db8::1/112 --rule-ipv4-prefix 192.0.2.0/24 --ea-length 16";
+    expect(run(`--transport map-t --dmr 2001:db8:ffff::/64 ${whole}`).code).toBe(0);
   });
 
   test("nothing at all: the usage, and exit code 2", () => {
@@ -135,9 +158,9 @@ describe("what is refused", () => {
     expect(run("--help")).toEqual({ code: 0, out: encodeHelp, err: "" });
   });
 
-  test("mapminctl knows it", async () => {
+  test("mapminctl knows who starts it", async () => {
     const terminal = makeTerminal();
-    expect(await runMapminctl(["encode", ...translated.split(" ")], terminal)).toBe(0);
-    expect(terminal.out()).toMatch(/^005f/);
+    expect(await runMapminctl(["encode", ...translated.split(" ")], terminal)).toBe(2);
+    expect(terminal.err()).toBe("encode is not in this bundle: start it as /usr/sbin/mapminctl encode\n");
   });
 });

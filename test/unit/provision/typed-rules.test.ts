@@ -241,6 +241,17 @@ describe("delegated prefixes in odhcp6c's environment", () => {
     expect(parsePrefixes("")).toEqual([]);
   });
 
+  test("deprecated ones come last, and those that are no longer valid are left out", () => {
+    const written =
+      "2001:db8:1::/56,0,200 2001:db8:2::/56,0,0 2001:db8:3::/56,1,1,class=2 2001:db8:4::/56 2001:db8:5::/56,x";
+    expect(parsePrefixes(written).map(formatIpv6Prefix)).toEqual([
+      "2001:db8:3::/56",
+      "2001:db8:4::/56",
+      "2001:db8:5::/56",
+      "2001:db8:1::/56",
+    ]);
+  });
+
   test("64 of them", () => {
     expect(parsePrefixes("2001:db8::/56 ".repeat(64))).toHaveLength(64);
     expect(refusal(() => parsePrefixes("2001:db8::/56 ".repeat(65)))).toBe("PREFIXES: more than 64 prefixes");

@@ -49,7 +49,7 @@
 	}
 
 	# What a customer edge can follow from, without what counts down. After a renumbering there are two prefixes for a while,
-	# of which one is deprecated: going back makes no other list.
+	# one of them deprecated. If the provider goes back then, the prefixes are the same, and the other one is deprecated.
 	link_facts() {
 		here="@.interface[@.interface='$link']"
 		printf '%s' "$interfaces" | jsonfilter -q \
