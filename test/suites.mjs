@@ -252,6 +252,7 @@ export const suites = [
   {
     name: "router-capacity",
     part: "lab",
+    processors: 1,
     shows: "every port at the first try, and short connections, for each transport as the handler sets it up",
     needs: ["npm", "bundle", "lab"],
     seconds: 150,

@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
 export interface Guest {
@@ -25,6 +25,11 @@ export interface Guest {
   readonly layer: boolean;
   /** A guest that says nothing for so long is ended. Seconds in which the machine stood still do not count. */
   readonly silentSeconds: number;
+  /**
+   * Which of the machine's processors has the guest, counted from 0 among those that we may use; without it, what
+   * MAPMIN_PROCESSOR says, or the one that is idle most.
+   */
+  readonly processor?: number;
   readonly onLine: (line: string) => void;
 }
 
@@ -44,6 +49,41 @@ function work(pid: number): { readonly state: string; readonly seconds: number }
   } catch {
     return undefined;
   }
+}
+
+/** The numbers in a list as the kernel writes it, for example 0-3,8. */
+function listed(text: string): readonly number[] {
+  return text.split(",").flatMap((part) => {
+    const [first = 0, last = first] = part.split("-").map(Number);
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
+}
+
+/** Ticks of idleness of each processor so far, by its number: proc(5), field 4 of /proc/stat. */
+function idleTicks(): ReadonlyMap<number, number> {
+  const rows = readFileSync("/proc/stat", "utf8").matchAll(/^cpu(\d+) \d+ \d+ \d+ (\d+)/gm);
+  return new Map([...rows].map(([, processor, idle]) => [Number(processor), Number(idle)]));
+}
+
+/** How long we look for the processor that is idle most. */
+const LOOK_MS = 200;
+
+/**
+ * The processor for a guest that has one. User Mode Linux is a process for itself and one for each program in it, which wake
+ * each other at every system call: spread over two processors, they need four times as long.
+ */
+async function processorFor(guest: Guest): Promise<number | undefined> {
+  if (/^CONFIG_SMP=y$/m.test(readFileSync(join(dirname(guest.kernel), ".config"), "utf8"))) return undefined;
+  const [, allowed = "0"] =
+    /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  const processors = listed(allowed);
+  const named = guest.processor ?? process.env["MAPMIN_PROCESSOR"];
+  if (named !== undefined) return processors[Number(named) % processors.length];
+  const before = idleTicks();
+  await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  const after = idleTicks();
+  const idle = (processor: number) => (after.get(processor) ?? 0) - (before.get(processor) ?? 0);
+  return processors.reduce((best, one) => (idle(one) > idle(best) ? one : best));
 }
 
 /** Lines of each answer of a guest's kernel that are worth telling. */
@@ -79,12 +119,14 @@ function autopsy(pid: number, guest: Guest, directory: string, seconds: number):
 export class Frozen extends Error {}
 
 /** @throws Frozen, or Error when the guest gave no exit code for another reason: it panicked, or never came up. */
-export function boot(guest: Guest): Promise<number> {
+export async function boot(guest: Guest): Promise<number> {
+  const processor = await processorFor(guest);
   const directory = mkdtempSync(join(tmpdir(), "mapmin-lab-"));
   const init = `${guest.project}/test/guest/init.sh`;
   const child = spawn(
-    guest.kernel,
+    processor === undefined ? guest.kernel : "taskset",
     [
+      ...(processor === undefined ? [] : ["-c", `${processor}`, guest.kernel]),
       `uml_dir=${directory}`,
       "umid=lab",
       `mem=${guest.memory}`,

@@ -286,15 +286,19 @@ async function sideBySide(planned, environment) {
   };
   show(0);
   let next = 0;
-  const worker = async () => {
+  const worker = async (_, processor) => {
     while (next < planned.length && !interrupted) {
       const index = next++;
       const { suite, command } = planned[index];
       const start = Date.now();
-      const code = await run(command, { ...environment, MAPMIN_LOCKED: "1" }, (chunk) => {
-        if (index === shown) process.stdout.write(chunk);
-        else kept[index].push(chunk);
-      });
+      const code = await run(
+        command,
+        { ...environment, MAPMIN_LOCKED: "1", MAPMIN_PROCESSOR: processor },
+        (chunk) => {
+          if (index === shown) process.stdout.write(chunk);
+          else kept[index].push(chunk);
+        },
+      );
       results[index] = resultOf(suite, start, code !== 0);
       while (results[shown] !== undefined && shown + 1 < planned.length) show(++shown);
     }

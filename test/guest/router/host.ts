@@ -109,7 +109,7 @@ const stage = new Stage();
 const verbose = scenarios.length === 1 || process.env["MAPMIN_VERBOSE"] !== undefined;
 
 /** Boots a guest for a scenario, shows what it says, and collects what was checked. */
-async function runScenario(scenario: string): Promise<void> {
+async function runScenario(scenario: string, processor: number): Promise<void> {
   const show = (message: Message) => {
     if (message.kind === "check") found.push(message);
     stage.say(scenario, render(message));
@@ -131,6 +131,8 @@ async function runScenario(scenario: string): Promise<void> {
     ],
     layer: true,
     silentSeconds: SILENT_SECONDS,
+    // Where one guest is all, whoever runs us may have a processor for it.
+    ...(scenarios.length === 1 ? {} : { processor }),
     onLine(line: string) {
       const message = decode(line);
       if (message !== undefined) show(message);
@@ -160,16 +162,22 @@ async function runScenario(scenario: string): Promise<void> {
 process.once("SIGINT", () => process.exit(130));
 process.once("SIGTERM", () => process.exit(143));
 
-// One more guest than processors makes all of them wait for what each has only a moment to do. The fault run mostly waits.
+// One more guest than processors makes all of them wait for what each has only a moment to do.
 const places = Number(process.env["GUESTS"] ?? availableParallelism());
-const running: { readonly scenario: string; readonly done: Promise<void> }[] = [];
-for (const [index, scenario] of scenarios.entries()) {
-  const place = running[index - places]?.done ?? Promise.resolve();
-  running.push({ scenario, done: place.then(() => runScenario(scenario)) });
+const ends = new Map<string, () => void>();
+const done = scenarios.map((scenario) => new Promise<void>((resolve) => ends.set(scenario, resolve)));
+const waiting = [...scenarios];
+for (let place = 0; place < places; place++) {
+  void (async () => {
+    for (let scenario = waiting.shift(); scenario !== undefined; scenario = waiting.shift()) {
+      await runScenario(scenario, place);
+      ends.get(scenario)?.();
+    }
+  })();
 }
-for (const { scenario, done } of running) {
+for (const [index, scenario] of scenarios.entries()) {
   stage.show(scenario);
-  await done;
+  await done[index];
 }
 table(checks);
 const failed = checks.filter(({ ok }) => !ok).length;
