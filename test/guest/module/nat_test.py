@@ -241,12 +241,11 @@ def churn(world, name, size, fill):
     raw, rng = world.lan.raw(), random.Random(f"{name}{fill}")
     held, operations = size * fill // 100, min(6 * size * fill // 100, 6000)
     fresh = iter(rng.sample(range(1024, 65536), held + operations))
-    open_flows = []
-    for i in range(held):
-        port = next(fresh)
-        open_flows.append(port)
-        send(world, raw, [probe(17, LAN, port, SILENT[0], i)])
+    open_flows = [next(fresh) for _ in range(held)]
+    send(world, raw, [probe(17, LAN, port, SILENT[0], i) for i, port in enumerate(open_flows)])
     for i in range(operations):
+        if i % 200 == 0:
+            world.reached()
         at = rng.randrange(held)
         # What was sent may still be in a queue.
         if not any(world.flows.delete(17, LAN, open_flows[at], SILENT[0], 9000) or time.sleep(0.002) for _ in range(7500)):

@@ -127,6 +127,9 @@ def main():
         space.set("net.ipv6.conf.eth0.accept_dad", 0)
         space.run("ip link set eth0 up")
     server.run(f"ip addr add {SERVER}/64 dev eth0 nodad")
+    # Kea leaves alone what is not running yet: the kernel tells it some time after both ends are up.
+    if not until(lambda: json.loads(server.run("ip -j link show eth0"))[0]["operstate"] == "UP"):
+        raise RuntimeError("the link does not come up")
     client.index = json.loads(client.run("ip -j link show eth0"))[0]["ifindex"]
     # Both send from and to link-local addresses, which are there as soon as the link is.
     for name in chosen(SERVERS):
