@@ -1,9 +1,9 @@
-/** The bundle that netifd and odhcp6c's script run. */
+/** What netifd and odhcp6c's script run. */
 
 import { main } from "./main.ts";
 
 // Programs are loaded when asked for: start-up counts on a router.
-void main({
+export const ended = main({
   proto: {
     about: 'the handler of the netifd protocol "map"',
     run: async (argv, system) => (await import("./cli/proto.ts")).runProto(argv, system),

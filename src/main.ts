@@ -7,7 +7,7 @@ import type { System } from "./system/system.ts";
 
 declare const MAPMIN_VERSION: string;
 
-/** One program of a bundle. */
+/** One program of those that a file starts. */
 export interface Program {
   /** What it does, for the help. */
   readonly about: string;
@@ -41,7 +41,7 @@ async function choose(programs: Programs, system: System): Promise<number> {
   return Exit.usage;
 }
 
-/** Runs one of a bundle's programs, to the end of the process. */
+/** Runs one of the programs, to the end of the process. */
 export async function main(programs: Programs): Promise<void> {
   const system = await openSystem();
   try {

@@ -1,20 +1,11 @@
-/** How a command of mapminctl's is run, in whichever bundle it is. */
+/** How a command of mapminctl's is run. */
 
 import type { System } from "../system/system.ts";
-import { printable } from "../wire/printable.ts";
 import { UsageError } from "./arguments.ts";
 import { Exit } from "./io.ts";
 
 /** Takes what follows its name; gives the exit code. */
 export type Command = (argv: readonly string[], system: System) => number | Promise<number>;
-
-/** Says who starts a command that is in another bundle. */
-export function notHere(name: string, system: Pick<System, "stderr">): number {
-  system.stderr(
-    `${printable(name)} is not in this bundle: start it as /usr/sbin/mapminctl ${printable(name)}\n`,
-  );
-  return Exit.usage;
-}
 
 /** Runs a command. A command line that does not fit is answered by where to read more. */
 export async function runCommand(

@@ -1,5 +1,5 @@
 import type { System } from "../system/system.ts";
-import { type Command, notHere, runCommand } from "./command.ts";
+import { type Command, runCommand } from "./command.ts";
 import { Exit } from "./io.ts";
 import { unknownWord } from "./nearest.ts";
 
@@ -23,10 +23,9 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
   calc: async () => (await import("./calc.ts")).runCalc,
   plan: async () => (await import("./plan.ts")).runPlan,
   status: async () => (await import("./status.ts")).runStatus,
+  doctor: async () => (await import("./doctor.ts")).runDoctor,
+  encode: async () => (await import("./encode.ts")).runEncode,
 };
-
-/** Commands of another bundle, which /usr/sbin/mapminctl starts. */
-const ELSEWHERE = ["doctor", "encode"];
 
 export async function runMapminctl(argv: readonly string[], system: System): Promise<number> {
   const [first, ...rest] = argv;
@@ -45,8 +44,7 @@ export async function runMapminctl(argv: readonly string[], system: System): Pro
       ? commands[first]
       : undefined;
   if (load === undefined) {
-    if (ELSEWHERE.includes(first)) return notHere(first, system);
-    const known = [...Object.keys(commands), ...ELSEWHERE, "--help", "--version"];
+    const known = [...Object.keys(commands), "--help", "--version"];
     system.stderr(`${unknownWord("command", first, known)}\n\n${help}`);
     return Exit.usage;
   }

@@ -60,9 +60,6 @@ beforeAll(() => {
     cpSync(join(root, path), join(clone, path), { recursive: true });
   }
   // Neither npm nor a kernel is there at this point.
-  mkdirSync(join(clone, "files/usr/lib/mapmin"), { recursive: true });
-  for (const name of ["handler", "seldom", "tools"])
-    writeFileSync(join(clone, `files/usr/lib/mapmin/${name}.cjs`), "bundle");
   for (const directory of ["core", "net", "nat", "kunit"]) {
     mkdirSync(join(clone, "src/kmod", directory), { recursive: true });
     for (const name of ["some.c", "some.h", "stray.o"])
@@ -219,17 +216,16 @@ describe("what goes on the router", () => {
   test("map-mdpc", () => {
     // A clone's own modes do not matter.
     chmodSync(join(feed, "netifd-proto/map.sh"), 0o600);
+    const programs = readdirSync(join(root, "files/usr/lib/mapmin")).filter((name) => name.endsWith(".cjs"));
+    expect(programs).toEqual(expect.arrayContaining(["handler.cjs", "tools.cjs", "plans.cjs"]));
     expect(install("map-mdpc").files).toEqual([
       "644 /etc/hotplug.d/iface/30-mapmin",
       "644 /etc/odhcp6c.user.d/mapmin",
       "644 /usr/lib/mapmin/LICENSES/ini",
       "644 /usr/lib/mapmin/LICENSES/zod",
-      "644 /usr/lib/mapmin/engine.sh",
-      "644 /usr/lib/mapmin/handler.cjs",
-      "644 /usr/lib/mapmin/hotplug.sh",
-      "644 /usr/lib/mapmin/odhcp6c.sh",
-      "644 /usr/lib/mapmin/seldom.cjs",
-      "644 /usr/lib/mapmin/tools.cjs",
+      ...["engine.sh", "hotplug.sh", "odhcp6c.sh", ...programs]
+        .sort()
+        .map((name) => `644 /usr/lib/mapmin/${name}`),
       "755 /lib/netifd/proto/map.sh",
       "755 /usr/sbin/mdpc",
     ]);

@@ -3,7 +3,7 @@
     client -- server (2001:db8:f000:1::1)
 
 Each server is configured with nothing but its own frame and the text of `encode`, is asked for the option, and must answer with just
-these octets; `mapminctl explain` must find the customer's address in them. Argument: the folder of the bundles. Prints a line for
+these octets; `mapminctl explain` must find the customer's address in them. Argument: the folder of the programs. Prints a line for
 each check and `N passed, N failed` at the end; ends with 1 when one failed.
 """
 
@@ -37,8 +37,7 @@ OPTIONS = {
 
 
 def mapminctl(command, *words):
-    bundle = "seldom" if command == "encode" else "tools"
-    return sh(" ".join(("node", f"{DIST}/{bundle}.cjs", "mapminctl", command, *words)))
+    return sh(" ".join(("node", f"{DIST}/tools.cjs", "mapminctl", command, *words)))
 
 
 def kea(text):

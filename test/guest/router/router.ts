@@ -70,9 +70,7 @@ export function installRouterFiles(): void {
   copyFileSync(`${project}/netifd-proto/map.sh`, "/lib/netifd/proto/map.sh");
   chmodSync("/lib/netifd/proto/map.sh", 0o755);
   cpSync(`${project}/files`, "/", { recursive: true });
-  for (const name of ["handler", "tools", "seldom"]) {
-    copyFileSync(`${project}/dist/${name}.cjs`, `/usr/lib/mapmin/${name}.cjs`);
-  }
+  cpSync(`${project}/dist`, "/usr/lib/mapmin", { recursive: true });
   writeProgram(QJS, "/lab/cache/quickjs/qjs");
   writeProgram("/usr/bin/ubus", `${process.execPath} /lab/cache/lab/ubus.mjs`);
   writeEngine();

@@ -49,7 +49,7 @@ describe("mapminctl", () => {
     ["--versoin", 'unknown command "--versoin"; did you mean "--version"?'],
     ["--hlep", 'unknown command "--hlep"; did you mean "--help"?'],
     ["docter wan", 'unknown command "docter"; did you mean "doctor"?'],
-    ["doctor wan", "doctor is not in this bundle: start it as /usr/sbin/mapminctl doctor"],
+    ["doctor --ofline", 'unknown option "--ofline"; did you mean "--offline"?'],
     ["frobnicate", 'unknown command "frobnicate"'],
     ["calc --ealength 3", 'unknown option "--ealength"; did you mean "--ea-length"?'],
     ["calc --rule-ipv6=::/0", 'unknown option "--rule-ipv6"; did you mean "--rule-ipv6-prefix"?'],

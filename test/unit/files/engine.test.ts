@@ -41,15 +41,6 @@ describe.each(shells)("finding the engine in %s", (_name, [shell = "", ...argv])
     });
   });
 
-  test("mapminctl doctor is a bundle of its own", () => {
-    engine("bin/node");
-    const { stdout } = start("files/usr/sbin/mapminctl", "doctor", "wan map");
-    expect(stdout).toBe("node|seldom.cjs|mapminctl|doctor|wan map|");
-    expect(start("files/usr/sbin/mapminctl", "encode", "--help").stdout).toBe(
-      "node|seldom.cjs|mapminctl|encode|--help|",
-    );
-  });
-
   test("Node, then QuickJS; the one that is written down comes first", () => {
     const word = () => start("files/usr/sbin/mdpc", "x").stdout.split("|")[0];
     engine("bin/qjs");
