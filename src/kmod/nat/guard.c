@@ -166,11 +166,14 @@ static struct mm_verdict mm_judge_out(struct sk_buff *skb, struct mm_nat *nat)
 
 static unsigned int mm_guard_out(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	struct mm_nat *nat = mm_nat_of(state->net, state->out);
 	enum ip_conntrack_info ctinfo;
 	struct mm_verdict verdict;
+	struct mm_nat *nat;
 
-	if (!nat || mm_is_device(state->out))
+	if (mm_is_device(state->out))
+		return NF_ACCEPT;
+	nat = mm_nat_of(state->net, state->out);
+	if (!nat)
 		return NF_ACCEPT;
 	verdict = mm_judge_out(skb, nat);
 	if (mm_passes(verdict))
@@ -202,10 +205,13 @@ static struct mm_verdict mm_judge_in(const struct sk_buff *skb, struct mm_nat *n
 
 static unsigned int mm_guard_in(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	struct mm_nat *nat = mm_nat_of(state->net, state->in);
 	struct mm_verdict verdict;
+	struct mm_nat *nat;
 
-	if (!nat || mm_is_device(state->in))
+	if (mm_is_device(state->in))
+		return NF_ACCEPT;
+	nat = mm_nat_of(state->net, state->in);
+	if (!nat)
 		return NF_ACCEPT;
 	verdict = mm_judge_in(skb, nat);
 	if (mm_passes(verdict))
@@ -233,33 +239,38 @@ static void mm_route_as(struct sk_buff *skb, __be32 daddr, __be32 saddr,
 }
 
 /* Whether a LAN's packet to our address is for another subscriber, by its port (RFC 7597 s5.1). */
-static bool mm_to_neighbour(struct mm_nat *nat, const struct mm_view *view)
+static bool mm_to_neighbour(struct mm_nat *nat, const struct sk_buff *skb)
 {
-	const struct mm_pool *pool = mm_pool_of(nat, view->daddr, view->dport);
+	const struct mm_pool *pool;
+	struct mm_view view;
 
+	/* Most packets are not to our address, which is seen without a look at their ports. */
+	if (!mm_pool_of(nat, ip_hdr(skb)->daddr, (struct mm_port){}) || !mm_view4(skb, 0, &view))
+		return false;
+	pool = mm_pool_of(nat, view.daddr, view.dport);
 	/* An echo's id does not tell for whom it is. */
-	return pool && view->dport.known && view->protocol != IPPROTO_ICMP &&
-	       !mm_in_set(&pool->edge, view->dport);
+	return pool && view.dport.known && view.protocol != IPPROTO_ICMP &&
+	       !mm_in_set(&pool->edge, view.dport);
 }
 
 static unsigned int mm_neighbour(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	struct mm_nat *nat = mm_nat_of(state->net, state->in);
-	struct mm_view view;
+	const struct iphdr *iph = ip_hdr(skb);
 
-	if (state->in->flags & IFF_LOOPBACK || !mm_view4(skb, 0, &view))
+	if (state->in->flags & IFF_LOOPBACK)
 		return NF_ACCEPT;
 	if (nat) {
 		/* From another subscriber: the stack would take our own address for forged. */
-		if (mm_pool_of(nat, view.saddr, view.sport))
-			mm_route_as(skb, view.daddr, mm_image(view.saddr), state);
+		if (mm_pool_of(nat, iph->saddr, (struct mm_port){}))
+			mm_route_as(skb, iph->daddr, mm_image(iph->saddr), state);
 		return NF_ACCEPT;
 	}
 	list_for_each_entry_rcu(nat, &mm_pernet(state->net)->nats, list) {
-		if (!mm_to_neighbour(nat, &view))
+		if (!mm_to_neighbour(nat, skb))
 			continue;
 		mm_count(nat->mm, MM_NAT_NEIGHBOUR);
-		mm_route_as(skb, mm_image(view.daddr), view.saddr, state);
+		mm_route_as(skb, mm_image(iph->daddr), iph->saddr, state);
 		break;
 	}
 	return NF_ACCEPT;
