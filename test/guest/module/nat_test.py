@@ -35,6 +35,8 @@ SERVER = SERVERS[0]
 # Where nobody answers and nobody says so: what arrives there is seen by the capture alone.
 SILENT = [f"198.18.0.{i}" for i in range(1, 6)]
 SYN = 2
+# For two ticks after a port was given to a flow it is not taken back: connection tracking may not know the flow yet. Seconds.
+YOUNG = 0.03
 # What `settle` sends last begins so.
 AFTER = b"after all of it "
 # (name, offset, PSID length, PSID)
@@ -244,8 +246,10 @@ def churn(world, name, size, fill):
     open_flows = [next(fresh) for _ in range(held)]
     send(world, raw, [probe(17, LAN, port, SILENT[0], i) for i, port in enumerate(open_flows)])
     for i in range(operations):
-        if i % 200 == 0:
+        if i % max((size - held) // 2, 1) == 0:
             world.reached()
+            # More flows in a moment than there are spare ports would find none.
+            time.sleep(YOUNG)
         at = rng.randrange(held)
         # What was sent may still be in a queue.
         if not any(world.flows.delete(17, LAN, open_flows[at], SILENT[0], 9000) or time.sleep(0.002) for _ in range(7500)):
