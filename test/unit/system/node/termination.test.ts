@@ -3,7 +3,14 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { execute } from "../../../../src/system/node/programs.ts";
+import type { Execute } from "../../../../src/system/programs.ts";
+
+let execute: Execute;
+beforeAll(async () => {
+  // It handles SIGTERM from the first program on: another file's test may have started one.
+  vi.resetModules();
+  ({ execute } = await import("../../../../src/system/node/programs.ts"));
+});
 
 const undo: (() => void)[] = [];
 afterEach(() => {
