@@ -1,6 +1,7 @@
 import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { formatIpv4Prefix, formatIpv6, parseIpv4Prefix, parseIpv6Prefix } from "../ip/text.ts";
 import { computeCe } from "../map/ce.ts";
+import { EVERY_PORT, ownShades } from "../map/port-picture.ts";
 import { LIMITS, type PortRange, portRanges } from "../map/port-set.ts";
 import { FIELD_NAMES, judgeEdge, routerRefuses } from "../provision/judge.ts";
 import { explicitPsid } from "../provision/port-parameters.ts";
@@ -9,6 +10,7 @@ import { EffectError, InputError, MapminError, messageOf } from "../wire/errors.
 import { parseOptions, UsageError } from "./arguments.ts";
 import { counted } from "./counted.ts";
 import { Exit, type Io } from "./io.ts";
+import { pictureLines, type Screen } from "./picture.ts";
 import { wrapWords } from "./wrap.ts";
 
 export const calcHelp = `usage: mapminctl calc --end-user-ipv6-prefix P --rule-ipv6-prefix P --rule-ipv4-prefix P --ea-length N
@@ -149,7 +151,7 @@ async function runLines(io: Io): Promise<number> {
   return Exit.ok;
 }
 
-function describe(answer: CalcAnswer, columns: number): string {
+function describe(answer: CalcAnswer, screen: Screen): string {
   const count = answer.ranges.reduce((sum, [low, high]) => sum + high - low + 1, 0);
   const ports =
     answer.psidLength === 0
@@ -158,13 +160,14 @@ function describe(answer: CalcAnswer, columns: number): string {
           `ports        ${count} in ${counted(answer.ranges.length, "range")}:`,
           answer.ranges.map(([low, high]) => `${low}-${high}`),
           "ports        ".length,
-          columns,
+          screen.columns,
         );
   return [
     `IPv4         ${answer.ipv4}`,
     `PSID         ${answer.psid} (0x${answer.psid.toString(16)}), ${answer.psidLength} bits`,
     `MAP address  ${answer.mapIpv6Address}`,
     ports,
+    ...pictureLines(screen, () => ownShades(answer.psidLength === 0 ? EVERY_PORT : answer.ranges)),
     ...(answer.remarks ?? []).map((remark) => `note: ${remark}`),
     "",
   ].join("\n");
@@ -204,7 +207,7 @@ function fieldsOf(values: Fields): Fields {
 }
 
 /** `mapminctl calc`. */
-export async function runCalc(argv: readonly string[], io: Io): Promise<number> {
+export async function runCalc(argv: readonly string[], io: Io & Screen): Promise<number> {
   const { values } = parseOptions(argv, options);
   if (values.help === true) {
     io.stdout(calcHelp);
@@ -216,6 +219,6 @@ export async function runCalc(argv: readonly string[], io: Io): Promise<number> 
     return Exit.usage;
   }
   const answer = calculate(fieldsOf(values));
-  io.stdout(values.json === true ? `${JSON.stringify(answer)}\n` : describe(answer, io.columns));
+  io.stdout(values.json === true ? `${JSON.stringify(answer)}\n` : describe(answer, io));
   return Exit.ok;
 }

@@ -7,6 +7,7 @@ import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { formatIpv4Prefix, formatIpv6, parseIpv6Prefix } from "../ip/text.ts";
 import { findCustomerEdge } from "../map/ce.ts";
 import type { CustomerEdge } from "../map/model.ts";
+import { EVERY_PORT, ownShades } from "../map/port-picture.ts";
 import { type PortRange, portCount, portRanges } from "../map/port-set.ts";
 import { JUDGING, judgeDomain, routerRefuses } from "../provision/judge.ts";
 import { domainOf, holdsDomain } from "../provision/option.ts";
@@ -15,6 +16,7 @@ import { parseHex, Reader } from "../wire/reader.ts";
 import { parseOptions } from "./arguments.ts";
 import { counted } from "./counted.ts";
 import { Exit, type Io } from "./io.ts";
+import { pictureLines, type Screen } from "./picture.ts";
 import { wrapWords } from "./wrap.ts";
 
 export const explainHelp = `usage: mapminctl explain HEX [--pd PREFIX ...] [--json]
@@ -188,7 +190,7 @@ function describeNote(kind: string, { path, offset, text }: Note): string {
   return `${kind}: ${where === "" ? "" : `${where}: `}${text}`;
 }
 
-function describe(explanation: Explanation, columns: number): string {
+function describe(explanation: Explanation, screen: Screen): string {
   const lines = [`read as: ${explanation.form}`];
   for (const option of explanation.options) lines.push("", ...describeOption(option, 0));
   for (const edge of explanation.edges) {
@@ -205,8 +207,9 @@ function describe(explanation: Explanation, columns: number): string {
             `  ports            ${edge.ports} in ${counted(edge.ranges.length, "range")}:`,
             edge.ranges.map(([low, high]) => `${low}-${high}`),
             "  ports            ".length,
-            columns,
+            screen.columns,
           ),
+      ...pictureLines(screen, () => ownShades(edge.psidLength === 0 ? EVERY_PORT : edge.ranges)),
     );
   }
   if (explanation.prefixWanted) {
@@ -247,7 +250,7 @@ const options = {
 } as const;
 
 /** `mapminctl explain`. */
-export function runExplain(argv: readonly string[], io: Io): number {
+export function runExplain(argv: readonly string[], io: Io & Screen): number {
   const { values, positionals } = parseOptions(argv, options, true);
   if (values.help === true) {
     io.stdout(explainHelp);
@@ -263,7 +266,7 @@ export function runExplain(argv: readonly string[], io: Io): number {
     const { form, options, remarks, errors, edges } = explanation;
     io.stdout(`${JSON.stringify({ form, options: options.map(plain), remarks, errors, edges }, null, 2)}\n`);
   } else {
-    io.stdout(describe(explanation, io.columns));
+    io.stdout(describe(explanation, io));
     for (const error of explanation.errors) io.stderr(`${describeNote("error", error)}\n`);
   }
   return explanation.errors.length === 0 ? Exit.ok : Exit.badInput;

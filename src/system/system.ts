@@ -14,6 +14,8 @@ export interface Io {
   readonly stdin: AsyncIterable<string>;
   /** Width of the terminal, characters; 80 where standard output is not a terminal. */
   readonly columns: number;
+  /** Standard output is a terminal. */
+  readonly isTerminal: boolean;
 }
 
 /** Files, read and written as UTF-8. Each throws EffectError when the kernel refuses. */

@@ -71,7 +71,13 @@ const commands: Readonly<Record<string, (system: System, args: readonly string[]
     let text = "";
     for await (const piece of system.stdin) text += piece;
     const { args, environment } = system;
-    return { args: args.slice(1), variable: environment["VARIABLE"] ?? null, text, columns: system.columns };
+    return {
+      args: args.slice(1),
+      variable: environment["VARIABLE"] ?? null,
+      text,
+      columns: system.columns,
+      terminal: system.isTerminal,
+    };
   },
 
   /** Makes JSON `[object, method, arguments]` calls, one after the other. */

@@ -33,6 +33,8 @@ const RULE =
   "type=map-t,ealen=16,prefix4len=24,prefix6len=40,ipv4prefix=192.0.2.0,ipv6prefix=2001:db8::,offset=4,dmr=2001:db8:ffff::/64";
 const LEGACY = "-I eth1 -H -a 192.168.1.1/24 -A 192.0.2.18/32 -P 2001:db8:12::/48 -R 256 -z 4 -o 52 -c 1420";
 
+const CALC = `calc --end-user-ipv6-prefix ${PREFIX} --rule-ipv6-prefix 2001:db8::/40 --rule-ipv4-prefix 192.0.2.0/24 --ea-length 16`;
+
 const mapminctl = (...argv: string[]): Case => ({ entry: "tools", argv: ["mapminctl", ...argv] });
 const words = (line: string) => line.split(" ");
 
@@ -72,8 +74,8 @@ const cases: Case[] = [
     }),
   { ...mapminctl("calc", "--ndjson"), input: lines },
   ...[
-    `calc --end-user-ipv6-prefix ${PREFIX} --rule-ipv6-prefix 2001:db8::/40 --rule-ipv4-prefix 192.0.2.0/24 --ea-length 16`,
-    `calc --end-user-ipv6-prefix ${PREFIX} --rule-ipv6-prefix 2001:db8::/40 --rule-ipv4-prefix 192.0.2.0/24 --ea-length 16 --json`,
+    CALC,
+    `${CALC} --json`,
     `plan --rule ${RULE} --pd ${PREFIX}`,
     `plan --rule ${RULE} --pd ${PREFIX} --nft --link-mtu 1400`,
     `plan --rule ${RULE.replace("map-t", "map-e").replace("dmr=2001:db8:ffff::/64", "br=2001:db8:ffff::1")} --pd ${PREFIX} --shell`,
@@ -162,6 +164,29 @@ describe("the same command line", () => {
           stdout: '{"error":"ruleIpv6Prefix: is missing"}\nover\n',
           stderr: "",
         });
+      }
+    },
+    LIMIT_MS,
+  );
+
+  test.each<[string, string, string]>([
+    ["C.UTF-8", "░", "of UTF-8"],
+    ["C", ".", "of another character set"],
+  ])(
+    "a terminal (%s): the ports are drawn by %s",
+    async (locale, glyph) => {
+      for (const engine of [process.execPath, qjs]) {
+        const program = [engine, repositoryFile("files/usr/lib/mapmin/tools.cjs"), "mapminctl"];
+        const command = [...program, CALC].join(" ");
+        // `script` gives it a terminal, of which nobody has said how wide it is.
+        const { stdout } = await start("script", ["-qec", command, "/dev/null"], {
+          environment: { LC_ALL: locale },
+        });
+        expect(stdout.split("\r\n").slice(-3)).toEqual([
+          `  | ${glyph.repeat(63)}|`,
+          `   0${" ".repeat(58)}65535`,
+          "",
+        ]);
       }
     },
     LIMIT_MS,

@@ -229,6 +229,7 @@ describe.concurrent.each([
         variable: "é",
         text: input,
         columns: 80,
+        terminal: false,
       });
     },
     LIMIT_MS,

@@ -45,7 +45,11 @@ export function openNode(): System {
     environment: process.env,
     stdin: standardInput(),
     get columns() {
-      return process.stdout.columns ?? DEFAULT_COLUMNS;
+      // A serial line, and a terminal that nobody has told, are 0 columns wide.
+      return process.stdout.columns || DEFAULT_COLUMNS;
+    },
+    get isTerminal() {
+      return process.stdout.isTTY === true;
     },
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => {

@@ -79,6 +79,9 @@ export function openQuickjs(os: Os, std: Std): System {
     get columns() {
       return (os.isatty(STDOUT) && os.ttyGetWinSize(STDOUT)?.[0]) || DEFAULT_COLUMNS;
     },
+    get isTerminal() {
+      return os.isatty(STDOUT);
+    },
     stdout: (text) => {
       const answer = print(STDOUT, text);
       // A reader that goes away (`| head`) is no error.

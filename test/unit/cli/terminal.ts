@@ -25,6 +25,7 @@ export function makeTerminal(input = "", columns = 80): Terminal {
     },
     stdin: Readable.from([input]),
     columns,
+    isTerminal: false,
     files: {
       readText: () => undefined,
       namesIn: () => [],

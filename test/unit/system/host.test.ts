@@ -31,6 +31,7 @@ function makeSystem({
     args: [],
     environment: {},
     columns: 80,
+    isTerminal: false,
     stdin: (async function* () {})(),
     stdout: (text) => void printed.push(text),
     stderr: (text) => void printed.push(text),

@@ -50,8 +50,19 @@ describe("Node's system", () => {
     });
     process.stdout.columns = 133;
     expect(system.columns).toBe(133);
-    Object.assign(process.stdout, { columns: undefined });
-    expect(system.columns).toBe(80);
+    for (const none of [undefined, 0]) {
+      Object.assign(process.stdout, { columns: none });
+      expect(system.columns).toBe(80);
+    }
+    const { isTTY } = process.stdout;
+    undo.push(() => Object.assign(process.stdout, { isTTY }));
+    for (const [given, is] of [
+      [true, true],
+      [undefined, false],
+    ]) {
+      Object.assign(process.stdout, { isTTY: given });
+      expect(system.isTerminal).toBe(is);
+    }
     system.exit(3);
     expect(process.exitCode).toBe(3);
   });
