@@ -1,12 +1,9 @@
 /** The checks of what works on the packets: NAT, firewall, rivals, how full the port set is, and probes. */
 
-import { savedNat, savedPortSet } from "../engine/saved-nat.ts";
+import { savedNat, savedPortCount, savedPortSet } from "../engine/saved-nat.ts";
 import type { SavedState } from "../engine/state.ts";
-import { contains, portCount } from "../map/port-set.ts";
-import { virtualBlock } from "../map/virtual-block.ts";
-import { decodePorts } from "../provision/request.ts";
+import { setPort, virtualBlock } from "../map/virtual-block.ts";
 import { checkLoaded } from "../render/readback.ts";
-import { MapminError } from "../wire/errors.ts";
 import { planOf } from "./after-setup.ts";
 import { type Check, fault, given, givenState, type Patient, type Verdict } from "./check.ts";
 import { told, type Volley } from "./facts.ts";
@@ -148,15 +145,8 @@ function lookAtRivals(patient: Patient): Verdict {
 
 /** Ports that NAT may give to flows; undefined where the set is not shared. */
 function usablePorts(state: SavedState | undefined): number | undefined {
-  const set = state && savedPortSet(state);
-  if (state === undefined || set === undefined || set.psidLength === 0) return undefined;
-  try {
-    const reserved = decodePorts(state.reserved_ports ?? "").filter((port) => contains(set, port));
-    return portCount(set) - reserved.length;
-  } catch (error) {
-    if (!(error instanceof MapminError)) throw error;
-    return undefined;
-  }
+  // A whole address has so many that nobody uses them up.
+  return state === undefined || savedPortSet(state)?.psidLength === 0 ? undefined : savedPortCount(state);
 }
 
 function lookAtPortsInUse(patient: Patient): Verdict {
@@ -181,7 +171,7 @@ const LISTED = 6;
 function outside(state: SavedState | undefined, port: number): number {
   const nat = state && savedNat(state);
   const block = nat && virtualBlock(nat);
-  return block?.ports[port - block.start] ?? port;
+  return setPort(block, port);
 }
 
 /** Some ids are ours, in the eyes of who answers, and some are not. */

@@ -4,6 +4,8 @@ import { isDeviceName } from "../ip/names.ts";
 import { parseIpv4Prefix } from "../ip/text.ts";
 import type { PortSet } from "../map/model.ts";
 import type { NatPlan } from "../map/plan.ts";
+import { checkPortSet, portCount } from "../map/port-set.ts";
+import { allocatablePorts } from "../map/virtual-block.ts";
 import { decodePorts } from "../provision/request.ts";
 import { MapminError } from "../wire/errors.ts";
 import type { SavedState } from "./state.ts";
@@ -15,7 +17,25 @@ export function savedPortSet(state: SavedState): PortSet | undefined {
     psidLength: Number(state.psid_length),
     psid: Number(state.psid),
   };
-  return Object.values(set).every((value) => Number.isInteger(value)) ? set : undefined;
+  return orUndefined(() => checkPortSet(set));
+}
+
+function orUndefined<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof MapminError)) throw error;
+    return undefined;
+  }
+}
+
+/** How many ports NAT has for flows towards each remote end; undefined where the state does not say, or is damaged. */
+export function savedPortCount(state: SavedState): number | undefined {
+  const portSet = savedPortSet(state);
+  const reservedPorts = orUndefined(() => decodePorts(state.reserved_ports ?? ""));
+  if (portSet === undefined || reservedPorts === undefined) return undefined;
+  if (portSet.psidLength === 0) return portCount(portSet) - reservedPorts.length;
+  return allocatablePorts({ portSet, reservedPorts }).length;
 }
 
 /** The NAT of a state; undefined when it had none to load, or what it keeps is damaged. */
@@ -24,17 +44,12 @@ export function savedNat(state: SavedState): NatPlan | undefined {
   const portSet = savedPortSet(state);
   if (table === undefined || ipv4 === undefined || portSet === undefined) return undefined;
   if (device === undefined || !isDeviceName(device)) return undefined;
-  try {
-    return {
-      table,
-      device,
-      ipv4: parseIpv4Prefix(ipv4),
-      portSet,
-      reservedPorts: decodePorts(reserved),
-      mtu: Number(mtu),
-    };
-  } catch (error) {
-    if (!(error instanceof MapminError)) throw error;
-    return undefined;
-  }
+  return orUndefined(() => ({
+    table,
+    device,
+    ipv4: parseIpv4Prefix(ipv4),
+    portSet,
+    reservedPorts: decodePorts(reserved),
+    mtu: Number(mtu),
+  }));
 }

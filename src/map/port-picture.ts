@@ -40,15 +40,20 @@ export function ownShades(ranges: readonly PortRange[]): readonly Shade[] {
   });
 }
 
+/** How many of these ports are in each cell. */
+export function countByCell(ports: Iterable<number>): readonly number[] {
+  const cells = new Array<number>(CELLS).fill(0);
+  for (const port of ports) cells[cellOf(port)] = (cells[cellOf(port)] ?? 0) + 1;
+  return cells;
+}
+
 /**
  * Of each cell, how many of its ports in the ranges are in use: it has none (0), nothing is in use (1), less than half (2),
- * half or more (3), all (4). `used` has each port once, and none outside the ranges.
+ * half or more (3), all (4). `used` is {@link countByCell} of those in use.
  */
-export function useShades(ranges: readonly PortRange[], used: Iterable<number>): readonly Shade[] {
-  const taken = new Array<number>(CELLS).fill(0);
-  for (const port of used) taken[cellOf(port)] = (taken[cellOf(port)] ?? 0) + 1;
+export function useShades(ranges: readonly PortRange[], used: readonly number[]): readonly Shade[] {
   return portsByCell(ranges).map((ports, cell) => {
-    const count = taken[cell] ?? 0;
+    const count = used[cell] ?? 0;
     if (ports === 0) return 0;
     if (count === 0) return 1;
     return count >= ports ? 4 : 2 * count >= ports ? 3 : 2;

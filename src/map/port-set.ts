@@ -52,6 +52,12 @@ export function portRanges(set: PortSet): PortRange[] {
   });
 }
 
+/** Which of {@link portRanges} a port of the set is in; undefined for another port, and with k = 0. */
+export function rangeIndex(set: PortSet, port: number): number | undefined {
+  if (set.psidLength === 0 || !contains(set, port)) return undefined;
+  return set.offset === 0 ? 0 : (port >> (16 - set.offset)) - 1;
+}
+
 /** Number of ports in the set; 65535 with k = 0. */
 export function portCount(set: PortSet): number {
   if (set.psidLength === 0) return 65_535;

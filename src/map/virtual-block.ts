@@ -28,7 +28,7 @@ export interface VirtualBlock {
 }
 
 /** Every port of the set, ascending. */
-function setPorts(plan: NatPlan): number[] {
+function setPorts(plan: Pick<NatPlan, "portSet">): number[] {
   const ports: number[] = [];
   for (const [low, high] of portRanges(plan.portSet)) {
     for (let port = low; port <= high; port++) ports.push(port);
@@ -37,7 +37,7 @@ function setPorts(plan: NatPlan): number[] {
 }
 
 /** Ports of the set that NAT may give to flows, ascending. */
-function allocatablePorts(plan: NatPlan): number[] {
+export function allocatablePorts(plan: Pick<NatPlan, "portSet" | "reservedPorts">): number[] {
   const reserved = new Set(plan.reservedPorts);
   const ports = setPorts(plan).filter((port) => !reserved.has(port));
   if (plan.portSet.offset > 0) return ports;
@@ -106,6 +106,11 @@ export function virtualBlock(plan: NatPlan): VirtualBlock | undefined {
     shared.reduce((a, b) => (b[1] - b[0] > a[1] - a[0] ? b : a), [LAST_PORT, LAST_PORT]);
   const length = Math.min(ports.length, gap[1] - gap[0] + 1);
   return { start: gap[1] - length + 1, ports: ports.slice(0, length), rewritten: true };
+}
+
+/** What others see of a port that the kernel's NAT has given: the port of the set in the place of the block's. */
+export function setPort(block: VirtualBlock | undefined, port: number): number {
+  return block?.ports[port - block.start] ?? port;
 }
 
 /** Ascending ports as ranges. */

@@ -1,11 +1,16 @@
 import { expect, test } from "vitest";
 import { runStatus, statusHelp } from "../../../src/cli/status.ts";
+import type { Refusal } from "../../../src/cli/status-report.ts";
 import { rulesPrint } from "../../../src/render/control.ts";
 import { EffectError } from "../../../src/wire/errors.ts";
 import { makeTerminal } from "./terminal.ts";
 
 const rules = ["config map-wan transport encapsulate", "config map-wan nat.mode ports nat.reserved -"];
 const control = ["add map-wan", ...rules, ""].join("\n");
+
+const counters = ["drop_no_route 1", "nat_flows 99", "nat_exhausted 12", "drop_fragment 0"]
+  .map((row) => `map-wan ${row}\n`)
+  .join("");
 
 /** RFC 7597 example 1 by the module. */
 const state: Readonly<Record<string, string>> = {
@@ -38,11 +43,16 @@ interface World {
   readonly states?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
   readonly programs?: Readonly<Record<string, string | Error>>;
+  readonly isTerminal?: boolean;
 }
 
-async function status(argv: readonly string[], { states = {}, files = {}, programs = {} }: World = {}) {
+async function status(
+  argv: readonly string[],
+  { states = {}, files = {}, programs = {}, isTerminal = false }: World = {},
+) {
   const terminal = makeTerminal();
   const disk: Record<string, string> = {
+    "/proc/net/mapmint/counters": counters,
     "/sys/class/net/map-wan/mtu": "1500\n",
     "/proc/net/nat46/control": control,
     ...files,
@@ -51,6 +61,8 @@ async function status(argv: readonly string[], { states = {}, files = {}, progra
   const asked: string[] = [];
   const code = await runStatus(argv, {
     ...terminal,
+    isTerminal,
+    environment: { LANG: "C.UTF-8" },
     files: {
       readText: (path) => (disk[path] === "" ? undefined : disk[path]),
       namesIn: () => Object.keys(states),
@@ -88,9 +100,14 @@ test("all rows of an interface whose module does the NAT", async () => {
   PSID            52 (0x34), 8 bits, offset 6
   ports           252 in 63 ranges: 1232-1235, 2256-2259, 3280-3283, 4304-4307, ...
   reserved ports  1232
-  in use          TCP 1, UDP 0, ICMP 0 of 252 ports; 1 flows
+  in use          TCP 1, UDP 0, ICMP 0 of 252 ports; 1 flow
+  fullest ranges  1232-1235 1/4
+  towards         TCP 203.0.113.1 port 80: 1 of 251 ports
+  used by         192.168.1.2: 1 port, 1 flow
   NAT             loaded
   NAT by          the kernel module
+  refused         12 packets: no port was free towards the destination (nat_exhausted)
+                  1 packet: no IPv6 route to the border relay (drop_no_route)
   remarks         padded
   last error      none
 `,
@@ -121,12 +138,128 @@ test("the same for programs", async () => {
     ranges: [1232, 1235],
     reservedPorts: "1232",
     mtu: 1460,
-    inUse: { used: { tcp: 1, udp: 0, icmp: 0 }, flows: 1 },
+    inUse: {
+      used: { tcp: 1, udp: 0, icmp: 0 },
+      flows: 1,
+      ports: 1,
+      ranges: [1, ...new Array<number>(62).fill(0)],
+      cells: [0, 1, ...new Array<number>(62).fill(0)],
+      remotes: [{ protocol: "tcp", address: "203.0.113.1", port: 80, ports: 1, of: 251 }],
+      moreRemotes: 0,
+      hosts: [{ address: "192.168.1.2", ports: 1, flows: 1, router: false }],
+      moreHosts: 0,
+    },
+    refused: [
+      { reason: "nat_exhausted", packets: 12, meaning: "no port was free towards the destination" },
+      { reason: "drop_no_route", packets: 1, meaning: "no IPv6 route to the border relay" },
+    ],
     nat: { loaded: true, faults: [], packets: {} },
     natBy: "the kernel module",
     remarks: "padded",
     error: null,
   });
+});
+
+/** Flows of a host, towards one remote end, on the ports of the set from the first on. */
+const flowsOfHost = (host: string, remote: string, protocol: "udp" | "icmp", first: number, count: number) =>
+  Array.from({ length: count }, (_, i) => {
+    const number = first + i;
+    const port = 1_024 * (1 + Math.floor(number / 4)) + 208 + (number % 4);
+    const [there, back] =
+      protocol === "udp" ? ["sport=4 dport=53", `sport=53 dport=${port}`] : ["id=4", `id=${port}`];
+    return `${protocol} 17 25 src=${host} dst=${remote} ${there} src=${remote} dst=192.0.2.18 ${back} mark=0\n`;
+  }).join("");
+
+test("a busy interface: at most three ranges, remote ends and hosts; the picture on a terminal", async () => {
+  const busy = [
+    flowsOfHost("192.168.1.2", "203.0.113.1", "udp", 0, 7),
+    flowsOfHost("192.168.1.3", "203.0.113.2", "udp", 7, 3),
+    flowsOfHost("192.0.2.18", "203.0.113.3", "icmp", 11, 2),
+    flowsOfHost("192.168.1.4", "203.0.113.4", "udp", 20, 1),
+  ];
+  const told = await status([], {
+    states: { "wan.state": text(state) },
+    files: { "/proc/net/nf_conntrack": busy.join(""), "/proc/net/mapmint/counters": "" },
+    isTerminal: true,
+  });
+  const lines = told.out.split("\n");
+  expect(lines.slice(11, -3)).toEqual([
+    "  in use          TCP 0, UDP 11, ICMP 2 of 252 ports; 13 flows",
+    "  fullest ranges  1232-1235 4/4, 2256-2259 4/4, 3280-3283 3/4",
+    "  towards         UDP 203.0.113.1 port 53: 7 of 251 ports",
+    "                  UDP 203.0.113.2 port 53: 3 of 251 ports",
+    "                  ICMP 203.0.113.3: 2 of 251 ports",
+    "  used by         192.168.1.2: 7 ports, 7 flows",
+    "                  192.168.1.3: 3 ports, 3 flows",
+    "                  192.0.2.18 (this router): 2 ports, 2 flows",
+    `  | ██▓▒░▒${"░".repeat(57)}|`,
+    `   0${" ".repeat(58)}65535`,
+    "  NAT             loaded",
+    "  NAT by          the kernel module",
+  ]);
+});
+
+test("the picture of a whole address; of a table that is not known there is none", async () => {
+  const states = { "wan.state": text({ ...state, psid_length: "0", psid: "0" }) };
+  const whole = await status([], { states, programs: { conntrack: flow(80) }, isTerminal: true });
+  expect(whole.out).toContain(`  |▒${"░".repeat(63)}|\n   0`);
+  expect((await status([], { states, isTerminal: true })).out).not.toContain("|");
+  const without = { "wan.state": text({ ...state, psid: undefined }) };
+  expect(
+    (await status([], { states: without, programs: { conntrack: "" }, isTerminal: true })).out,
+  ).not.toContain("|");
+});
+
+test("at most five reasons of refusals, and how many more there are", async () => {
+  const names = [
+    "nat_exhausted",
+    "nat_filtered",
+    "drop_ecn",
+    "drop_invalid",
+    "drop_too_big",
+    "drop_fragment",
+    "drop_no_memory",
+  ];
+  const shown = async (count: number) => {
+    const rows = names.slice(0, count).map((name, i) => `map-wan ${name} ${i + 1}\n`);
+    const files = { "/proc/net/mapmint/counters": rows.join("") };
+    const { out } = await status([], { states: { "wan.state": text(state) }, files });
+    return out.split("\n").filter((line) => /^ {2}(refused| {2}) /.test(line));
+  };
+  expect(await shown(5)).toEqual([
+    "  refused         5 packets: larger than the link takes (drop_too_big)",
+    "                  4 packets: connection tracking calls it invalid (drop_invalid)",
+    "                  3 packets: marked for congestion, and not able to say so (drop_ecn)",
+    "                  2 packets: from outside to a port in use, by somebody whom nobody here had talked to (nat_filtered)",
+    "                  1 packet: no port was free towards the destination (nat_exhausted)",
+  ]);
+  expect((await shown(6)).slice(4)).toEqual([
+    "                  2 packets: from outside to a port in use, by somebody whom nobody here had talked to (nat_filtered)",
+    "                  and 1 more reason",
+  ]);
+  expect((await shown(7)).at(-1)).toBe("                  and 2 more reasons");
+});
+
+test("where the module carries and nftables do the NAT, both refuse; nobody's counters: not known", async () => {
+  const states = { "wan.state": text({ ...state, table: "mapmin_wan" }) };
+  const counter = (name: string, packets: number) => ({
+    counter: { family: "ip", table: "mapmin_wan", name, packets, bytes: 0 },
+  });
+  const nft = JSON.stringify({ nftables: [counter("out_port", 5), counter("to_domain", 9)] });
+  const reasons = async (world: World) => {
+    const [entry] = JSON.parse((await status(["--json"], world)).out);
+    return entry.refused?.map(({ reason, packets }: Refusal) => `${reason} ${packets}`) ?? entry.refused;
+  };
+  const files = { "/proc/net/mapmint/counters": "" };
+  expect(await reasons({ states, programs: { nft } })).toEqual([
+    "nat_exhausted 12",
+    "out_port 5",
+    "drop_no_route 1",
+  ]);
+  expect(await reasons({ states })).toEqual(["nat_exhausted 12", "drop_no_route 1"]);
+  expect(await reasons({ states, files })).toBeNull();
+  const tunnel = { "wan.state": text({ ...state, table: "mapmin_wan", carrier: "tunnel" }) };
+  expect(await reasons({ states: tunnel, programs: { nft } })).toEqual(["out_port 5"]);
 });
 
 test("a set-up that failed early has few rows", async () => {

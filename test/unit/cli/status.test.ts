@@ -164,15 +164,35 @@ describe("status", () => {
       ]);
       const [entry] = JSON.parse((await status("--json")).out);
       expect([entry.up, entry.nat.loaded]).toEqual([true, line.includes("not known") ? null : code === 0]);
+      expect(entry.refused).toEqual(nft.startsWith("{") ? [] : null);
+      expect(entry.nat.packets).toEqual({});
     });
 
     test("what its counters have seen is told", async () => {
       const counter = (name: string, packets: number) => object("counter", name, { packets, bytes: 0 });
-      const nftables = [...whole, counter("out_port", 3), counter("in_port", 0)];
+      const nftables = [
+        ...whole,
+        counter("in_error", 1),
+        counter("to_domain", 2),
+        counter("out_port", 3),
+        counter("in_port", 0),
+      ];
       programs.set("nft", JSON.stringify({ nftables }));
-      expect((await status()).out).toContain("  out_port        3 packets: port or id outside the set\n");
+      expect((await status()).out).toContain(
+        "  refused         3 packets: port or id outside the set (out_port)\n" +
+          "                  1 packet: ICMP error about a packet outside the set (in_error)\n" +
+          "  passed on       2 packets: to another subscriber of our address (passed on)\n",
+      );
       const [entry] = JSON.parse((await status("--json")).out);
-      expect(entry.nat).toEqual({ loaded: true, faults: [], packets: { out_port: 3 } });
+      expect(entry.nat).toEqual({
+        loaded: true,
+        faults: [],
+        packets: { in_error: 1, to_domain: 2, out_port: 3 },
+      });
+      expect(entry.refused).toEqual([
+        { reason: "out_port", packets: 3, meaning: "port or id outside the set" },
+        { reason: "in_error", packets: 1, meaning: "ICMP error about a packet outside the set" },
+      ]);
     });
 
     test("nothing is asked where none was loaded, or setup has not ended", async () => {

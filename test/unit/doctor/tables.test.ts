@@ -2,7 +2,14 @@
 
 import { describe, expect, test } from "vitest";
 import { appliesTo, earlierChains, parseFirewall, zoneOf } from "../../../src/doctor/firewall.ts";
-import { busiestPeers, flowsOf } from "../../../src/doctor/flows.ts";
+import {
+  busiestHosts,
+  busiestPeers,
+  flowsOf,
+  fullestRemotes,
+  type Protocol,
+  peerName,
+} from "../../../src/doctor/flows.ts";
 import {
   parseDefaultRoutes,
   parseIpv6Addresses,
@@ -124,15 +131,96 @@ describe("flows", () => {
     ]);
   });
 
+  test("what a flow tells", () => {
+    const forwarded = line("udp", "203.0.113.1", 7).replace("dport=80 src", "dport=80 [UNREPLIED] src");
+    const own = line("tcp", "203.0.113.1", 65_535).replace("src=192.168.1.2", "src=192.0.2.18");
+    expect([...flowsOf([forwarded, own, ping(9)].join("\n"), "192.0.2.18")]).toEqual([
+      { protocol: "udp", port: 7, host: "192.168.1.2", remote: "203.0.113.1", remotePort: 80 },
+      { protocol: "tcp", port: 65_535, host: "192.0.2.18", remote: "203.0.113.1", remotePort: 80 },
+      { protocol: "icmp", port: 9, host: "192.168.1.2", remote: "203.0.113.1", remotePort: undefined },
+    ]);
+  });
+
   test("lines of others, and lines that are none", () => {
+    const good = line("udp", "203.0.113.1", 1234);
     const table = [
       "",
       "tcp",
       "tcp 6 src=x dst=192.0.2.18 ",
       line("sctp", "203.0.113.1", 1),
-      line("udp", "203.0.113.1", 1).replaceAll("192.0.2.18", "192.0.2.19"),
+      good.replaceAll("192.0.2.18", "192.0.2.19"),
+      good.replaceAll("192.0.2.18", "192.0.2.180"),
+      // One direction alone, ours to them or theirs to us.
+      "tcp 6 10 src=203.0.113.1 dst=192.0.2.18 sport=80 dport=1234 mark=0",
+      // Opened from outside: the port is not one that NAT gave.
+      "tcp 6 10 src=203.0.113.1 dst=192.0.2.18 sport=4 dport=1 src=192.168.1.2 dst=203.0.113.1 sport=1 dport=4 mark=0",
+      good.replace("src=192.168.1.2", "src=2001:db8::1"),
+      good.replace("src=203.0.113.1", "src=\u001b[2J"),
+      good.replace("sport=80", "sport=99999"),
+      good.replace("sport=80 ", ""),
+      good.replace("dport=1234", "dport=65536"),
+      good.replace("dport=1234", "dport=123456789012345678901234567890"),
+      good.replace("dport=1234", "dport=-1"),
+      good.replace("dport=1234", "dport=0x10"),
+      ping(65_536),
+      ping(7).replace("id=7 ", "code=7 "),
     ];
     expect([...flowsOf(table.join("\n"), "192.0.2.18")]).toEqual([]);
+  });
+
+  test("a line that is cut short anywhere is a flow as it was, or none", () => {
+    for (const whole of [line("udp", "203.0.113.1", 1234), ping(4_321)]) {
+      const [flow] = flowsOf(whole, "192.0.2.18");
+      expect(flow).toBeDefined();
+      for (let length = 0; length < whole.length; length++) {
+        for (const found of flowsOf(whole.slice(0, length), "192.0.2.18")) expect(found).toEqual(flow);
+      }
+    }
+  });
+
+  const flow = (protocol: Protocol, port: number, remote: string, host = "192.168.1.2") => ({
+    protocol,
+    port,
+    host,
+    remote,
+    remotePort: protocol === "icmp" ? undefined : 443,
+  });
+
+  test("the fullest remote ends: by different ports, then by name", () => {
+    const flows = [
+      flow("udp", 1, "203.0.113.9"),
+      flow("tcp", 1, "203.0.113.9"),
+      flow("tcp", 1, "203.0.113.8"),
+      flow("tcp", 1, "203.0.113.8"),
+      { ...flow("tcp", 2, "203.0.113.8"), remotePort: 80 },
+      flow("icmp", 1, "203.0.113.7"),
+      flow("icmp", 2, "203.0.113.7"),
+    ];
+    const expected = [
+      { protocol: "icmp", address: "203.0.113.7", port: undefined, ports: 2 },
+      { protocol: "tcp", address: "203.0.113.8", port: 443, ports: 1 },
+      { protocol: "tcp", address: "203.0.113.8", port: 80, ports: 1 },
+      { protocol: "tcp", address: "203.0.113.9", port: 443, ports: 1 },
+      { protocol: "udp", address: "203.0.113.9", port: 443, ports: 1 },
+    ];
+    expect(fullestRemotes(flows)).toEqual(expected);
+    expect(fullestRemotes(flows.toReversed())).toEqual(expected);
+    expect(fullestRemotes([])).toEqual([]);
+    expect(expected.slice(0, 2).map(peerName)).toEqual(["203.0.113.7", "203.0.113.8 port 443"]);
+  });
+
+  test("the busiest hosts: a port counts once for each protocol", () => {
+    const flows = [
+      flow("tcp", 1, "203.0.113.1"),
+      flow("tcp", 1, "203.0.113.2"),
+      flow("tcp", 1, "203.0.113.3"),
+      flow("tcp", 1, "203.0.113.1", "192.168.1.3"),
+      flow("udp", 1, "203.0.113.1", "192.168.1.3"),
+    ];
+    expect(busiestHosts(flows)).toEqual([
+      { address: "192.168.1.3", ports: 2, flows: 2 },
+      { address: "192.168.1.2", ports: 1, flows: 3 },
+    ]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { savedNat, savedPortSet } from "../../../src/engine/saved-nat.ts";
+import { savedNat, savedPortCount, savedPortSet } from "../../../src/engine/saved-nat.ts";
 import type { SavedState } from "../../../src/engine/state.ts";
 
 const saved: SavedState = {
@@ -48,6 +48,34 @@ test.each<[string, SavedState]>([
   ["reserved ports that are not ports", { ...saved, reserved_ports: "70000" }],
 ])("a state with %s has no NAT", (_title, state) => {
   expect(savedNat(state)).toBeUndefined();
+});
+
+test.each<[string, SavedState]>([
+  ["no PSID", without("psid")],
+  ["an offset of 40", { ...saved, offset: "40" }],
+  ["a PSID of 9 bits", { ...saved, psid: "256" }],
+  ["a PSID of 17 bits", { ...saved, offset: "0", psid_length: "17" }],
+])("a state with %s has no port set", (_title, state) => {
+  expect([savedPortSet(state), savedPortCount(state), savedNat(state)]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test.each<[string, SavedState, number | undefined]>([
+  ["without those that are reserved", saved, 249],
+  ["of the whole set", without("reserved_ports"), 252],
+  ["reserved ports of others do not count", { ...saved, reserved_ports: "80 1232" }, 251],
+  ["a whole address", { ...saved, psid_length: "0", psid: "0", reserved_ports: "80 443" }, 65_533],
+  [
+    "offset 0: no system ports",
+    { ...saved, offset: "0", psid: "0", psid_length: "5", reserved_ports: "1024" },
+    1_023,
+  ],
+  ["reserved ports that are not ports", { ...saved, reserved_ports: "70000" }, undefined],
+])("ports that NAT has: %s", (_title, state, count) => {
+  expect(savedPortCount(state)).toBe(count);
 });
 
 test("a bug is not taken for a damaged state", () => {

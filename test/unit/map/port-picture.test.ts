@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { PortSet } from "../../../src/map/model.ts";
 import {
+  countByCell,
   drawPorts,
   EVERY_PORT,
   ownShades,
@@ -56,13 +57,13 @@ describe("how full they are", () => {
     ["three of four", [2_048, 2_049, 2_050], `013${times("0", 60)}1`],
     ["all", [65_532, 65_533, 65_534, 65_535, 2_051], `012${times("0", 60)}4`],
   ])("%s", (_title, used, expected) => {
-    expect(useShades(ranges, used).join("")).toBe(expected);
+    expect(useShades(ranges, countByCell(used)).join("")).toBe(expected);
   });
 
   test("a whole address", () => {
-    expect(useShades(EVERY_PORT, new Set([1])).join("")).toBe(`2${times("1", 63)}`);
+    expect(useShades(EVERY_PORT, countByCell(new Set([1]))).join("")).toBe(`2${times("1", 63)}`);
     const first = Array.from({ length: 1_023 }, (_, i) => i + 1);
-    expect(useShades(EVERY_PORT, first).join("")).toBe(`4${times("1", 63)}`);
+    expect(useShades(EVERY_PORT, countByCell(first)).join("")).toBe(`4${times("1", 63)}`);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkPortSet, contains, portCount, portRanges } from "../../../src/map/port-set.ts";
+import { checkPortSet, contains, portCount, portRanges, rangeIndex } from "../../../src/map/port-set.ts";
 
 const set = (offset: number, psidLength: number, psid: number) => ({ offset, psidLength, psid });
 
@@ -28,6 +28,16 @@ test.each([
     expect(contains(of, first[0] - 1)).toBe(false);
   }
   expect(contains(of, 0)).toBe(false);
+});
+
+test("the range that a port is in", () => {
+  for (const of of [set(6, 8, 52), set(4, 8, 0), set(15, 1, 1), set(1, 15, 3), set(0, 8, 52), set(0, 8, 0)]) {
+    const ranges = portRanges(of);
+    const expected = new Array<number | undefined>(65_536).fill(undefined);
+    for (const [i, [low, high]] of ranges.entries()) expected.fill(i, low, high + 1);
+    expect(expected.map((_, port) => rangeIndex(of, port))).toEqual(expected);
+  }
+  for (const port of [0, 1, 65_535]) expect(rangeIndex(set(0, 0, 0), port)).toBeUndefined();
 });
 
 test("k = 0 restricts nothing, port 0 apart in the count", () => {
