@@ -52,6 +52,8 @@ export interface PortUse {
   readonly cells: readonly number[];
   /** The remote ends towards which most ports are in use; `of`: how many there are. At most {@link LISTED}. */
   readonly remotes: readonly (Remote & { readonly of: number | null })[];
+  /** Ports in use towards the remote end with most of them, by protocol. */
+  readonly fullest: Readonly<Record<Protocol, number>>;
   /** Remote ends that are not listed. */
   readonly moreRemotes: number;
   /** Who uses most ports. At most {@link LISTED}. */
@@ -84,6 +86,7 @@ export function portUse(table: string, owned: Owned): PortUse {
   }
   const remotes = fullestRemotes(flows);
   const hosts = busiestHosts(flows);
+  const fullest = (protocol: Protocol) => remotes.find((remote) => remote.protocol === protocol)?.ports ?? 0;
   return {
     used: { tcp: used.tcp.size, udp: used.udp.size, icmp: used.icmp.size },
     flows: flows.length,
@@ -91,6 +94,7 @@ export function portUse(table: string, owned: Owned): PortUse {
     ranges,
     cells: countByCell(ports),
     remotes: remotes.slice(0, LISTED).map((remote) => ({ ...remote, of: towardsEach ?? null })),
+    fullest: { tcp: fullest("tcp"), udp: fullest("udp"), icmp: fullest("icmp") },
     moreRemotes: Math.max(0, remotes.length - LISTED),
     hosts: hosts.slice(0, LISTED).map((host) => ({ ...host, router: host.address === ipv4 })),
     moreHosts: Math.max(0, hosts.length - LISTED),

@@ -151,6 +151,10 @@ export type Report = (ReportedPorts | NoPorts) & {
 
 /** One interface, with what only some forms show. */
 export interface Seen {
+  /** Of its state file: each has another. */
+  readonly name: string;
+  /** Ports that NAT has for flows towards each remote end. */
+  readonly natPorts: number | undefined;
   readonly report: Report;
   /** Every counter of refusals, those at 0 too. */
   readonly refusals: readonly Refusal[];
@@ -186,7 +190,12 @@ function useOf(state: SavedState, ipv4: string, flows: string | undefined): Port
   });
 }
 
-async function see(state: SavedState, flows: string | undefined, system: LookSystem): Promise<Seen> {
+async function see(
+  name: string,
+  state: SavedState,
+  flows: string | undefined,
+  system: LookSystem,
+): Promise<Seen> {
   const { device, carrier, ipv4 } = state;
   const isThere = device !== undefined && system.files.readText(`/sys/class/net/${device}/mtu`) !== undefined;
   const setUp = state.state === "up";
@@ -218,7 +227,7 @@ async function see(state: SavedState, flows: string | undefined, system: LookSys
     ...(state.remarks ? { remarks: state.remarks } : {}),
     error: state.error ?? (setUp && !isThere ? missing : null),
   };
-  return { report, refusals: all };
+  return { name, natPorts: savedPortCount(state), report, refusals: all };
 }
 
 /** Looks at one interface, or at all. @throws MapminError for what cannot be read */
@@ -235,7 +244,7 @@ export async function look(wanted: string | undefined, system: LookSystem): Prom
     const damage = stateDamage(content);
     if (damage !== undefined) warnings.push(`${statePath(name)}: ${damage}`);
     const state = decodeState(content);
-    if (state !== undefined) seen.push(await see(state, flows, system));
+    if (state !== undefined) seen.push(await see(name, state, flows, system));
   }
   return { seen, warnings };
 }

@@ -28,6 +28,7 @@ const nothing = {
   ranges: zeros(15),
   cells: zeros(64),
   remotes: [],
+  fullest: { tcp: 0, udp: 0, icmp: 0 },
   moreRemotes: 0,
   hosts: [],
   moreHosts: 0,
@@ -56,6 +57,7 @@ describe("how the ports of our address are in use", () => {
         remote("tcp", "203.0.113.9", 80, 1),
         remote("udp", "203.0.113.1", 53, 1),
       ],
+      fullest: { tcp: 1, udp: 2, icmp: 2 },
       moreRemotes: 0,
       hosts: [
         { address: "192.168.1.2", ports: 3, flows: 5, router: false },

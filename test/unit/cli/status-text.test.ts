@@ -145,6 +145,7 @@ test("the same for programs", async () => {
       ranges: [1, ...new Array<number>(62).fill(0)],
       cells: [0, 1, ...new Array<number>(62).fill(0)],
       remotes: [{ protocol: "tcp", address: "203.0.113.1", port: 80, ports: 1, of: 251 }],
+      fullest: { tcp: 1, udp: 0, icmp: 0 },
       moreRemotes: 0,
       hosts: [{ address: "192.168.1.2", ports: 1, flows: 1, router: false }],
       moreHosts: 0,
