@@ -56,6 +56,9 @@ export interface RunOptions {
 /** Columns of a terminal that does not say how wide it is. */
 export const DEFAULT_COLUMNS = 80;
 
+/** Moves the cursor home, and clears from there to the end (ECMA-48 CUP, ED). Terminals keep what has scrolled away. */
+export const CLEAR_SCREEN = "\u001b[H\u001b[J";
+
 /** Longest wait for what should take a moment, where nobody else waits with a limit, ms. */
 export const PATIENCE_MS = 30_000;
 
@@ -75,6 +78,9 @@ export interface System extends Io {
   readonly environment: Environment;
   readonly files: Files;
   now(): Date;
+  sleep(ms: number): Promise<void>;
+  /** Clears the terminal, so that what is printed next begins at its top. */
+  clearScreen(): void;
   /**
    * Runs one program and gives its standard output. `argv` is never seen by a shell. When we are told to end (SIGTERM),
    * the programs that still run are ended first.

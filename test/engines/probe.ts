@@ -80,6 +80,23 @@ const commands: Readonly<Record<string, (system: System, args: readonly string[]
     };
   },
 
+  /** Sleeps so long, beside a timer of a quarter of it; tells which of them ended first. */
+  async sleep(system, [ms = "0"]) {
+    const ended: string[] = [];
+    const sleeping = async (share: number) => {
+      await system.sleep(Number(ms) * share);
+      ended.push(`${share}`);
+    };
+    const before = system.now().getTime();
+    await Promise.all([sleeping(1), sleeping(0.25)]);
+    return { ended, long: system.now().getTime() - before >= Number(ms) - 1 };
+  },
+
+  async clear(system) {
+    system.clearScreen();
+    return "cleared";
+  },
+
   /** Makes JSON `[object, method, arguments]` calls, one after the other. */
   async call(system, calls) {
     const host = openHost(system, "wan6_4");

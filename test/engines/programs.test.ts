@@ -101,6 +101,8 @@ const cases: Case[] = [
     "status --metrics",
     "status --metrics wan",
     "status --metrics --json",
+    "status --watch --json",
+    "status --watch ../x",
     "status ../x",
     "status a b",
     `-s ${LEGACY} -T`,
@@ -194,6 +196,42 @@ describe("the same command line", () => {
     },
     LIMIT_MS,
   );
+
+  describe("status --watch", () => {
+    const program = [repositoryFile("files/usr/lib/mapmin/tools.cjs"), "mapminctl", "status", "--watch"];
+    const block = "no MAP interface has been set up; see /tmp/map.log\n";
+
+    test.each(
+      [process.execPath, qjs].flatMap((engine) => [
+        [engine, "SIGINT"] as const,
+        [engine, "SIGTERM"] as const,
+      ]),
+    )(
+      "%s: looks again each second, and ends by %s",
+      async (engine, signal) => {
+        const ended = await start(engine, program, {
+          async meanwhile(pid, said) {
+            while (said().length < 2 * block.length) await new Promise((resolve) => setTimeout(resolve, 20));
+            process.kill(pid, signal);
+          },
+        });
+        expect(ended).toEqual({ stdout: `${block}\n${block}`, stderr: "", code: signal });
+      },
+      LIMIT_MS,
+    );
+
+    test(
+      "a reader that goes away ends it",
+      async () => {
+        for (const engine of [process.execPath, qjs]) {
+          const script = `{ "$@"; echo "code $?" >&2; } | head -n 3`;
+          const { stdout, stderr } = await start("sh", ["-c", script, "sh", engine, ...program]);
+          expect({ stdout, stderr }).toEqual({ stdout: `${block}\n${block}`, stderr: "code 0\n" });
+        }
+      },
+      LIMIT_MS,
+    );
+  });
 
   test.each([process.execPath, qjs])("%s: an input that cannot be read is said", async (engine) => {
     const program = [engine, repositoryFile("files/usr/lib/mapmin/tools.cjs"), "mapminctl"];

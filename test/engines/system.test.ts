@@ -236,6 +236,16 @@ describe.concurrent.each([
   );
 
   test(
+    "sleep, and a screen that is cleared",
+    async () => {
+      expect(await probe(["sleep", "200"])).toEqual({ ended: ["0.25", "1"], long: true });
+      const { stdout } = await start(engine, [script, "clear"]);
+      expect(stdout).toBe('\u001b[H\u001b[J"cleared"\n');
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "SIGTERM ends the programs that run, then us, by that signal",
     async () => {
       const at = directory();

@@ -3,7 +3,7 @@
 import { fstatSync } from "node:fs";
 import { makeFiles } from "../files.ts";
 import { makeRun } from "../programs.ts";
-import { type Bus, DEFAULT_COLUMNS, type System } from "../system.ts";
+import { type Bus, CLEAR_SCREEN, DEFAULT_COLUMNS, type System } from "../system.ts";
 import { syscalls } from "./syscalls.ts";
 
 const STDIN = 0;
@@ -52,6 +52,7 @@ export function openNode(): System {
       return process.stdout.isTTY === true;
     },
     stdout: (text) => void process.stdout.write(text),
+    clearScreen: () => void process.stdout.write(CLEAR_SCREEN),
     stderr: (text) => {
       // Where nobody hears us there is nobody to tell.
       if (process.stderr.listenerCount("error") === 0) process.stderr.on("error", () => {});
@@ -59,6 +60,7 @@ export function openNode(): System {
     },
     files: makeFiles(syscalls, Date.now),
     now: () => new Date(),
+    sleep: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
     run: makeRun(async (...call) => (await import("./programs.ts")).execute(...call)),
     openBus: () => lazyBus(process.env["UBUS_SOCKET"]),
     exit: (code) => {

@@ -2,7 +2,7 @@
 
 import { makeFiles } from "../files.ts";
 import { makeRun } from "../programs.ts";
-import { DEFAULT_COLUMNS, type System } from "../system.ts";
+import { CLEAR_SCREEN, DEFAULT_COLUMNS, type System } from "../system.ts";
 import type { Os, Std } from "./engine.ts";
 import { makeExecute } from "./programs.ts";
 import { makeSyscalls } from "./syscalls.ts";
@@ -56,6 +56,15 @@ export function openQuickjs(os: Os, std: Std): System {
   };
   // Where nobody hears us there is nobody to tell.
   const stderr = (text: string): void => void print(STDERR, text);
+  const stdout = (text: string): void => {
+    const answer = print(STDOUT, text);
+    // A reader that goes away (`| head`) is no error.
+    if (answer === -EPIPE) std.exit(0);
+    if (answer < 0) {
+      stderr(`standard output: ${std.strerror(-answer)}\n`);
+      std.exit(1);
+    }
+  };
 
   async function* standardInput(): AsyncGenerator<string> {
     let rest = new Uint8Array(0);
@@ -82,18 +91,12 @@ export function openQuickjs(os: Os, std: Std): System {
     get isTerminal() {
       return os.isatty(STDOUT);
     },
-    stdout: (text) => {
-      const answer = print(STDOUT, text);
-      // A reader that goes away (`| head`) is no error.
-      if (answer === -EPIPE) std.exit(0);
-      if (answer < 0) {
-        stderr(`standard output: ${std.strerror(-answer)}\n`);
-        std.exit(1);
-      }
-    },
+    stdout,
+    clearScreen: () => stdout(CLEAR_SCREEN),
     stderr,
     files: makeFiles(syscalls, Date.now),
     now: () => new Date(),
+    sleep: (ms) => new Promise((resolve) => void os.setTimeout(() => resolve(), ms)),
     run: makeRun(execute),
     openBus: () => openBus(execute, environment["UBUS_SOCKET"]),
     exit: (code) => std.exit(code),

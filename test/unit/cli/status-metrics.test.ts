@@ -147,7 +147,7 @@ mapmin_up{interface="wan"} 0
 
   test("one form at a time", async () => {
     await expect(metrics("--json")).rejects.toThrow(
-      "--json and --metrics are two forms of one answer: give one of them",
+      "--json and --metrics do not go together: give one of them",
     );
   });
 });

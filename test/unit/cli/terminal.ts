@@ -38,6 +38,8 @@ export function makeTerminal(input = "", columns = 80): Terminal {
     run: () => Promise.reject(new Error("no such program")),
     openBus: refuse,
     exit: refuse,
+    sleep: refuse,
+    clearScreen: refuse,
     out: () => out,
     err: () => err,
   };

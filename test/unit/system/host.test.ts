@@ -37,6 +37,8 @@ function makeSystem({
     stderr: (text) => void printed.push(text),
     now: () => new Date("2026-01-02T03:04:05Z"),
     exit: refuse,
+    sleep: refuse,
+    clearScreen: refuse,
     files: {
       readText: (path) => disk.get(path),
       replaceFile: (path, text) => void disk.set(path, text),

@@ -82,6 +82,8 @@ describe("Node's system", () => {
     system.stderr("b");
     system.stderr("c");
     expect([out, err]).toEqual([[["a"]], [["b"], ["c"]]]);
+    system.clearScreen();
+    expect(out[1]).toEqual(["\u001b[H\u001b[J"]);
     expect(process.stderr.listenerCount("error")).toBe(1);
   });
 
