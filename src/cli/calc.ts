@@ -5,7 +5,7 @@ import { EVERY_PORT, ownShades } from "../map/port-picture.ts";
 import { LIMITS, type PortRange, portRanges } from "../map/port-set.ts";
 import { FIELD_NAMES, judgeEdge, routerRefuses } from "../provision/judge.ts";
 import { explicitPsid } from "../provision/port-parameters.ts";
-import { parseNumber } from "../provision/rule-text.ts";
+import { type Fields, fieldName, isFields, numberOf, textOf } from "../provision/values.ts";
 import { EffectError, InputError, MapminError, messageOf } from "../wire/errors.ts";
 import { parseOptions, UsageError } from "./arguments.ts";
 import { counted } from "./counted.ts";
@@ -45,27 +45,8 @@ export interface CalcAnswer {
   readonly remarks?: readonly string[];
 }
 
-type Fields = { readonly [name: string]: unknown };
-
-function text(fields: Fields, name: string): string {
-  const value = fields[name];
-  if (typeof value !== "string")
-    throw new InputError(name, value === undefined ? "is missing" : "is not text");
-  return value;
-}
-
-function number(fields: Fields, name: string, low: number, high: number, otherwise?: number): number {
-  const value = fields[name] ?? otherwise;
-  if (value === undefined) throw new InputError(name, "is missing");
-  if (typeof value === "string") return parseNumber(value, name, low, high);
-  if (!Number.isInteger(value) || Number(value) < low || Number(value) > high) {
-    throw new InputError(name, `${JSON.stringify(value)} is not ${low} to ${high}`);
-  }
-  return value as number;
-}
-
 function optionalNumber(fields: Fields, name: string, high: number): number | undefined {
-  return fields[name] === undefined ? undefined : number(fields, name, 0, high);
+  return fields[name] === undefined ? undefined : numberOf(fields[name], name, 0, high);
 }
 
 /** Does one calculation. The fields have the names in the help text. @throws InputError naming the field */
@@ -74,11 +55,11 @@ export function calculate(fields: Fields): CalcAnswer {
   if (legacy !== undefined && typeof legacy !== "boolean")
     throw new InputError("legacy", "is not true or false");
   const rule = {
-    ipv6Prefix: parseIpv6Prefix(text(fields, "ruleIpv6Prefix")),
-    ipv4Prefix: parseIpv4Prefix(text(fields, "ruleIpv4Prefix")),
-    eaLength: number(fields, "eaLength", 0, EA_LENGTH_LIMIT),
+    ipv6Prefix: parseIpv6Prefix(textOf(fields["ruleIpv6Prefix"], "ruleIpv6Prefix")),
+    ipv4Prefix: parseIpv4Prefix(textOf(fields["ruleIpv4Prefix"], "ruleIpv4Prefix")),
+    eaLength: numberOf(fields["eaLength"], "eaLength", 0, EA_LENGTH_LIMIT),
     forward: false,
-    psidOffset: number(fields, "psidOffset", 0, LIMITS.offset, DEFAULT_OFFSET),
+    psidOffset: numberOf(fields["psidOffset"] ?? DEFAULT_OFFSET, "psidOffset", 0, LIMITS.offset),
   };
   const written = {
     psidlen: optionalNumber(fields, "psidLength", LIMITS.psidLength),
@@ -86,7 +67,7 @@ export function calculate(fields: Fields): CalcAnswer {
   };
   const { ce, remarks } = computeCe(
     { ...rule, ...explicitPsid(written, rule, NAMES) },
-    parseIpv6Prefix(text(fields, "endUserIpv6Prefix")),
+    parseIpv6Prefix(textOf(fields["endUserIpv6Prefix"], "endUserIpv6Prefix")),
     { legacyInterfaceId: legacy === true },
   );
   const notes = [
@@ -113,10 +94,8 @@ export function calcLine(line: string): CalcAnswer | { readonly error: string } 
     } catch {
       // The engines have words of their own for where it is not JSON.
     }
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw new InputError("line", "is not a JSON object");
-    }
-    return calculate(value as Fields);
+    if (!isFields(value)) throw new InputError("line", "is not a JSON object");
+    return calculate(value);
   } catch (error) {
     if (error instanceof MapminError) return { error: error.message };
     throw error;
@@ -197,7 +176,7 @@ const options = {
 function fieldsOf(values: Fields): Fields {
   const fields: Record<string, unknown> = {};
   for (const [option, value] of Object.entries(values)) {
-    const name = option.replaceAll(/-./g, (dashed) => dashed.slice(1).toUpperCase());
+    const name = fieldName(option);
     if (Object.hasOwn(fields, name)) {
       throw new UsageError(`--${option} and another spelling of it are both given`);
     }

@@ -15,6 +15,7 @@ import {
   parseSilentNeighbours,
 } from "../doctor/kernel-tables.ts";
 import { decodeDump, optionOf, parseUci, type Section } from "../doctor/netifd-dump.ts";
+import { rulesText } from "../engine/rules-file.ts";
 import {
   decodeState,
   interfacesOf,
@@ -28,6 +29,7 @@ import { deviceName, tableName } from "../map/plan.ts";
 import { decodeLinkStatus } from "../provision/link.ts";
 import { decodeNeighbours } from "../provision/network.ts";
 import { decodeConfig } from "../provision/request.ts";
+import { TABLE_LIMIT } from "../provision/table-text.ts";
 import { CONTROL_PATH, linesOf, MODULE_MARK } from "../render/control.ts";
 import { addressInterfaces, NETWORK } from "../render/netifd.ts";
 import { parseTable } from "../render/readback.ts";
@@ -251,6 +253,15 @@ export async function gather(
     forwarding: await table(system, "/proc/sys/net/ipv4/ip_forward", (text) => text.trim() !== "0"),
     tunnelSupport: await learn(() => files.namesIn("/sys/module").includes("ip6_tunnel")),
     config,
+    rulesText: then(config, (options) => {
+      if (options instanceof MapminError) return undefined;
+      try {
+        return rulesText(options, (path) => files.readText(path, TABLE_LIMIT));
+      } catch (error) {
+        if (error instanceof MapminError) return error;
+        throw error;
+      }
+    }),
     routeOptions: uci.known
       ? known({
           ...(section?.["ip4table"] === undefined ? {} : { table: optionOf(section, "ip4table") ?? "" }),

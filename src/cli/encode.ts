@@ -2,6 +2,7 @@ import { CODE_48879, EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { truncate4, truncate6 } from "../ip/prefix.ts";
 import { parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "../ip/text.ts";
 import { findCustomerEdge } from "../map/ce.ts";
+import { customerPrefix } from "../map/customers.ts";
 import type { MapDomain, MapRule, Transport } from "../map/model.ts";
 import { LIMITS } from "../map/port-set.ts";
 import { JUDGING, judgeDomain, routerRefuses } from "../provision/judge.ts";
@@ -9,12 +10,11 @@ import { DEFAULT_OFFSET } from "../provision/option.ts";
 import { DOMAIN_CODES, optionOfDomain, STANDARD_CODE } from "../provision/option-of-domain.ts";
 import { explicitPsid } from "../provision/port-parameters.ts";
 import { parseNumber } from "../provision/rule-text.ts";
+import { parsed } from "../provision/values.ts";
 import { type ServerFormat, serverFormats } from "../render/dhcp-server.ts";
-import { InputError } from "../wire/errors.ts";
 import { parseOptions, UsageError } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
 
-const IPV6_BITS = 128;
 const FORMATS = Object.keys(serverFormats);
 const TRANSPORTS = Object.keys(STANDARD_CODE);
 
@@ -72,28 +72,13 @@ function needed(values: { readonly [name: string]: unknown }, name: string): str
   return value;
 }
 
-/** Parses the value of an option. @throws InputError that names the option */
-function parsed<Value>(option: string, text: string, parse: (text: string) => Value): Value {
-  try {
-    return parse(text);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    throw new InputError(option, error.reason);
-  }
-}
-
 /**
- * What the routers of customers will say of a domain: tried with the first customer's prefix, of which all EA bits are 0.
+ * What the routers of customers will say of a domain: tried with the first customer's prefix.
  *
  * @throws InputError, SetupError where no customer edge can follow
  */
-function notesOn(domain: MapDomain, { ipv6Prefix, eaLength }: MapRule): readonly string[] {
-  const length = ipv6Prefix.length + eaLength;
-  if (length > IPV6_BITS) {
-    const bits = `${eaLength} bits behind a prefix of ${ipv6Prefix.length} bits`;
-    throw new InputError("ea-length", `${bits} do not fit an IPv6 address`);
-  }
-  const { ce, remarks } = findCustomerEdge(domain, [{ address: ipv6Prefix.address, length }]);
+function notesOn(domain: MapDomain, rule: MapRule): readonly string[] {
+  const { ce, remarks } = findCustomerEdge(domain, [customerPrefix(rule, "first", "ea-length")]);
   return [...remarks.map(({ text }) => text), ...judgeDomain(domain, ce, JUDGING).map(routerRefuses)];
 }
 

@@ -1,15 +1,22 @@
 import { describeEffect } from "../engine/effect.ts";
+import { rulesText } from "../engine/rules-file.ts";
 import { claimOf, type Step, sessionSteps } from "../engine/steps.ts";
 import { parseDeviceName, parseInterfaceName } from "../ip/names.ts";
 import { parseIpv6Prefix } from "../ip/text.ts";
 import { provision } from "../provision/choose.ts";
 import { decodeConfig } from "../provision/request.ts";
+import { TABLE_LIMIT } from "../provision/table-text.ts";
 import { replaceLines, ruleLines } from "../render/control.ts";
 import { addressRequest, updateRequest } from "../render/netifd.ts";
 import { renderNft } from "../render/nft.ts";
+import type { System } from "../system/system.ts";
 import { InputError } from "../wire/errors.ts";
 import { parseOptions } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
+
+interface FilesToRead {
+  readonly files: Pick<System["files"], "readText">;
+}
 
 export const planHelp = `usage: mapminctl plan [--json | --nft | --shell] --pd PREFIX [--pd PREFIX ...]
                       (--option HEX | --rule TEXT | --config JSON) [--iface NAME] [--tunlink NAME]
@@ -62,7 +69,7 @@ function outline({ title, do: effect, undo }: Step) {
 }
 
 /** Prints the plan of what is given on the command line. */
-export function runPlan(argv: readonly string[], io: Io): number {
+export function runPlan(argv: readonly string[], io: Io & FilesToRead): number {
   const { values } = parseOptions(argv, options);
   if (values.help === true) {
     io.stdout(planHelp);
@@ -92,6 +99,7 @@ export function runPlan(argv: readonly string[], io: Io): number {
     linkMtu,
     neighbours: [],
     moduleLoaded: values["no-module"] !== true,
+    rulesText: rulesText(config, (path) => io.files.readText(path, TABLE_LIMIT)),
   });
   const steps = sessionSteps(claimOf(plan), plan);
   if (values.json === true) {

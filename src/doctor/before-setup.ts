@@ -35,8 +35,8 @@ function needsNft({ facts, expected }: Patient): boolean {
 /** Whether a rule is configured: then no option of DHCPv6 is needed. */
 function ruleIsTyped({ facts }: Patient): boolean {
   if (!facts.config.known || facts.config.value instanceof MapminError) return false;
-  const { rule, ipaddr, ip6prefix, peeraddr } = facts.config.value;
-  return [rule, ipaddr, ip6prefix, peeraddr].some((option) => option !== undefined && option !== "");
+  const { rule, rules, ipaddr, ip6prefix, peeraddr } = facts.config.value;
+  return [rule, rules, ipaddr, ip6prefix, peeraddr].some((option) => option !== undefined && option !== "");
 }
 
 function lookAtOption(patient: Patient): Verdict {

@@ -20,9 +20,12 @@ export function expectedOf({
   linkDevice,
   neighbours,
   module,
+  rulesText,
 }: Facts): Patient["expected"] {
   if (!config.known) return config;
   if (config.value instanceof MapminError) return known(config.value);
+  if (!rulesText.known) return rulesText;
+  if (rulesText.value instanceof MapminError) return known(rulesText.value);
   if (!link.known) return link;
   if (link.value === undefined || !link.value.up) return unknown(`the link ${tunlink} is not up`);
   try {
@@ -33,6 +36,7 @@ export function expectedOf({
         linkMtu: told(linkDevice)?.mtu,
         neighbours: told(neighbours) ?? [],
         moduleLoaded: module.known && module.value === "ours",
+        rulesText: rulesText.value,
       }),
     );
   } catch (error) {

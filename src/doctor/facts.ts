@@ -104,6 +104,8 @@ export interface Facts {
   readonly tunnelSupport: Fact<boolean>;
   /** The options of the interface, or what is wrong with them. */
   readonly config: Fact<InterfaceConfig | MapminError>;
+  /** The text of the table in `option rules`, or what is wrong with the file; undefined where there is none. */
+  readonly rulesText: Fact<string | undefined | MapminError>;
   readonly routeOptions: Fact<RouteOptions>;
   /** `option reqopts` of the link. */
   readonly requested: Fact<string>;

@@ -27,6 +27,7 @@ import { fingerprint } from "../wire/fingerprint.ts";
 import { type Effect, isNotFound } from "./effect.ts";
 import { explained, forLog } from "./failure.ts";
 import type { Host } from "./host.ts";
+import { rulesText } from "./rules-file.ts";
 import { decodeState, formatState, type SavedState, stateDamage, statePath } from "./state.ts";
 import { type Claim, claimFrom, claimOf, type Step, sessionSteps } from "./steps.ts";
 import {
@@ -60,7 +61,14 @@ async function provisionFor(host: Host, iface: InterfaceName, config: InterfaceC
   const own = [iface, ...addressInterfaces(iface)];
   const neighbours = decodeNeighbours(await host.call(NETWORK, "dump", {}), own);
   const moduleLoaded = host.readControl() !== undefined;
-  const provisioned = provision(iface, config, { tunlink, link, linkMtu, neighbours, moduleLoaded });
+  const provisioned = provision(iface, config, {
+    tunlink,
+    link,
+    linkMtu,
+    neighbours,
+    moduleLoaded,
+    rulesText: rulesText(config, host.readRules),
+  });
   for (const remark of provisioned.remarks) host.log("rule", "note", `${remark.path}: ${remark.text}`);
   return provisioned;
 }

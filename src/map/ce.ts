@@ -63,19 +63,30 @@ function tooShort(rule: MapRule, endUserPrefix: Ipv6Prefix): string {
   return `${have} is too short: the rule for ${prefix} has ${rule.eaLength} EA bits and needs /${neededLength(rule)} or longer`;
 }
 
-/** A sentence that says why none of the rules can be the BMR for any of the prefixes. */
-export function whyNoBmr(rules: readonly MapRule[], endUserPrefixes: readonly Ipv6Prefix[]): string {
+/**
+ * A sentence that says why none of the rules can be the BMR for any of the prefixes.
+ *
+ * @param forPrefixes what there are rules for; those of the rules where these are all
+ */
+export function whyNoBmr(
+  rules: readonly MapRule[],
+  endUserPrefixes: readonly Ipv6Prefix[],
+  forPrefixes = rules.map((rule) => rule.ipv6Prefix),
+): string {
   for (const rule of rules) {
     const inside = endUserPrefixes.find((prefix) => contains6(rule.ipv6Prefix, prefix));
     if (inside !== undefined) return tooShort(rule, inside);
   }
-  const list = (prefixes: readonly Ipv6Prefix[]) =>
-    prefixes.slice(0, LISTED).map(formatIpv6Prefix).join(", ");
+  const list = (prefixes: readonly Ipv6Prefix[]) => {
+    const more = prefixes.length - LISTED;
+    const listed = prefixes.slice(0, LISTED).map(formatIpv6Prefix).join(", ");
+    return more > 0 ? `${listed} and ${more} more` : listed || "nothing";
+  };
   const have =
     endUserPrefixes.length === 0
       ? "no prefix has been delegated yet"
       : `the delegated prefixes are ${list(endUserPrefixes)}`;
-  return `no rule matches: ${have}; the rules are for ${list(rules.map((rule) => rule.ipv6Prefix))}`;
+  return `no rule matches: ${have}; the rules are for ${list(forPrefixes)}`;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import type { InterfaceName } from "../ip/names.ts";
 import { findCustomerEdge } from "../map/ce.ts";
-import type { MapDomain, Remark } from "../map/model.ts";
+import type { MapDomain, Remark, Transport } from "../map/model.ts";
 import { makePlan, type NatChoice, type Plan } from "../map/plan.ts";
 import { DecodeError, InputError, MapminError, SetupError } from "../wire/errors.ts";
 import { FIELD_NAMES, type FieldNames, type JudgeOptions, judgeDomain, judgeRule } from "./judge.ts";
@@ -12,6 +12,8 @@ import { fromPassthru } from "./option.ts";
 import { decodeReservedPorts, type InterfaceConfig } from "./request.ts";
 import { remarkReservedPorts } from "./reserved-ports.ts";
 import { fromRuleText, parseTransport } from "./rule-text.ts";
+import { chooseRow, parseTable } from "./table.ts";
+import { placeOf } from "./table-text.ts";
 import { fromUci } from "./uci.ts";
 
 /** The MTU of Ethernet, used if the link's MTU is not known. */
@@ -34,9 +36,73 @@ interface Candidates {
   readonly source: string;
   readonly names: FieldNames;
   readonly found: readonly Candidate[];
+  /** IPv4 MTU where the options do not say it, octets. */
+  readonly mtu?: number | undefined;
 }
 
-function candidates(config: InterfaceConfig, link: LinkStatus): Candidates {
+/** The options that make a rule without a table. */
+const TYPED_RULE = [
+  "rule",
+  "ipaddr",
+  "ip4prefixlen",
+  "ip6prefix",
+  "ip6prefixlen",
+  "peeraddr",
+  "ealen",
+  "psidlen",
+  "psid",
+  "offset",
+] as const satisfies readonly (keyof InterfaceConfig)[];
+
+/**
+ * The row of the table `option rules` that matches.
+ *
+ * @param table its text; undefined where there is no such file
+ */
+function fromTable(
+  path: string,
+  table: string | undefined,
+  config: InterfaceConfig,
+  link: LinkStatus,
+  transport: Transport | undefined,
+): Candidates {
+  const isGiven = (name: (typeof TYPED_RULE)[number]) =>
+    // A rule of digits is stock's, and says nothing.
+    config[name] !== undefined &&
+    config[name] !== "" &&
+    (name !== "rule" || !/^\d+$/.test(config.rule ?? ""));
+  const also = TYPED_RULE.filter(isGiven);
+  if (also.length > 0) {
+    throw new SetupError("INVALID_OPTION", `rules: is given together with ${also.join(", ")}`);
+  }
+  if (table === undefined) throw new SetupError("INVALID_OPTION", `rules: there is no file ${path}`);
+  try {
+    const options = { transport, legacymap: config.legacymap };
+    const { where, domain, mtu, remarks } = chooseRow(parseTable(table), link.prefixes, options);
+    const name = (field: string) => `${path}: ${placeOf(where, field)}`;
+    return {
+      source: `the table ${path}, ${where}`,
+      names: {
+        ipv4: name("ruleIpv4Prefix"),
+        ipv6: name("ruleIpv6Prefix"),
+        dmr: name("dmr"),
+        borderRelay: name("br"),
+      },
+      found: [{ domain, remarks }],
+      mtu,
+    };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new SetupError(refusalOf(error).code, `${path}: ${error.message}`, { cause: error });
+  }
+}
+
+function candidates(
+  config: InterfaceConfig,
+  { link, rulesText }: Surroundings,
+  wanted: Transport | undefined,
+): Candidates {
+  if (config.rules !== undefined) return fromTable(config.rules, rulesText, config, link, wanted);
   if (config.rule !== undefined && config.rule !== "" && !/^\d+$/.test(config.rule)) {
     const found = fromRuleText(config.rule, config);
     return { source: "the option `rule`", names: FIELD_NAMES.rule, found };
@@ -107,6 +173,8 @@ export interface Surroundings {
   readonly neighbours: readonly Neighbour[];
   /** Whether the kernel module is there; true unless said. */
   readonly moduleLoaded?: boolean;
+  /** The text of the table in the option `rules`; undefined where there is none. */
+  readonly rulesText?: string | undefined;
 }
 
 /**
@@ -121,7 +189,7 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
   const reservedBy = config.reserved_ports === undefined ? "dont_snat_to" : "reserved_ports";
   try {
     const wanted = wantedTransport(config);
-    const { source, names, found } = candidates(config, link);
+    const { source, names, found, mtu } = candidates(config, around, wanted);
     const usable = found.filter(({ domain }) => wanted === undefined || domain.transport === wanted);
     if (usable.length === 0) {
       throw new SetupError("NO_RULE", `${source} contained no ${wanted ?? "MAP"} domain`);
@@ -150,7 +218,7 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
             reservedPorts,
             moduleLoaded,
             nat: config.nat as NatChoice | undefined,
-            mtu: config.mtu,
+            mtu: config.mtu ?? mtu,
             ttl: config.ttl,
             zone: config.zone,
             encaplimit: config.encaplimit,

@@ -31,6 +31,8 @@ const texts = {
   maptype: [ANY_TEXT, SHORT],
   type: [ANY_TEXT, SHORT],
   rule: [ANY_TEXT, SHORT],
+  /** The file with a table of rules. */
+  rules: [/^\/[ -~]{1,1023}$/, "the absolute path of a file, in printable ASCII"],
   ipaddr: [ANY_TEXT, SHORT],
   ip6prefix: [ANY_TEXT, SHORT],
   peeraddr: [ANY_TEXT, SHORT],
@@ -51,7 +53,8 @@ const flags = [
   "snat_fix",
 ] as const;
 
-const flagWords: Readonly<Record<string, boolean>> = {
+/** How a yes or no may be written. */
+export const flagWords: Readonly<Record<string, boolean>> = {
   "0": false,
   "1": true,
   false: false,

@@ -100,19 +100,19 @@ export function makeFiles(calls: Syscalls, now: () => number): Files {
   };
 
   return {
-    readText: (path) =>
+    readText: (path, limit = READ_LIMIT) =>
       attempt(path, () => {
         const status = calls.stat(path);
         if (status === undefined) return undefined;
         if (status.kind !== "file") throw new Error("is not a regular file");
         return withFile(calls.open(path, "read"), (fd) => {
           // Files of /proc and /sys have no size: read until the end is seen.
-          const text = new Collected(READ_LIMIT);
+          const text = new Collected(limit);
           for (;;) {
             const chunk = new Uint8Array(CHUNK);
             const count = calls.read(fd, chunk);
             if (count === 0) return calls.decode(text.whole());
-            if (!text.add(chunk.subarray(0, count))) throw new Error(`larger than ${READ_LIMIT} octets`);
+            if (!text.add(chunk.subarray(0, count))) throw new Error(`larger than ${limit} octets`);
           }
         });
       }),

@@ -2,6 +2,7 @@
 
 import type { Host } from "../engine/host.ts";
 import { statePath } from "../engine/state.ts";
+import { TABLE_LIMIT } from "../provision/table-text.ts";
 import { CONTROL_PATH, MODULE_MARK } from "../render/control.ts";
 import { openLog } from "./log.ts";
 import { PATIENCE_MS, type System } from "./system.ts";
@@ -56,6 +57,7 @@ export function openHost(
         throw error;
       }
     },
+    readRules: (path) => files.readText(path, TABLE_LIMIT),
     readControl: () => (files.readText(MODULE_MARK) === undefined ? undefined : files.readText(CONTROL_PATH)),
     writeControl: (lines) => files.writeOnce(CONTROL_PATH, `${lines.join("\n")}\n`),
     deviceMtu(device) {

@@ -20,8 +20,11 @@ export interface Io {
 
 /** Files, read and written as UTF-8. Each throws EffectError when the kernel refuses. */
 export interface Files {
-  /** The text of a file, or undefined when there is none. What is not a regular file is never opened. */
-  readText(path: string): string | undefined;
+  /**
+   * The text of a file, or undefined when there is none. What is not a regular file is never opened, and one that has more
+   * octets than `limit` is refused.
+   */
+  readText(path: string, limit?: number): string | undefined;
   /** Writes a file whole or not at all, with mode 0600, making its directory. */
   replaceFile(path: string, text: string): void;
   /** One write() to a file of /proc or /sys that is there: its error is the kernel's answer. */

@@ -116,6 +116,12 @@ const cases: Case[] = [
     "expalin",
     "\u00e9\u{1f600}",
   ].map((line) => mapminctl(...words(line))),
+  ...["table.json", "table.csv", "bad.csv", "none", ""].flatMap((name) =>
+    ["2001:db8:12:3400::/56", "2001:db8:200::/48", "2001:db9::/48"].map((prefix) => {
+      const config = JSON.stringify({ rules: repositoryFile(`test/vectors/rules/${name}`) });
+      return mapminctl("plan", "--config", config, "--pd", prefix);
+    }),
+  ),
   { entry: "tools", argv: ["mdpc"] },
   { entry: "tools", argv: ["mdpc", "--help"] },
   { entry: "tools", argv: ["mdpc", "-w"] },

@@ -7,6 +7,8 @@ export interface World extends Host {
   /** What ubus was asked without changing anything: `object method ARGS`. */
   readonly asked: string[];
   readonly states: Map<string, string>;
+  /** Tables of rules, by path. */
+  readonly files: Map<string, string>;
   readonly scripts: string[];
   /** Tables that are loaded: name and script. */
   readonly tables: Map<string, string>;
@@ -74,6 +76,7 @@ export function makeWorld({
     done,
     asked,
     states,
+    files: new Map(),
     scripts,
     tables,
     devices,
@@ -112,6 +115,10 @@ export function makeWorld({
     async flushFlows(ipv4) {
       done.push(`flush ${ipv4}`);
       fail("flush");
+    },
+    readRules(path) {
+      fail("read rules");
+      return world.files.get(path);
     },
     readControl() {
       fail("read control");

@@ -265,7 +265,7 @@ describe("the BMR is the rule with the longest prefix that holds an end-user pre
     legacyInterfaceId,
   });
 
-  test("what does not match is said with what there is, four of each at most", () => {
+  test("what does not match is said with what there is, four of each and how many more", () => {
     const rules = [1, 2, 3, 4, 5].map((i) => rule(`2001:db8:${i}::/48`, "192.0.2.0/24", 8));
     const reason = (prefixes: readonly string[]) => {
       try {
@@ -277,10 +277,10 @@ describe("the BMR is the rule with the longest prefix that holds an end-user pre
     };
     const four = "2001:db8:1::/48, 2001:db8:2::/48, 2001:db8:3::/48, 2001:db8:4::/48";
     expect(reason([])).toBe(
-      `end-user prefix|no rule matches: no prefix has been delegated yet; the rules are for ${four}`,
+      `end-user prefix|no rule matches: no prefix has been delegated yet; the rules are for ${four} and 1 more`,
     );
     expect(reason(["a::/56", "b::/56", "c::/56", "d::/56", "e::/56"])).toBe(
-      `end-user prefix|no rule matches: the delegated prefixes are a::/56, b::/56, c::/56, d::/56; the rules are for ${four}`,
+      `end-user prefix|no rule matches: the delegated prefixes are a::/56, b::/56, c::/56, d::/56 and 1 more; the rules are for ${four} and 1 more`,
     );
   });
 

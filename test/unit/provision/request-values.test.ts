@@ -71,6 +71,12 @@ describe("each option has its range", () => {
       ["auto", "module", "nftables"],
       ["nft", "xauto", "autox", "xnftables"],
     ],
+    [
+      "rules",
+      "the absolute path of a file, in printable ASCII",
+      ["/a", "/etc/mapmin/my rules~.json", "/".padEnd(1024, "x")],
+      ["", "/", "rules.json", "/\n", "/a\u001b", "/a\u0000", "/\u202e", "/\u00e9", "/".padEnd(1025, "x"), 7],
+    ],
     ["tunlink", "the name of one interface", ["wan6", "a.b"], ["", "../x", 7, "a b"]],
   ])("%s: %s", (name, what, right, wrong) => {
     const said = (value: unknown) => refusal(() => decodeConfig(JSON.stringify({ [name]: value })));

@@ -195,9 +195,9 @@ describe("reading", () => {
     expect(log).toEqual([]);
   });
 
-  test("16 MiB, and not an octet more", () => {
+  test("16 MiB or another limit, and not an octet more", () => {
     const status = { kind: "file", owner: 0, links: 1, size: 0, modified: 0 } as const;
-    const read = (octets: number) => {
+    const read = (octets: number, limit?: number) => {
       let left = octets;
       let closed = 0;
       const endless = makeFiles(
@@ -217,13 +217,15 @@ describe("reading", () => {
         Date.now,
       );
       try {
-        return endless.readText("/proc/x")?.length;
+        return endless.readText("/proc/x", limit)?.length;
       } finally {
         expect(closed).toBe(1);
       }
     };
     expect(read(16 * 1024 * 1024)).toBe(16 * 1024 * 1024);
     expect(() => read(16 * 1024 * 1024 + 1)).toThrow("/proc/x: larger than 16777216 octets");
+    expect(read(70_000, 70_000)).toBe(70_000);
+    expect(() => read(70_001, 70_000)).toThrow("/proc/x: larger than 70000 octets");
   });
 
   test("what is thrown that is no Error is told too", () => {
