@@ -253,7 +253,8 @@ export const suites = [
     name: "router-capacity",
     part: "lab",
     processors: 1,
-    shows: "every port at the first try, and short connections, for each transport as the handler sets it up",
+    shows:
+      "every port at the first try, short connections, and what status tells of them, for each transport as the handler sets it up",
     needs: ["npm", "bundle", "lab"],
     seconds: 150,
     command: router("capacity"),

@@ -12,15 +12,7 @@
 import { createHash } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { createConnection, createServer, type Socket } from "node:net";
-
-export const ports = {
-  download: 5001,
-  upload: 5002,
-  echo: 5003,
-  hold: 5004,
-  short: 5005,
-  port: 5006,
-} as const;
+import { ports } from "./traffic-ports.ts";
 
 export interface Transfer {
   readonly octets: number;
