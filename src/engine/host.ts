@@ -45,6 +45,7 @@ export interface Host {
   /** @throws EffectError */
   removeState(iface: string): void;
   now(): Date;
+  sleep(ms: number): Promise<void>;
 }
 
 /** The ubus status codes that sessions tell apart. */

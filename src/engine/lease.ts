@@ -7,6 +7,7 @@ import { type InterfaceName, parseInterfaceName } from "../ip/names.ts";
 import { InputError } from "../wire/errors.ts";
 import { isNotFound } from "./effect.ts";
 import type { Host } from "./host.ts";
+import { presenceOf } from "./presence.ts";
 
 /** A hexadecimal option value: at most what one DHCPv6 message carries. */
 const OPTION_HEX = /^(?:[0-9a-fA-F]{2}){1,65535}$/;
@@ -69,18 +70,6 @@ async function remove(host: Host, iface: string): Promise<void> {
   }
 }
 
-/** Whether netifd has the interface, and whether it runs (up or pending). */
-async function stateOf(host: Host, iface: string): Promise<"absent" | "down" | "running"> {
-  try {
-    const status = await host.call("network.interface", "status", { interface: iface });
-    const { up, pending } = (status ?? {}) as { up?: unknown; pending?: unknown };
-    return up === true || pending === true ? "running" : "down";
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-    return "absent";
-  }
-}
-
 /** Offers, renews or withdraws the interface of a lease. `uciShow` is the configuration as `uci show network` prints it. */
 export async function applyLease(
   lease: Lease,
@@ -98,7 +87,7 @@ export async function applyLease(
     // What was offered before somebody configured one would use the same ports.
     const ours =
       configured.name !== iface && !uciShow.split("\n").some((line) => line === `network.${iface}=interface`);
-    if (ours && (await stateOf(host, iface)) !== "absent") await remove(host, iface);
+    if (ours && (await presenceOf(iface, host)) !== "absent") await remove(host, iface);
     return;
   }
   if (lease.option === undefined) {
@@ -107,7 +96,7 @@ export async function applyLease(
   }
   // An interface that is removed and offered again would be lost: netifd removes it only later, and takes the new one with
   // it. So the one that is there is asked to renew, and the handler reads the new lease.
-  const state = await stateOf(host, iface);
+  const state = await presenceOf(iface, host);
   if (state !== "absent") {
     // netifd does not renew an interface that is down.
     const method = state === "running" ? "renew" : "up";

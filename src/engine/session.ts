@@ -9,7 +9,7 @@ import { formatIpv4Prefix, formatIpv6 } from "../ip/text.ts";
 import { deviceName, type Plan, tableName } from "../map/plan.ts";
 import { type Provisioned, provision } from "../provision/choose.ts";
 import { decodeLinkStatus, type LinkStatus } from "../provision/link.ts";
-import { decodeNeighbours } from "../provision/network.ts";
+import { decodeNeighbours, decodeOffered } from "../provision/network.ts";
 import type { HandlerRequest, InterfaceConfig } from "../provision/request.ts";
 import { formatPorts } from "../provision/reserved-ports.ts";
 import { linesOf, rulesPrint } from "../render/control.ts";
@@ -27,6 +27,7 @@ import { fingerprint } from "../wire/fingerprint.ts";
 import { type Effect, isNotFound } from "./effect.ts";
 import { explained, forLog } from "./failure.ts";
 import type { Host } from "./host.ts";
+import { presenceOf } from "./presence.ts";
 import { rulesText } from "./rules-file.ts";
 import { decodeState, formatState, type SavedState, stateDamage, statePath } from "./state.ts";
 import { type Claim, claimFrom, claimOf, type Step, sessionSteps } from "./steps.ts";
@@ -54,12 +55,38 @@ async function linkStatus(host: Host, tunlink: InterfaceName): Promise<LinkStatu
   }
 }
 
+/** How long netifd may take to remove an interface, and how often we look, ms: its handler has 5 s for a teardown. */
+const REMOVAL_MS = 8_000;
+const LOOK_MS = 200;
+
+/**
+ * What a lease of the link has offered would have the ports of the interface that is configured. Until it is gone, the kernel
+ * refuses a tunnel with the same ends.
+ */
+async function withdrawOffered(
+  offered: readonly InterfaceName[],
+  tunlink: InterfaceName,
+  host: Host,
+): Promise<void> {
+  for (const iface of offered) {
+    if (iface !== `${tunlink}_4` && savedState(iface, host)?.tunlink !== tunlink) continue;
+    const remove: Effect = { kind: "ubus", object: NETWORK, method: "remove", args: { interface: iface } };
+    if (!(await attempt(`withdraw ${iface}, which a lease offered`, remove, host))) continue;
+    for (let waited = 0; waited < REMOVAL_MS; waited += LOOK_MS) {
+      if ((await presenceOf(iface, host)) === "absent") break;
+      await host.sleep(LOOK_MS);
+    }
+  }
+}
+
 async function provisionFor(host: Host, iface: InterfaceName, config: InterfaceConfig): Promise<Provisioned> {
   const tunlink = config.tunlink ?? DEFAULT_TUNLINK;
   const link = await linkStatus(host, tunlink);
   const linkMtu = link.device ? host.deviceMtu(link.device) : undefined;
   const own = [iface, ...addressInterfaces(iface)];
-  const neighbours = decodeNeighbours(await host.call(NETWORK, "dump", {}), own);
+  const dump = await host.call(NETWORK, "dump", {});
+  await withdrawOffered(decodeOffered(dump, iface), tunlink, host);
+  const neighbours = decodeNeighbours(dump, own);
   const moduleLoaded = host.readControl() !== undefined;
   const provisioned = provision(iface, config, {
     tunlink,

@@ -1,8 +1,9 @@
 /** What netifd knows of all interfaces (`network.interface dump`), decoded: the addresses that are the router's own. */
 
+import { type InterfaceName, isInterfaceName } from "../ip/names.ts";
 import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
 import { parseIpv4, parseIpv6 } from "../ip/text.ts";
-import { object, optional, safeParse, text } from "../wire/schema.ts";
+import { custom, object, optional, safeParse, text } from "../wire/schema.ts";
 import { entries, list } from "./link.ts";
 
 /** One interface beside ours. */
@@ -16,10 +17,12 @@ export interface Neighbour {
 
 /** Longest name that is taken, characters. */
 const name = text(200);
+const anything = custom<unknown>(() => true);
 const dumpSchema = object({ interface: list });
 const entrySchema = object({
   interface: name,
   proto: optional(name),
+  dynamic: optional(anything),
   "ipv4-address": optional(list),
   "ipv6-address": optional(list),
   "ipv6-prefix-assignment": optional(list),
@@ -28,6 +31,18 @@ const entrySchema = object({
 /** The address that netifd gives the router in a prefix that it assigns to a network. */
 function localAddress(assignment: unknown): unknown {
   return (assignment as { readonly "local-address"?: unknown } | null | undefined)?.["local-address"];
+}
+
+/** Names of the MAP interfaces that were offered, where `own` is not one of them itself: netifd calls them dynamic. */
+export function decodeOffered(dump: unknown, own: InterfaceName): readonly InterfaceName[] {
+  const parsed = safeParse(dumpSchema, dump);
+  const offered = (parsed.success ? parsed.data.interface : []).flatMap((item) => {
+    const { data } = safeParse(entrySchema, item);
+    return data?.proto === "map" && data.dynamic === true && isInterfaceName(data.interface)
+      ? [data.interface]
+      : [];
+  });
+  return offered.includes(own) ? [] : offered;
 }
 
 /**

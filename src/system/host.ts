@@ -74,6 +74,7 @@ export function openHost(
     writeState: (name, text) => files.replaceFile(statePath(name), text),
     removeState: (name) => files.removeFile(statePath(name)),
     now: () => system.now(),
+    sleep: (ms) => system.sleep(ms),
     close: () => bus.close(),
   };
 }

@@ -3,7 +3,7 @@ import { renew, report, setup, teardown } from "../../../src/engine/session.ts";
 import { decodeState } from "../../../src/engine/state.ts";
 import { parseInterfaceName } from "../../../src/ip/names.ts";
 import { EffectError, InputError } from "../../../src/wire/errors.ts";
-import { effects, linkStatus, makeWorld, onLinkStatus, option48879, Refusal } from "./world.ts";
+import { effects, linkStatus, makeWorld, onLinkStatus, option48879, Refusal, type World } from "./world.ts";
 
 const wanMap = parseInterfaceName("wan_map", "interface");
 const request = (config: object = { tunlink: "wan6" }) =>
@@ -186,6 +186,63 @@ describe("setup", () => {
       { interface: "wan_map_", "ipv4-address": [{ address: "192.0.2.18", mask: 32 }] },
     ];
     expect(await setup(request(), makeWorld({ dump: { interface: own } }))).toBe(0);
+  });
+
+  describe("an interface that a lease has offered", () => {
+    const offered = (interface_: string) => ({ interface: interface_, proto: "map", dynamic: true });
+    const withdrawn = (world: World) =>
+      effects(world).filter((line) => line.startsWith("network.interface remove"));
+
+    test("gives way to the one that is configured for the link: by its name, or by its state", async () => {
+      const others = [
+        offered("wan6_4"),
+        offered("home"),
+        offered("wwan6_4"),
+        offered("gone"),
+        offered("not a name"),
+        { ...offered("wan6_5"), dynamic: false },
+        { ...offered("wan6_6"), proto: "464xlat" },
+      ];
+      const world = makeWorld({ dump: { interface: others }, going: { wan6_4: [{}, {}], home: [] } });
+      world.states.set("home", "interface=home\nstate=up\nsince=2026-01-01T00:00:00Z\ntunlink=wan6\n");
+      world.states.set("wan6_5", "interface=wan6_5\nstate=up\nsince=2026-01-01T00:00:00Z\ntunlink=wan6\n");
+      world.states.set("wwan6_4", "interface=wwan6_4\nstate=up\nsince=2026-01-01T00:00:00Z\ntunlink=wwan6\n");
+      expect(await setup(request(), world)).toBe(0);
+      expect(withdrawn(world)).toEqual([
+        'network.interface remove {"interface":"wan6_4"}',
+        'network.interface remove {"interface":"home"}',
+      ]);
+      // Until it is gone, the kernel refuses a tunnel with the same ends.
+      expect(world.asked.filter((line) => /wan6_4|home|sleep/.test(line))).toEqual([
+        'network.interface status {"interface":"wan6_4"}',
+        "sleep 200",
+        'network.interface status {"interface":"wan6_4"}',
+        "sleep 200",
+        'network.interface status {"interface":"wan6_4"}',
+        'network.interface status {"interface":"home"}',
+      ]);
+    });
+
+    test("stays where it is the one that is set up", async () => {
+      const world = makeWorld({ dump: { interface: [offered("wan_map"), offered("wan6_4")] } });
+      expect(await setup(request(), world)).toBe(0);
+      expect(withdrawn(world)).toEqual([]);
+    });
+
+    test("is waited for no longer than a teardown takes", async () => {
+      const world = makeWorld({ dump: { interface: [offered("wan6_4")] } });
+      expect(await setup(request(), world)).toBe(0);
+      expect(world.asked.filter((line) => line.startsWith("sleep"))).toHaveLength(40);
+    });
+
+    test("netifd keeps it: the configured one is set up all the same", async () => {
+      const failing = new Map([["network.interface remove", new Refusal(9)]]);
+      const world = makeWorld({ dump: { interface: [offered("wan6_4")] }, failing });
+      expect(await setup(request(), world)).toBe(0);
+      expect(world.done).toContainEqual(
+        expect.stringContaining("log failed withdraw wan6_4, which a lease offered"),
+      );
+    });
   });
 
   test("a link that is down is left to netifd: no block", async () => {

@@ -22,6 +22,8 @@ export interface World extends Host {
 export interface WorldOptions {
   /** Answer of `network.interface status`. */
   readonly status?: unknown;
+  /** Interfaces that netifd removes: what it says of each look until it knows it no more. */
+  readonly going?: Readonly<Record<string, unknown[]>>;
   /** Answer of `network.interface dump`. */
   readonly dump?: unknown;
   /**
@@ -60,6 +62,7 @@ export function makeWorld({
   status = linkStatus,
   dump = { interface: [] },
   failing = new Map(),
+  going = {},
   withoutModule = false,
 }: WorldOptions = {}): World {
   const done: string[] = [];
@@ -87,6 +90,8 @@ export function makeWorld({
       const step = method === "notify_proto" ? `notify ${action}` : `${object} ${method}`;
       (method === "status" || method === "dump" ? asked : done).push(`${step} ${JSON.stringify(args)}`);
       fail(step);
+      const looks = going[String(args["interface"])];
+      if (method === "status" && looks !== undefined && looks.shift() === undefined) throw new Refusal(4);
       const tunnel = (args as { tunnel?: { mtu: number } }).tunnel;
       if (tunnel !== undefined) devices.set(String(args["ifname"]), tunnel.mtu);
       return method === "status" ? world.status : method === "dump" ? dump : {};
@@ -173,6 +178,7 @@ export function makeWorld({
       states.delete(iface);
     },
     now: () => new Date("2026-01-02T03:04:05Z"),
+    sleep: async (ms) => void asked.push(`sleep ${ms}`),
   };
   return world;
 }
