@@ -138,8 +138,8 @@ export async function openwrtWalk(
     openwrt.configure(mapSection(transport));
     openwrt.reload();
     await waitFor(openwrt, "wan_map", "to come up", up());
+    demand(openwrt.status(OFFERED) === undefined, "the offered one is still there");
     openwrt.ubus("call", "network.interface.wan6", "renew");
-    await waitFor(openwrt, OFFERED, "to go", (status) => status === undefined);
     await waitFor(openwrt, "wan_map", "to stay up", up());
     await steady.answered();
     return "wan_map is up";
@@ -148,9 +148,11 @@ export async function openwrtWalk(
     openwrt.configure(mapSection(transport, "\toption mtu '1400'\n"));
     openwrt.reload();
     await waitFor(openwrt, "wan_map", "to come up", up());
-    const routes = () => attempt(within("ce", ["ip", "route", "show", "table", "all"])).stdout;
-    await until("the new MTU", 30_000, () => (routes().includes("mtu 1400") ? true : undefined)).catch(() => {
-      throw new Error(`no route has the new MTU:\n${routes()}`);
+    const mtus = () =>
+      attempt(within("ce", ["ip", "route", "show", "table", "all"])).stdout +
+      attempt(within("ce", ["ip", "link", "show", "map-wan_map"])).stdout;
+    await until("the new MTU", 30_000, () => (mtus().includes("mtu 1400") ? true : undefined)).catch(() => {
+      throw new Error(`neither a route nor the tunnel has the new MTU:\n${mtus()}`);
     });
     await steady.answered();
     return "1400";
