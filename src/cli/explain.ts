@@ -4,20 +4,17 @@ import { meanings } from "../dhcpv6/meanings.ts";
 import type { OptionNode } from "../dhcpv6/node.ts";
 import { CODE_48879, findRow, type OptionRow, type Space, tableRow } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
-import { formatIpv4Prefix, formatIpv6, parseIpv6Prefix } from "../ip/text.ts";
+import { parseIpv6Prefix } from "../ip/text.ts";
 import { findCustomerEdge } from "../map/ce.ts";
 import type { CustomerEdge } from "../map/model.ts";
-import { EVERY_PORT, ownShades } from "../map/port-picture.ts";
-import { type PortRange, portCount, portRanges } from "../map/port-set.ts";
 import { JUDGING, judgeDomain, routerRefuses } from "../provision/judge.ts";
 import { domainOf, holdsDomain } from "../provision/option.ts";
 import { DecodeError, MapminError } from "../wire/errors.ts";
 import { parseHex, Reader } from "../wire/reader.ts";
 import { parseOptions } from "./arguments.ts";
-import { counted } from "./counted.ts";
+import { describeEdge, type ExplainedCe, explainEdge } from "./edge.ts";
 import { Exit, type Io } from "./io.ts";
-import { pictureLines, type Screen } from "./picture.ts";
-import { wrapWords } from "./wrap.ts";
+import type { Screen } from "./picture.ts";
 
 export const explainHelp = `usage: mapminctl explain HEX [--pd PREFIX ...] [--json]
 
@@ -25,17 +22,6 @@ Takes apart what a provider sent: the value of one DHCPv6 option 48879, or a ser
 (48879, 17, 94, 95, 96, 111). With the delegated prefix it also tells the CE's address and ports. Exits 1 if anything was
 wrong.
 `;
-
-interface ExplainedCe {
-  readonly transport: string;
-  readonly ipv4: string;
-  readonly psid: number;
-  readonly psidLength: number;
-  readonly psidOffset: number;
-  readonly mapIpv6Address: string;
-  readonly ports: number;
-  readonly ranges: readonly PortRange[];
-}
 
 interface Note {
   readonly path: string;
@@ -146,16 +132,7 @@ export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanati
       const { ce, remarks: edgeRemarks } = findCustomerEdge(domain, prefixes);
       remarks.push(...edgeRemarks);
       judge(ce);
-      edges.push({
-        transport: domain.transport,
-        ipv4: formatIpv4Prefix(ce.ipv4),
-        psid: ce.portSet.psid,
-        psidLength: ce.portSet.psidLength,
-        psidOffset: ce.portSet.offset,
-        mapIpv6Address: formatIpv6(ce.mapAddress),
-        ports: portCount(ce.portSet),
-        ranges: portRanges(ce.portSet),
-      });
+      edges.push(explainEdge(domain.transport, ce));
     } catch (error) {
       if (!(error instanceof MapminError)) throw error;
       // Why a rule is unusable was already reported when it was decoded.
@@ -193,25 +170,7 @@ function describeNote(kind: string, { path, offset, text }: Note): string {
 function describe(explanation: Explanation, screen: Screen): string {
   const lines = [`read as: ${explanation.form}`];
   for (const option of explanation.options) lines.push("", ...describeOption(option, 0));
-  for (const edge of explanation.edges) {
-    lines.push("", `customer edge (${edge.transport})`);
-    lines.push(`  IPv4             ${edge.ipv4}`);
-    lines.push(
-      `  PSID             ${edge.psid} (0x${edge.psid.toString(16)}), ${edge.psidLength} bits, offset ${edge.psidOffset}`,
-    );
-    lines.push(`  MAP address      ${edge.mapIpv6Address}`);
-    lines.push(
-      edge.psidLength === 0
-        ? "  ports            all"
-        : wrapWords(
-            `  ports            ${edge.ports} in ${counted(edge.ranges.length, "range")}:`,
-            edge.ranges.map(([low, high]) => `${low}-${high}`),
-            "  ports            ".length,
-            screen.columns,
-          ),
-      ...pictureLines(screen, () => ownShades(edge.psidLength === 0 ? EVERY_PORT : edge.ranges)),
-    );
-  }
+  for (const edge of explanation.edges) lines.push("", ...describeEdge(edge, screen));
   if (explanation.prefixWanted) {
     lines.push(
       "",

@@ -9,6 +9,7 @@ const help = `usage: mapminctl COMMAND [ARGUMENT ...]
   calc            a CE's address and ports from a rule
   encode          the option that a DHCPv6 server has to send, in the server's words
   plan            what setting an interface up would do
+  rules check     what is wrong with a table of rules, and what each row gives
   doctor          what keeps an interface from working, and what to do
   status          what is up, and how many ports are in use
   -s, -r, -q      the options of the original: prints the commands that set a CE up
@@ -25,6 +26,7 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
   status: async () => (await import("./status.ts")).runStatus,
   doctor: async () => (await import("./doctor.ts")).runDoctor,
   encode: async () => (await import("./encode.ts")).runEncode,
+  rules: async () => (await import("./rules.ts")).runRules,
 };
 
 export async function runMapminctl(argv: readonly string[], system: System): Promise<number> {

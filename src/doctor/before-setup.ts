@@ -108,12 +108,16 @@ function lookAtRule(patient: Patient): Verdict {
     const remedy = "delete `option maptype`, so that what the provider sends is used";
     return fault("NO_RULE_OF_TYPE", message, remedy);
   }
+  const config = told(patient.facts.config);
+  const table = code === "INVALID_MAP_RULE" && config !== undefined && "rules" in config && config.rules;
   return fault(
     "RULE_REFUSED",
     message,
-    ruleIsTyped(patient)
-      ? "correct that option in /etc/config/network, and run `ifup` for the interface"
-      : "send this to your provider; for a private address see `allow_private` in the manual",
+    table
+      ? `run \`mapminctl rules check ${table}\`, correct the table, and run \`ifup\` for the interface`
+      : ruleIsTyped(patient)
+        ? "correct that option in /etc/config/network, and run `ifup` for the interface"
+        : "send this to your provider; for a private address see `allow_private` in the manual",
   );
 }
 

@@ -122,6 +122,15 @@ const cases: Case[] = [
       return mapminctl("plan", "--config", config, "--pd", prefix);
     }),
   ),
+  ...["table.json", "table.csv", "bad.csv", "none", ""].flatMap((name) => {
+    const file = repositoryFile(`test/vectors/rules/${name}`);
+    return [[], ["--json"], ["--pd", PREFIX], ["--pd", "2001:db9::/48", "--json"]].map((argv) =>
+      mapminctl("rules", "check", file, ...argv),
+    );
+  }),
+  ...["", "--help", "check", "chck x", "check a b", "check /dev/null", "check x --pd y"].map((line) =>
+    mapminctl("rules", ...words(line)),
+  ),
   { entry: "tools", argv: ["mdpc"] },
   { entry: "tools", argv: ["mdpc", "--help"] },
   { entry: "tools", argv: ["mdpc", "-w"] },

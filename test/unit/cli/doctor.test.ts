@@ -55,6 +55,22 @@ const both = (...worlds: readonly World[]): World => ({
   programs: Object.assign({}, ...worlds.map(({ programs }) => programs)),
   ubus: Object.assign({}, ...worlds.map(({ ubus }) => ubus)),
 });
+const TABLE = "/etc/mapmin/rules.json";
+/** The rule of the tunnel in a table, where DHCPv6 brings none. */
+const tabled = (change: object) => {
+  const { peeraddr, maptype: _, ...others } = options.tunnel;
+  const row = {
+    ruleIpv6Prefix: "2001:db8::/40",
+    ruleIpv4Prefix: "192.0.2.0/24",
+    eaLength: 16,
+    br: peeraddr,
+    ...change,
+  };
+  return both(
+    uci({ ...others, tunlink: "wan6", rules: TABLE }),
+    file(TABLE, JSON.stringify({ rules: [row] })),
+  );
+};
 const changedFile = (by: By, path: string, from: string | RegExp, to: string) =>
   file(path, String(healthy(by).files[path]).replace(from, to));
 const chains = (prio: number, family = "ip", table = "mine") =>
@@ -206,6 +222,16 @@ const rows: readonly Row[] = [
     ),
     "NO_RULE_OF_TYPE",
   ],
+  ["a bad row of a table", "tunnel", tabled({ eaLength: "x" }), "RULE_REFUSED"],
+  ["a private address in a table", "tunnel", tabled({ ruleIpv4Prefix: "10.0.0.0/24" }), "RULE_REFUSED"],
+  ["a table for other prefixes", "tunnel", tabled({ ruleIpv6Prefix: "2001:db9::/40" }), "PREFIX_NOT_IN_RULE"],
+  [
+    "a table that cannot be read",
+    "tunnel",
+    both(tabled({}), { files: { [TABLE]: new EffectError(TABLE, "is not a regular file") } }),
+    "RULE_REFUSED",
+  ],
+  ["a table that is not there", "tunnel", both(tabled({}), file(TABLE, undefined)), "RULE_REFUSED"],
   ["a private address, typed", "tunnel", typed("tunnel", { ipaddr: "10.0.0.0" }), "RULE_REFUSED"],
   [
     "a private address, from the provider",
@@ -449,6 +475,12 @@ const rows: readonly Row[] = [
   ],
   ["large packets", "tunnel", both(reply(...through), noReply(...large(1460))), "FULL_SIZE_LOST", probing],
 ];
+
+test("a rule from a table is as good as one that is typed", async () => {
+  const { code, out } = await doctor("tunnel", ["--json", "--offline"], tabled({}));
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject([{ interface: "wan", healthy: true, findings: [] }]);
+});
 
 describe("each fault gives its own finding, and no other", () => {
   const texts = new Map<string, string>();

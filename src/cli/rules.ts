@@ -1,0 +1,245 @@
+import type { Ipv6Prefix } from "../ip/prefix.ts";
+import { formatIpv4Prefix, formatIpv6Prefix, parseIpv4, parseIpv6, parseIpv6Prefix } from "../ip/text.ts";
+import { computeCe, findCustomerEdge } from "../map/ce.ts";
+import { customerPrefix } from "../map/customers.ts";
+import type { CustomerEdge, MapDomain, MapRule, PortSet } from "../map/model.ts";
+import { portCount, portRanges } from "../map/port-set.ts";
+import { type JudgeOptions, judgeDomain, routerRefuses } from "../provision/judge.ts";
+import { chooseRow, parseTable, type RuleTable, ruleOf } from "../provision/table.ts";
+import { placeOf, TABLE_LIMIT, type TableRow } from "../provision/table-text.ts";
+import type { System } from "../system/system.ts";
+import { InputError } from "../wire/errors.ts";
+import { parseOptions, UsageError } from "./arguments.ts";
+import { counted } from "./counted.ts";
+import { describeEdge, type ExplainedCe, explainEdge } from "./edge.ts";
+import { Exit } from "./io.ts";
+import type { Screen } from "./picture.ts";
+
+export const rulesHelp = `usage: mapminctl rules check FILE [--pd PREFIX ...] [--json]
+
+Says what is wrong with a table of rules (option rules), JSON or CSV, row by row, and what each row gives: its first and last
+customer, how many there are, and how many ports each has. Exits 1 if anything is wrong.
+  --pd PREFIX      also which row a router with this delegated prefix takes, and its address and ports
+The fields are ruleIpv6Prefix, ruleIpv4Prefix, eaLength, psidOffset, psidLength, psid, transport, br, dmr, legacy, mtu, fmr and
+comment; docs/router.md tells what they mean.
+`;
+
+const options = {
+  pd: { type: "string", multiple: true },
+  json: { type: "boolean" },
+  help: { type: "boolean" },
+} as const;
+
+interface Customer {
+  readonly endUserIpv6Prefix: string;
+  readonly ipv4: string;
+  readonly psid: number;
+  readonly psidLength: number;
+}
+
+/** What a good row gives. */
+interface RowReport {
+  readonly where: string;
+  readonly ruleIpv6Prefix: string;
+  readonly ruleIpv4Prefix: string;
+  readonly transport: string;
+  readonly fmr: boolean;
+  readonly customers: number;
+  /** Customers of one IPv4 address. */
+  readonly sharing: number;
+  /** Of each customer. */
+  readonly ports: number;
+  readonly ranges: number;
+  readonly first: Customer;
+  readonly last: Customer;
+  readonly notes: readonly string[];
+}
+
+/** What is wrong, as a sentence that says where. */
+type Fault = string;
+
+interface Match {
+  readonly where: string;
+  readonly edge: ExplainedCe;
+  readonly notes: readonly string[];
+}
+
+interface Report {
+  readonly rows: readonly RowReport[];
+  readonly faults: readonly Fault[];
+  readonly match?: Match;
+}
+
+function customerOf({ endUserPrefix, ipv4, portSet }: CustomerEdge): Customer {
+  return {
+    endUserIpv6Prefix: formatIpv6Prefix(endUserPrefix),
+    ipv4: formatIpv4Prefix(ipv4),
+    psid: portSet.psid,
+    psidLength: portSet.psidLength,
+  };
+}
+
+/** How many ports a set has, and in how many ranges. Thousands of rows have few different sets. */
+function counter() {
+  const known = new Map<string, { readonly ports: number; readonly ranges: number }>();
+  return (set: PortSet) => {
+    const key = `${set.offset} ${set.psidLength} ${set.psid}`;
+    const counts = known.get(key) ?? { ports: portCount(set), ranges: portRanges(set).length };
+    known.set(key, counts);
+    return counts;
+  };
+}
+
+/** A prefix with bits behind its length is read as if they were 0; whoever wrote them may have meant another length. */
+function strayBits({ fields, where }: TableRow, { ipv6Prefix, ipv4Prefix }: MapRule): readonly string[] {
+  const address = (field: string) => String(fields[field]).split("/")[0] ?? "";
+  const notes: string[] = [];
+  if (parseIpv6(address("ruleIpv6Prefix")) !== ipv6Prefix.address) {
+    notes.push(`${placeOf(where, "ruleIpv6Prefix")}: is read as ${formatIpv6Prefix(ipv6Prefix)}`);
+  }
+  if (parseIpv4(address("ruleIpv4Prefix")) !== ipv4Prefix.address) {
+    notes.push(`${placeOf(where, "ruleIpv4Prefix")}: is read as ${formatIpv4Prefix(ipv4Prefix)}`);
+  }
+  return notes;
+}
+
+function judging(where: string): JudgeOptions {
+  const name = (field: string) => placeOf(where, field);
+  const names = {
+    ipv4: name("ruleIpv4Prefix"),
+    ipv6: name("ruleIpv6Prefix"),
+    dmr: name("dmr"),
+    borderRelay: name("br"),
+  };
+  return { names, allowPrivate: false, neighbours: [] };
+}
+
+function refusals(where: string, domain: MapDomain, ce: CustomerEdge): readonly string[] {
+  return judgeDomain(domain, ce, judging(where)).map(routerRefuses);
+}
+
+function checkRows({ rows, defaults }: RuleTable): Report {
+  const reports: RowReport[] = [];
+  const faults: Fault[] = [];
+  const seen = new Map<string, string>();
+  const count = counter();
+  for (const row of rows) {
+    const { where } = row;
+    try {
+      const { rule, domain } = ruleOf(row, defaults);
+      if (domain === undefined) throw rule.unusable;
+      const edge = (which: "first" | "last") =>
+        computeCe(rule, customerPrefix(rule, which, placeOf(where, "eaLength")), domain);
+      const first = edge("first");
+      const last = edge("last").ce;
+      const ruleIpv6Prefix = formatIpv6Prefix(rule.ipv6Prefix);
+      const key = `${domain.transport} ${ruleIpv6Prefix}`;
+      const earlier = seen.get(key);
+      if (earlier === undefined) seen.set(key, where);
+      else faults.push(`${where}: is for the same prefix as ${earlier}, which is used`);
+      reports.push({
+        where,
+        ruleIpv6Prefix,
+        ruleIpv4Prefix: formatIpv4Prefix(rule.ipv4Prefix),
+        transport: domain.transport,
+        fmr: rule.forward,
+        customers: 2 ** rule.eaLength,
+        sharing: 2 ** last.portSet.psidLength,
+        ...count(last.portSet),
+        first: customerOf(first.ce),
+        last: customerOf(last),
+        notes: [
+          ...strayBits(row, rule),
+          ...first.remarks.map(({ text }) => `${where}: ${text}`),
+          ...refusals(where, domain, first.ce),
+        ],
+      });
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      faults.push(error.message);
+    }
+  }
+  return { rows: reports, faults };
+}
+
+/** The row that a router takes. @throws InputError where there is none, or it is bad */
+function matchOf(table: RuleTable, prefixes: readonly Ipv6Prefix[]): Match {
+  const { where, domain } = chooseRow(table, prefixes);
+  const { ce, remarks } = findCustomerEdge(domain, prefixes);
+  const notes = [...remarks.map(({ text }) => text), ...refusals(where, domain, ce)];
+  return { where, edge: explainEdge(domain.transport, ce), notes };
+}
+
+function check(text: string, prefixes: readonly Ipv6Prefix[]): Report {
+  let report: Report = { rows: [], faults: [] };
+  try {
+    const table = parseTable(text);
+    report = checkRows(table);
+    return prefixes.length === 0 ? report : { ...report, match: matchOf(table, prefixes) };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    // The row that matches may be a bad one, which has been told.
+    const { message } = error;
+    return report.faults.includes(message) ? report : { ...report, faults: [...report.faults, message] };
+  }
+}
+
+/** What each customer has. */
+function share({ sharing, ports, ranges, first }: RowReport): string {
+  if (sharing > 1)
+    return `${sharing} share an address, ${counted(ports, "port")} each in ${counted(ranges, "range")}`;
+  return first.ipv4.endsWith("/32") ? "an address each" : `a prefix /${first.ipv4.split("/")[1]} each`;
+}
+
+function describeRow(row: RowReport): readonly string[] {
+  const line = (which: string, { endUserIpv6Prefix, ipv4, psid, psidLength }: Customer) =>
+    `  ${which}  ${endUserIpv6Prefix.padEnd(26)} ${ipv4}${psidLength === 0 ? "" : `, PSID ${psid} of ${psidLength} bits`}`;
+  const fmr = row.fmr ? ", forwarding" : "";
+  return [
+    `${row.where}: ${row.ruleIpv6Prefix} ${row.ruleIpv4Prefix} ${row.transport}${fmr}`,
+    `  ${counted(row.customers, "customer")}, ${share(row)}`,
+    ...(row.customers === 1
+      ? [line("only ", row.first)]
+      : [line("first", row.first), line("last ", row.last)]),
+    ...row.notes.map((note) => `  note: ${note}`),
+  ];
+}
+
+function describe({ rows, faults, match }: Report, screen: Screen): string {
+  const lines = rows.flatMap(describeRow);
+  if (match !== undefined) {
+    lines.push("", `${match.where} is the row that matches`, ...describeEdge(match.edge, screen));
+    lines.push(...match.notes.map((note) => `note: ${note}`));
+  }
+  return [...lines, "", `${counted(rows.length, "good row")}, ${counted(faults.length, "fault")}`, ""].join(
+    "\n",
+  );
+}
+
+/** `mapminctl rules`. @throws EffectError for a file that cannot be read */
+export function runRules(
+  argv: readonly string[],
+  system: Pick<System, "stdout" | "stderr"> & Screen & { readonly files: Pick<System["files"], "readText"> },
+): number {
+  const { values, positionals } = parseOptions(argv, options, true);
+  if (values.help === true) {
+    system.stdout(rulesHelp);
+    return Exit.ok;
+  }
+  const [verb, file, ...more] = positionals;
+  if (verb !== undefined && verb !== "check") throw new UsageError(`unknown word "${verb}"; there is check`);
+  if (file === undefined || more.length > 0) {
+    system.stderr(rulesHelp);
+    return Exit.usage;
+  }
+  const prefixes = (values.pd ?? []).map(parseIpv6Prefix);
+  const text = system.files.readText(file, TABLE_LIMIT);
+  if (text === undefined) throw new InputError(file, "there is no such file");
+  const report = check(text, prefixes);
+  if (values.json === true) system.stdout(`${JSON.stringify(report, null, 2)}\n`);
+  else {
+    system.stdout(describe(report, system));
+    system.stderr(report.faults.map((fault) => `error: ${fault}\n`).join(""));
+  }
+  return report.faults.length === 0 ? Exit.ok : Exit.badInput;
+}
