@@ -11,7 +11,7 @@ const help = `usage: mapminctl COMMAND [ARGUMENT ...]
   plan            what setting an interface up would do
   rules check     what is wrong with a table of rules, and what each row gives
   doctor          what keeps an interface from working, and what to do
-  status          what is up, and how many ports are in use
+  status          what is up, which ports are in use, and by whom
   -s, -r, -q      the options of the original: prints the commands that set a CE up
   --version
 

@@ -58,8 +58,9 @@ function useRows(report: Report): Rows {
     ...listed(
       "towards",
       remotes.slice(0, SHOWN).map((remote) => {
-        const of = remote.of === null ? "" : ` of ${remote.of}`;
-        return `${remote.protocol.toUpperCase()} ${peerName(remote)}: ${remote.ports}${of} ports`;
+        const { protocol, ports, of } = remote;
+        const count = of === null ? counted(ports, "port") : `${ports} of ${of} ports`;
+        return `${protocol.toUpperCase()} ${peerName(remote)}: ${count}`;
       }),
     ),
     ...listed(

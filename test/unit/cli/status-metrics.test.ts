@@ -112,6 +112,13 @@ mapmin_refused_packets_total{interface="wan",reason="drop_ecn"} 0
     ]);
   });
 
+  test("a NAT of which nobody knows whether it is loaded has no sample", async () => {
+    disk.set("/var/run/mapmin/wan.state", `${up}mtu=1460\ntable=mapmin_wan\n`);
+    const { out } = await metrics();
+    expect(out).toContain('mapmin_up{interface="wan"} 1\n');
+    expect(out).not.toContain("mapmin_nat_loaded");
+  });
+
   test("no interface is no error; one that was asked for and is not set up is down", async () => {
     const none = `# HELP mapmin_interfaces MAP interfaces that have been set up.
 # TYPE mapmin_interfaces gauge

@@ -200,6 +200,42 @@ test("a busy interface: at most three ranges, remote ends and hosts; the picture
   ]);
 });
 
+test("the fullest ranges come first, wherever they are; without flows there are no rows of them", async () => {
+  const states = { "wan.state": text(state) };
+  const rows = async (world: World) => {
+    const { out } = await status([], { states, ...world });
+    return out.split("\n").slice(11, -6);
+  };
+  const flows = [
+    flowsOfHost("192.168.1.2", "203.0.113.1", "udp", 0, 1),
+    flowsOfHost("192.168.1.2", "203.0.113.1", "udp", 8, 2),
+    flowsOfHost("192.168.1.2", "203.0.113.1", "udp", 16, 3),
+    flowsOfHost("192.168.1.2", "203.0.113.1", "udp", 20, 1),
+  ];
+  expect(await rows({ programs: { conntrack: flows.join("") } })).toEqual([
+    "  in use          TCP 0, UDP 7, ICMP 0 of 252 ports; 7 flows",
+    "  fullest ranges  5328-5331 3/4, 3280-3283 2/4, 1232-1235 1/4",
+    "  towards         UDP 203.0.113.1 port 53: 7 of 251 ports",
+    "  used by         192.168.1.2: 7 ports, 7 flows",
+    "  NAT             loaded",
+  ]);
+  expect(await rows({ programs: { conntrack: "" } })).toEqual([
+    "  in use          TCP 0, UDP 0, ICMP 0 of 252 ports; 0 flows",
+    "  NAT             loaded",
+  ]);
+});
+
+test("where the ports are not known, nor is how many there are towards a remote end", async () => {
+  const states = { "wan.state": text({ ...state, psid: undefined }) };
+  const { out } = await status([], { states, programs: { conntrack: flow(80) } });
+  expect(out.split("\n").slice(8, 12)).toEqual([
+    "  reserved ports  1232",
+    "  in use          TCP 1, UDP 0, ICMP 0 of all ports; 1 flow",
+    "  towards         TCP 203.0.113.1 port 80: 1 port",
+    "  used by         192.168.1.2: 1 port, 1 flow",
+  ]);
+});
+
 test("the picture of a whole address; of a table that is not known there is none", async () => {
   const states = { "wan.state": text({ ...state, psid_length: "0", psid: "0" }) };
   const whole = await status([], { states, programs: { conntrack: flow(80) }, isTerminal: true });
@@ -410,5 +446,7 @@ test("several faults of one table", async () => {
 
 test("--help, and too many words", async () => {
   expect(await status(["--help"])).toMatchObject({ code: 0, out: statusHelp });
+  expect(statusHelp).toMatch(/^usage: mapminctl status \[INTERFACE\] \[--watch \| --json \| --metrics\]\n\n/);
+  expect(statusHelp.match(/^ {2}--\w+ /gm)).toEqual(["  --watch ", "  --json ", "  --metrics "]);
   expect(await status(["a", "b"])).toMatchObject({ code: 2, out: "", err: statusHelp });
 });

@@ -134,7 +134,8 @@ describe("flows", () => {
   test("what a flow tells", () => {
     const forwarded = line("udp", "203.0.113.1", 7).replace("dport=80 src", "dport=80 [UNREPLIED] src");
     const own = line("tcp", "203.0.113.1", 65_535).replace("src=192.168.1.2", "src=192.0.2.18");
-    expect([...flowsOf([forwarded, own, ping(9)].join("\n"), "192.0.2.18")]).toEqual([
+    const odd = ping(9).replaceAll("type=0", "sport=5 type=0");
+    expect([...flowsOf([forwarded, own, odd].join("\n"), "192.0.2.18")]).toEqual([
       { protocol: "udp", port: 7, host: "192.168.1.2", remote: "203.0.113.1", remotePort: 80 },
       { protocol: "tcp", port: 65_535, host: "192.0.2.18", remote: "203.0.113.1", remotePort: 80 },
       { protocol: "icmp", port: 9, host: "192.168.1.2", remote: "203.0.113.1", remotePort: undefined },
