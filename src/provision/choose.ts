@@ -41,18 +41,7 @@ interface Candidates {
 }
 
 /** The options that make a rule without a table. */
-const TYPED_RULE = [
-  "rule",
-  "ipaddr",
-  "ip4prefixlen",
-  "ip6prefix",
-  "ip6prefixlen",
-  "peeraddr",
-  "ealen",
-  "psidlen",
-  "psid",
-  "offset",
-] as const satisfies readonly (keyof InterfaceConfig)[];
+const TYPED_RULE = /^(rule$|ip|peeraddr|ealen|psid|offset)/;
 
 /**
  * The row of the table `option rules` that matches.
@@ -66,14 +55,16 @@ function fromTable(
   link: LinkStatus,
   transport: Transport | undefined,
 ): Candidates {
-  const isGiven = (name: (typeof TYPED_RULE)[number]) =>
-    // A rule of digits is stock's, and says nothing.
-    config[name] !== undefined &&
-    config[name] !== "" &&
-    (name !== "rule" || !/^\d+$/.test(config.rule ?? ""));
-  const also = TYPED_RULE.filter(isGiven);
+  // A rule of digits is stock's, and says nothing.
+  const also = Object.entries(config).filter(
+    ([name, value]) =>
+      TYPED_RULE.test(name) && value !== "" && !(name === "rule" && /^\d+$/.test(String(value))),
+  );
   if (also.length > 0) {
-    throw new SetupError("INVALID_OPTION", `rules: is given together with ${also.join(", ")}`);
+    throw new SetupError(
+      "INVALID_OPTION",
+      `rules: is given together with ${also.map(([name]) => name).join(", ")}`,
+    );
   }
   if (table === undefined) throw new SetupError("INVALID_OPTION", `rules: there is no file ${path}`);
   try {

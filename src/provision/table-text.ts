@@ -8,6 +8,8 @@ import { type Fields, fieldName, isFields } from "./values.ts";
 
 /** Largest table that is read, octets. */
 export const TABLE_LIMIT = 2 * 1024 * 1024;
+/** Most rows of a table. One more may be read: it tells that there are too many. */
+export const ROW_LIMIT = 20_000;
 
 /** Fields that rows without them take from the head of the table, by the names that `mapminctl calc` has. */
 const DEFAULTS = ["eaLength", "psidOffset", "transport", "br", "dmr", "legacy", "mtu"] as const;
@@ -117,7 +119,7 @@ function readJson(text: string): TableText {
   if (!Array.isArray(rules)) throw new InputError("rules", "is not a list");
   return {
     defaults: row("defaults", defaults, DEFAULTS),
-    rows: rules.map((rule, i) => row(`rules[${i}]`, rule, FIELDS)),
+    rows: rules.slice(0, ROW_LIMIT + 1).map((rule, i) => row(`rules[${i}]`, rule, FIELDS)),
   };
 }
 
@@ -143,6 +145,7 @@ function readCsv(text: string): TableText {
   const rows: TableRow[] = [];
   let columns: readonly string[] | undefined;
   for (const [index, line] of text.split(/\r\n|\n|\r/).entries()) {
+    if (rows.length > ROW_LIMIT) break;
     // A spreadsheet writes an empty row as commas.
     if (/^[\s,]*$/.test(line)) continue;
     const where = `line ${index + 1}`;

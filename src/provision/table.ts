@@ -11,7 +11,7 @@ import { DEFAULT_OFFSET } from "./option.ts";
 import { explicitPsid } from "./port-parameters.ts";
 import { flagWords } from "./request.ts";
 import { parseDmr, parseTransport } from "./rule-text.ts";
-import { type Field, placeOf, readTable, type TableRow } from "./table-text.ts";
+import { type Field, placeOf, ROW_LIMIT, readTable, type TableRow } from "./table-text.ts";
 import { numberOf, parsed, textOf } from "./values.ts";
 
 /** Most bad rows that are told one by one. */
@@ -92,7 +92,9 @@ function valuesOf({ where, fields, fault }: TableRow): Values {
 /** @throws InputError for a text that is not a table, or whose defaults cannot be read; rows may be bad */
 export function parseTable(text: string): RuleTable {
   const { defaults, rows } = readTable(text);
-  if (rows.length === 0) throw new InputError("table", "has no rules");
+  if (rows.length === 0 || rows.length > ROW_LIMIT) {
+    throw new InputError("table", `does not have 1 to ${ROW_LIMIT} rules`);
+  }
   return { defaults: valuesOf(defaults), rows };
 }
 

@@ -40,6 +40,20 @@ interface Fault {
 
 const bareOptions: Options = { proto: "map", tunlink: "wan6" };
 
+const TABLE = "/run/lab/rules.csv";
+
+/** A table with the rule of the lab's customer edge, in which something is different. */
+function writeTable(change: (text: string) => string = (text) => text): void {
+  const text = [
+    `# br = ${borderRelay.tunnelAddress}`,
+    "ruleIpv6Prefix,ruleIpv4Prefix,eaLength,psidOffset",
+    "2001:db8::/32,203.0.113.0/24,16,4",
+    "2001:db8::/40,192.0.2.0/24,16,4",
+    "2001:db8:100::/40,198.51.100.0/24,16,4",
+  ].join("\n");
+  writeFileSync(TABLE, change(text));
+}
+
 function moveAway(program: string): Pick<Fault, "spoil" | "mend"> {
   const path = `/usr/sbin/${program}`;
   return {
@@ -64,6 +78,23 @@ const knownFaults: readonly Fault[] = [
   {
     title: "rule text that is none",
     options: { ...bareOptions, maptype: "map-e", rule: "type=map-e,ealen=;;$(reboot)" },
+  },
+  { title: "a table that is not there", options: { ...bareOptions, rules: "/run/lab/none.csv" } },
+  { title: "a table and a rule", options: { ...good, rules: TABLE }, spoil: () => writeTable() },
+  {
+    title: "a table whose row for the prefix is bad",
+    options: { ...bareOptions, rules: TABLE },
+    spoil: () => writeTable((text) => text.replace("192.0.2.0/24", "192.0.2.0/33")),
+  },
+  {
+    title: "a table that nobody writes into",
+    options: { ...bareOptions, rules: "/run/lab/fifo" },
+    spoil: () => {
+      run(["mkfifo", "/run/lab/fifo"]);
+    },
+    mend: () => {
+      run(["rm", "/run/lab/fifo"]);
+    },
   },
   { title: "no rule, and no option from the provider", options: bareOptions },
   { title: "an option cut short", options: bareOptions, option: option48879["map-e"].slice(0, 30) },
@@ -210,6 +241,30 @@ async function reload(router: Router): Promise<string> {
   return "the new MTU is in force";
 }
 
+async function table(router: Router): Promise<string> {
+  writeTable();
+  await setLink(router, {});
+  await router.call("lab", "configure", { name: "wan_map", config: { ...bareOptions, rules: TABLE } });
+  const status = await waitUp(router, "wan_map");
+  demand(status["ipv4-address"][0]?.address === ce.ipv4, JSON.stringify(status));
+  const tunnel = attempt(within("ce", ["ip", "-6", "tunnel", "show", status.l3_device ?? ""])).stdout;
+  demand(tunnel.includes(borderRelay.tunnelAddress), tunnel);
+  const { stdout, code } = attempt(
+    within("ce", ["/usr/sbin/mapminctl", "rules", "check", TABLE, "--pd", "2001:db8:12:3400::/56", "--json"]),
+  );
+  const { match } = JSON.parse(stdout);
+  demand(code === 0 && match.where === "line 4" && match.edge.ipv4 === `${ce.ipv4}/32`, stdout);
+  writeTable((text) => text.replace("192.0.2.0/24", "198.51.100.0/24"));
+  await router.call("network.interface", "renew", { interface: "wan_map" });
+  await until("the address of the new table", PATIENCE_MS, async () => {
+    const [address] = (await router.status("wan_map"))?.["ipv4-address"] ?? [];
+    return address?.address.startsWith("198.51.100.") === true ? true : undefined;
+  });
+  await settle(router, "wan_map");
+  await router.call("lab", "unconfigure", { name: "wan_map" });
+  return `${ce.ipv4}, and the new table's address after a renewal`;
+}
+
 export async function faults(): Promise<void> {
   step("Failures and changes: reported, tried once, nothing left behind");
   await buildTopology();
@@ -225,6 +280,7 @@ export async function faults(): Promise<void> {
   if (wanted.length > 0 && wanted.length < knownFaults.length) return router.stop();
   if (module) attempt(["rmmod", "mapmint"]);
   await checking("change: configuration reloaded", () => reload(router));
+  await checking("change: the rule of a table, and of another one", () => table(router));
   await checking("change: prefix comes late", () => latePrefix(router));
   await checking("change: router advertisements with nothing new", () => advertisement(router));
   await checking("change: the provider moves the border relay", () => changedRule(router));

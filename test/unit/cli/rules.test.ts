@@ -135,6 +135,12 @@ line 10: 2001:db8:300::/40 198.51.100.0/24 map-e
     );
   });
 
+  test("port 0 is given to no flow, but the last customer has all ports", () => {
+    expect(run(table({ ...row, transport: "lw4o6" })).out).toContain(
+      "\n  65536 customers, 256 share an address, 256 ports each in 1 range\n",
+    );
+  });
+
   test("rows of other transports may have the same prefix", () => {
     const dmr = "2001:db8:ffff::/64";
     expect(run(table(row, { ...row, transport: "map-t", dmr })).code).toBe(0);

@@ -21,6 +21,7 @@ describe("calc", () => {
     [{ eaLength: -1 }, "eaLength: -1 is not 0 to 48"],
     [{ eaLength: 1.5 }, "eaLength: 1.5 is not 0 to 48"],
     [{ eaLength: [16] }, "eaLength: what is given is not 0 to 48"],
+    [{ eaLength: null }, "eaLength: is missing"],
     [{ eaLength: "49" }, 'eaLength: "49" is not 0 to 48'],
     [{ eaLength: "16" }, "accepted"],
     [{ psidOffset: 15, eaLength: 8 }, "accepted"],

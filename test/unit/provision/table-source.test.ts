@@ -121,7 +121,7 @@ describe("option rules", () => {
       [{ ...rule, ruleIpv6Prefix: "2001:db9::/40" }],
       `NO_MATCHING_PD: ${path}: end-user prefix: no rule matches: the delegated prefixes are 2001:db8:12:3400::/56; the rules are for 2001:db9::/40`,
     ],
-    ["no rules", [], `INVALID_MAP_RULE: ${path}: table: has no rules`],
+    ["no rules", [], `INVALID_MAP_RULE: ${path}: table: does not have 1 to 20000 rules`],
     [
       "a private address",
       [{ ...rule, ruleIpv4Prefix: "10.0.0.0/24" }],

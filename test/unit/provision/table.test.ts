@@ -407,8 +407,8 @@ describe("the row that is chosen", () => {
 
 describe("a text that is no table", () => {
   test.each([
-    ["", "table: has no rules"],
-    ["\n# a comment\n", "table: has no rules"],
+    ["", "table: does not have 1 to 20000 rules"],
+    ["\n# a comment\n", "table: does not have 1 to 20000 rules"],
     ["{", "table: is not JSON"],
     ['{"rules":[]}x', "table: is not JSON"],
     ["[".repeat(100_000), "table: is not JSON"],
@@ -416,7 +416,7 @@ describe("a text that is no table", () => {
     ["{}", "rules: is not a list"],
     ['{"rules":null}', "rules: is not a list"],
     ['{"rules":{}}', "rules: is not a list"],
-    ['{"rules":[]}', "table: has no rules"],
+    ['{"rules":[]}', "table: does not have 1 to 20000 rules"],
     ['{"rules":[{}],"default":{}}', "table.default: is not known"],
     ['{"rules":[{}],"rules":[{}]}', "table.rules: is given twice"],
     ['{"rules":[{}],"r\\u0075les":[{}]}', "table.rules: is given twice"],
@@ -429,7 +429,7 @@ describe("a text that is no table", () => {
     ["psid,ruleIpv6Prefix,psid\n1,::/0,4", "line 1, psid: is given twice"],
     ["psid,\n1,2", "line 1, : is not known"],
     ['ruleIpv6Prefix,"psid\n::/0,4', "line 1: a quote is not closed, or stands inside a cell"],
-    ["ruleIpv6Prefix\n", "table: has no rules"],
+    ["ruleIpv6Prefix\n", "table: does not have 1 to 20000 rules"],
     ["# psid = 4\nruleIpv6Prefix\n::/0", "defaults.psid: is not known"],
     ["# br = ::1\n# br = ::1\nruleIpv6Prefix\n::/0", "defaults.br: is given twice"],
     ["# br = \u001b[2J\nruleIpv6Prefix\n::/0", 'defaults.br: " [2J" is not an IPv6 address'],
@@ -440,6 +440,16 @@ describe("a text that is no table", () => {
   test.each(["\ufeff", " \r\n\t"])("%j in front of JSON is nothing", (front) => {
     expect(rulesOf(front + json([good]))).toEqual([{ where: "rules[0]", ...plain }]);
   });
+});
+
+test("20,000 rules, and not one more", () => {
+  const rows = Array.from({ length: 20_000 }, () => good);
+  const cells = `ruleIpv6Prefix\n${"x\n".repeat(20_000)}`;
+  expect(parseTable(json(rows)).rows).toHaveLength(20_000);
+  expect(parseTable(cells).rows).toHaveLength(20_000);
+  for (const text of [json([...rows, good]), `${cells}x`, `${cells}${"x\n".repeat(100_000)}`]) {
+    expect(refusal(() => parseTable(text))).toBe("table: does not have 1 to 20000 rules");
+  }
 });
 
 test("a field that a row has twice makes that row bad, and no other", () => {
@@ -463,6 +473,16 @@ test("a field that a row has twice makes that row bad, and no other", () => {
     "rules[5] is bad: rules[5].eaLength: is given twice",
     "rules[6] is bad: rules[6].psid: PSID 8 is given without rules[6].psidLength, its number of bits",
     { where: "rules[7]", ...plain },
+  ]);
+});
+
+test("what stands in front of the rules is not counted among them", () => {
+  const row = JSON.stringify(good);
+  const twice = row.replace("{", '{"eaLength":8,');
+  const text = `{"defaults":{"mtu":1300,"legacy":false,"br":"::1"},"rules":[${row},${twice}]}`;
+  expect(rulesOf(text)).toEqual([
+    { where: "rules[0]", ...plain, mtu: 1300 },
+    "rules[1] is bad: rules[1].eaLength: is given twice",
   ]);
 });
 
@@ -519,6 +539,7 @@ describe("CSV", () => {
     [`2001:db8::/40,192.0.2.0/24,1"6",${BR}`, "line 3: a quote is not closed, or stands inside a cell"],
     [`2001:db8::/40,192.0.2.0/24,"1"6,${BR}`, "line 3: a quote is not closed, or stands inside a cell"],
     [`2001:db8::/40,192.0.2.0/24,x,${BR}`, 'line 3, eaLength: "x" is not 0 to 48'],
+    [`"2001:db8::/40","192.0.2.0/24",16,"${BR}`, "line 3: a quote is not closed, or stands inside a cell"],
     ["2001:db8::/40,,16,::1", "line 3, ruleIpv4Prefix: is missing"],
   ])("%s is a bad row between good ones", (bad, expected) => {
     expect(rulesOf([head, line, bad, line].join("\n"))).toEqual([
