@@ -9,6 +9,8 @@ import { checkPortSet } from "./port-set.ts";
 export interface CeOptions {
   /** The draft's interface identifier ("MAP0") instead of RFC 7597 s6. */
   readonly legacyInterfaceId: boolean;
+  /** One that is given, 64 bits. */
+  readonly interfaceId?: bigint | undefined;
 }
 
 export interface CeResult {
@@ -129,7 +131,7 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
     }
     const address = (ipv4Prefix.address | Number(ea << BigInt(suffixBits - eaLength))) >>> 0;
     const portSet = checkPortSet({ offset: psidOffset, psidLength: 0, psid: 0 });
-    const id = interfaceId(address, 0, options.legacyInterfaceId);
+    const id = options.interfaceId ?? interfaceId(address, 0, options.legacyInterfaceId);
     const ipv4 = { address, length: ipv4Prefix.length + eaLength };
     return {
       ce: { bmr: rule, endUserPrefix, ipv4, portSet, mapAddress: mapAddress(endUserPrefix, id) },
@@ -152,7 +154,7 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
   }
   const portSet: PortSet = checkPortSet({ offset: psidOffset, ...(explicitPsid ?? derived) });
   const address = (ipv4Prefix.address | Number(ea >> BigInt(derivedLength))) >>> 0;
-  const id = interfaceId(address, portSet.psid, options.legacyInterfaceId);
+  const id = options.interfaceId ?? interfaceId(address, portSet.psid, options.legacyInterfaceId);
   return {
     ce: {
       bmr: rule,
@@ -175,5 +177,5 @@ export function findCustomerEdge(domain: MapDomain, endUserPrefixes: readonly Ip
   if (match === undefined) {
     throw new InputError("end-user prefix", whyNoBmr(domain.rules, endUserPrefixes));
   }
-  return computeCe(match.rule, match.endUserPrefix, { legacyInterfaceId: domain.legacyInterfaceId });
+  return computeCe(match.rule, match.endUserPrefix, domain);
 }

@@ -40,6 +40,8 @@ export interface MapDomain {
   readonly borderRelays: readonly bigint[];
   /** Legacy interface identifier (draft, "MAP0") instead of RFC 7597 s6. */
   readonly legacyInterfaceId: boolean;
+  /** The interface identifier that the provider gives this CE, 64 bits, instead of one that follows from the rule. */
+  readonly interfaceId?: bigint | undefined;
 }
 
 /** The port set (RFC 7597 s5.1): a, k, PSID; m = 16 - a - k. */

@@ -79,7 +79,7 @@ export type ModulePlan = {
       readonly remote: bigint;
       readonly ttl: number;
       readonly encaplimit: string;
-      /** True: an address is bound to this CE, and no rule gives it (RFC 7596). */
+      /** True: an address is bound to this CE, and no rule gives it (RFC 7596), or not its interface identifier. */
       readonly bound: boolean;
     }
 );
@@ -228,7 +228,7 @@ export function makePlan(
       ...device44,
       ...ends,
       carries: "encapsulated",
-      bound: domain.transport === "lw4o6",
+      bound: domain.transport === "lw4o6" || domain.interfaceId !== undefined,
       ...(ce === undefined ? {} : { ce }),
     },
   };

@@ -1,6 +1,7 @@
 /** Makes the plan from the options of an interface and its link, or an error that a person understands. */
 
 import type { InterfaceName } from "../ip/names.ts";
+import { parseIpv6 } from "../ip/text.ts";
 import { findCustomerEdge } from "../map/ce.ts";
 import type { MapDomain, Remark, Transport } from "../map/model.ts";
 import { makePlan, type NatChoice, type Plan } from "../map/plan.ts";
@@ -153,6 +154,13 @@ function wantedTransport({ type, maptype }: InterfaceConfig) {
   return maptype === undefined ? undefined : parseTransport(maptype, "maptype");
 }
 
+/** A domain whose CE has this interface identifier. @throws SetupError for MAP-T, where the identifier tells the IPv4 address */
+function withInterfaceId(domain: MapDomain, id: string | undefined): MapDomain {
+  if (id === undefined) return domain;
+  if (domain.transport === "map-t") throw new SetupError("INVALID_OPTION", "ip6ifaceid: is not for map-t");
+  return { ...domain, interfaceId: parseIpv6(id) };
+}
+
 /** What setting an interface up needs to know beside its options. */
 export interface Surroundings {
   /** netifd's name of the link below. */
@@ -187,8 +195,9 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
     }
     const judging: JudgeOptions = { names, neighbours, allowPrivate: config.allow_private === true };
     const refusals: SetupError[] = [];
-    for (const { domain: given, remarks } of usable) {
+    for (const { domain: found, remarks } of usable) {
       try {
+        const given = withInterfaceId(found, config.ip6ifaceid);
         const edge = given.rules.length === 0 ? undefined : findCustomerEdge(given, link.prefixes);
         const [objection] = judgeDomain(given, edge?.ce, judging);
         if (objection !== undefined) throw new InputError(objection.field, objection.text);

@@ -1,6 +1,7 @@
 /** Decodes netifd's call of the handler: its arguments, and the interface's options as JSON. */
 
 import { type InterfaceName, isInterfaceName, parseInterfaceName } from "../ip/names.ts";
+import { parseIpv6 } from "../ip/text.ts";
 import { InputError } from "../wire/errors.ts";
 import { custom, object, optional, safeParse } from "../wire/schema.ts";
 
@@ -72,7 +73,9 @@ type FlagOption = (typeof flags)[number];
 /** The options of one interface, each checked for its own range. */
 export type InterfaceConfig = { readonly [option in NumberOption]?: number } & {
   readonly [option in TextOption]?: string;
-} & { readonly tunlink?: InterfaceName } & { readonly [option in FlagOption]?: boolean };
+} & { readonly tunlink?: InterfaceName; readonly ip6ifaceid?: string } & {
+  readonly [option in FlagOption]?: boolean;
+};
 
 /**
  * netifd converts configured options to the declared type, but not those given to add_dynamic: a number may be text.
@@ -86,6 +89,17 @@ function option(name: string, what: string, holds: (value: unknown) => boolean) 
   const found = (value: unknown) =>
     Array.isArray(value) ? `, not a list: write \`option ${name}\`, not \`list ${name}\`` : "";
   return optional(custom(holds, (value) => `expected ${what}${found(value)}`));
+}
+
+/** True for an IPv6 address that has lower 64 bits alone. */
+function isInterfaceId(value: unknown): boolean {
+  try {
+    const id = typeof value === "string" ? parseIpv6(value) : 0n;
+    return id > 0n && id >> 64n === 0n;
+  } catch {
+    // It is no address at all.
+    return false;
+  }
 }
 
 /** The options of OpenWrt's package `map`, and our own. Others (`proto`, `_prefsig`, ...) are ignored. */
@@ -107,6 +121,7 @@ const configSchema = object({
     "the name of one interface",
     (value) => typeof value === "string" && isInterfaceName(value),
   ),
+  ip6ifaceid: option("ip6ifaceid", "an interface identifier, such as ::1", isInterfaceId),
   ...Object.fromEntries(
     flags.map((name) => [
       name,

@@ -77,6 +77,12 @@ describe("each option has its range", () => {
       ["/a", "/etc/mapmin/my rules~.json", "/".padEnd(1024, "x")],
       ["", "/", "rules.json", "/\n", "/a\u001b", "/a\u0000", "/\u202e", "/\u00e9", "/".padEnd(1025, "x"), 7],
     ],
+    [
+      "ip6ifaceid",
+      "an interface identifier, such as ::1",
+      ["::1", "::ffff:ffff:ffff:ffff", "0:0:0:0:1::", "::192.0.2.1"],
+      ["", "::", "1::", "0:0:0:1::", "eui64", "random", "1", 1, "::1/64", "\u001b"],
+    ],
     ["tunlink", "the name of one interface", ["wan6", "a.b"], ["", "../x", 7, "a b"]],
   ])("%s: %s", (name, what, right, wrong) => {
     const said = (value: unknown) => refusal(() => decodeConfig(JSON.stringify({ [name]: value })));
