@@ -46,6 +46,7 @@ const modes: Readonly<Record<string, readonly string[]>> = {
   schedules: faultRuns,
   // With OpenWrt's own programs, below OPENWRT_ROOT.
   openwrt: ["openwrt-map-t", "openwrt-map-e", "openwrt-map-e-nftables"],
+  "openwrt-times": ["openwrt-times"],
   "openwrt-map-t": ["openwrt-map-t"],
   "openwrt-map-e": ["openwrt-map-e"],
   "openwrt-map-e-nftables": ["openwrt-map-e-nftables"],

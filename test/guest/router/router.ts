@@ -43,7 +43,7 @@ export function isEngine(word: string): word is Engine {
 }
 
 /** In the guests alone: the machine's own files are not written. */
-const QJS = "/usr/bin/qjs";
+export const QJS = "/usr/bin/qjs";
 
 function writeProgram(path: string, command: string): void {
   writeFileSync(path, `#!/bin/sh\nexec ${command} "$@"\n`);
@@ -71,7 +71,12 @@ export function installRouterFiles(): void {
   chmodSync("/lib/netifd/proto/map.sh", 0o755);
   cpSync(`${project}/files`, "/", { recursive: true });
   cpSync(`${project}/dist`, "/usr/lib/mapmin", { recursive: true });
-  writeProgram(QJS, "/lab/cache/quickjs/qjs");
+  // Debian's QuickJS needs a loader of its own, and one shell to say so: on a router it is a program like any other.
+  writeFileSync(
+    QJS,
+    readFileSync("/lab/cache/quickjs/qjs", "utf8").replace(/\$\{0%.*\}/, "/lab/cache/quickjs"),
+  );
+  chmodSync(QJS, 0o755);
   writeProgram("/usr/bin/ubus", `${process.execPath} /lab/cache/lab/ubus.mjs`);
   writeEngine();
 }

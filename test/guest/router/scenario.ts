@@ -5,6 +5,7 @@ import { capacity } from "./capacity.ts";
 import { doctor } from "./doctor.ts";
 import { faults } from "./faults.ts";
 import { optionsOf } from "./link.ts";
+import { openwrtTimes } from "./openwrt-times.ts";
 import { openwrtWalk } from "./openwrt-walk.ts";
 import { check, detail } from "./report.ts";
 import { isEngine, useEngine } from "./router.ts";
@@ -22,6 +23,7 @@ const scenarios: Readonly<Record<string, (root: string) => Promise<void>>> = {
   capacity,
   "openwrt-map-t": (root) => openwrtWalk(root, "map-t"),
   "openwrt-map-e": (root) => openwrtWalk(root, "map-e"),
+  "openwrt-times": openwrtTimes,
   "openwrt-map-e-nftables": (root) => openwrtWalk(root, "map-e", "nftables"),
 };
 
