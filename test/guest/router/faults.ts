@@ -265,6 +265,32 @@ async function table(router: Router): Promise<string> {
   return `${ce.ipv4}, and the new table's address after a renewal`;
 }
 
+/** A whole address that is bound to an interface identifier of the provider's choice. */
+async function fixedAddress(router: Router, carries: "module" | "tunnel"): Promise<string> {
+  const options = {
+    ...bareOptions,
+    maptype: "map-e",
+    peeraddr: borderRelay.tunnelAddress,
+    ipaddr: "203.0.113.7",
+    ip6prefix: "2001:db8:12:3400::",
+    ip6prefixlen: 56,
+    ip6ifaceid: "::a:1",
+  };
+  await setLink(router, {});
+  await router.call("lab", "configure", { name: "wan_map", config: options });
+  const status = await waitUp(router, "wan_map");
+  demand(status["ipv4-address"][0]?.address === "203.0.113.7", JSON.stringify(status));
+  const shown =
+    carries === "module"
+      ? attempt(within("ce", ["cat", "/proc/net/nat46/control"])).stdout
+      : attempt(within("ce", ["ip", "-6", "tunnel", "show", status.l3_device ?? ""])).stdout;
+  const local = "2001:db8:12:3400::a:1";
+  const words = carries === "module" ? `local.v4 203.0.113.7/32 local.v6 ${local}/128` : `local ${local}`;
+  demand(shown.includes(words), shown);
+  await router.call("lab", "unconfigure", { name: "wan_map" });
+  return `203.0.113.7 at ${local}`;
+}
+
 export async function faults(): Promise<void> {
   step("Failures and changes: reported, tried once, nothing left behind");
   await buildTopology();
@@ -278,7 +304,13 @@ export async function faults(): Promise<void> {
     await checking(`failure: ${fault.title}`, () => tryFault(router, fault));
   }
   if (wanted.length > 0 && wanted.length < knownFaults.length) return router.stop();
-  if (module) attempt(["rmmod", "mapmint"]);
+  if (module) {
+    // The last failure has taken it away.
+    insertModule();
+    await checking("change: a fixed address by the module", () => fixedAddress(router, "module"));
+    attempt(["rmmod", "mapmint"]);
+  }
+  await checking("change: a fixed address by netifd's tunnel", () => fixedAddress(router, "tunnel"));
   await checking("change: configuration reloaded", () => reload(router));
   await checking("change: the rule of a table, and of another one", () => table(router));
   await checking("change: prefix comes late", () => latePrefix(router));
