@@ -179,14 +179,19 @@ function reportedPorts(set: PortSet | undefined): ReportedPorts | NoPorts {
 }
 
 /** How the ports of a state's address are in use; null where `flows` are not known. */
-function useOf(state: SavedState, ipv4: string, flows: string | undefined): PortUse | null {
+function useOf(
+  state: SavedState,
+  ipv4: string,
+  natPorts: number | undefined,
+  flows: string | undefined,
+): PortUse | null {
   if (flows === undefined) return null;
   const nat = savedNat(state);
   return portUse(flows, {
     ipv4: ipv4.replace(/\/.*/, ""),
     portSet: savedPortSet(state),
     block: nat && virtualBlock(nat),
-    towardsEach: savedPortCount(state),
+    towardsEach: natPorts,
   });
 }
 
@@ -199,6 +204,7 @@ async function see(
   const { device, carrier, ipv4 } = state;
   const isThere = device !== undefined && system.files.readText(`/sys/class/net/${device}/mtu`) !== undefined;
   const setUp = state.state === "up";
+  const natPorts = savedPortCount(state);
   const missing = device === undefined ? "the state file names no device" : `the device ${device} is missing`;
   const { nat, refusals } = setUp ? await lookAtNat(state, system) : { nat: undefined, refusals: undefined };
   const byModule = carrier === "module" && device !== undefined ? moduleCounts(device, system) : undefined;
@@ -218,7 +224,7 @@ async function see(
     ...reportedPorts(savedPortSet(state)),
     ...(state.reserved_ports ? { reservedPorts: state.reserved_ports } : {}),
     ...(state.mtu === undefined ? {} : { mtu: Number(state.mtu) }),
-    ...(ipv4 === undefined ? {} : { inUse: useOf(state, ipv4, flows) }),
+    ...(ipv4 === undefined ? {} : { inUse: useOf(state, ipv4, natPorts, flows) }),
     ...(nat === undefined
       ? {}
       : { refused: byModule === undefined && refusals === undefined ? null : refused }),
@@ -227,7 +233,7 @@ async function see(
     ...(state.remarks ? { remarks: state.remarks } : {}),
     error: state.error ?? (setUp && !isThere ? missing : null),
   };
-  return { name, natPorts: savedPortCount(state), report, refusals: all };
+  return { name, natPorts, report, refusals: all };
 }
 
 /** Looks at one interface, or at all. @throws MapminError for what cannot be read */

@@ -85,7 +85,6 @@ async function provisionFor(host: Host, iface: InterfaceName, config: InterfaceC
   const linkMtu = link.device ? host.deviceMtu(link.device) : undefined;
   const own = [iface, ...addressInterfaces(iface)];
   const dump = await host.call(NETWORK, "dump", {});
-  await withdrawOffered(decodeOffered(dump, iface), tunlink, host);
   const neighbours = decodeNeighbours(dump, own);
   const moduleLoaded = host.readControl() !== undefined;
   const provisioned = provision(iface, config, {
@@ -97,6 +96,8 @@ async function provisionFor(host: Host, iface: InterfaceName, config: InterfaceC
     rulesText: rulesText(config, host.readRules),
   });
   for (const remark of provisioned.remarks) host.log("rule", "note", `${remark.path}: ${remark.text}`);
+  // Not before there is something to take its place.
+  await withdrawOffered(decodeOffered(dump, iface), tunlink, host);
   return provisioned;
 }
 

@@ -229,6 +229,15 @@ describe("setup", () => {
       expect(withdrawn(world)).toEqual([]);
     });
 
+    test.each([
+      ["a private address", request({ ...mapE, ipaddr: "10.0.0.0" }), {}],
+      ["no prefix in the rule", request(), { status: { ...linkStatus, "ipv6-prefix": [] } }],
+    ])("goes on where the configured one has %s", async (_title, configured, options) => {
+      const world = makeWorld({ ...options, dump: { interface: [offered("wan6_4")] } });
+      expect(await setup(configured, world)).toBe(1);
+      expect(withdrawn(world)).toEqual([]);
+    });
+
     test("is waited for no longer than a teardown takes", async () => {
       const world = makeWorld({ dump: { interface: [offered("wan6_4")] } });
       expect(await setup(request(), world)).toBe(0);
