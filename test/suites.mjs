@@ -225,7 +225,7 @@ export const suites = [
     processors: 1,
     shows: "Kea, dnsmasq and ISC DHCP send what mapminctl encode writes for them, octet by octet",
     needs: ["npm", "bundle", "lab"],
-    seconds: 25,
+    seconds: 45,
     command: guest("served-options"),
     cases: "guest",
     variables: [],

@@ -1,19 +1,27 @@
 import { CODE_48879, EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { truncate4, truncate6 } from "../ip/prefix.ts";
 import { parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "../ip/text.ts";
-import { findCustomerEdge } from "../map/ce.ts";
-import { customerPrefix } from "../map/customers.ts";
 import type { MapDomain, MapRule, Transport } from "../map/model.ts";
 import { LIMITS } from "../map/port-set.ts";
-import { JUDGING, judgeDomain, routerRefuses } from "../provision/judge.ts";
+import { domainOfTable, type TableDomain } from "../provision/domain-of-table.ts";
 import { DEFAULT_OFFSET } from "../provision/option.ts";
-import { DOMAIN_CODES, optionOfDomain, STANDARD_CODE } from "../provision/option-of-domain.ts";
+import {
+  DOMAIN_CODES,
+  type DomainCode,
+  optionOfDomain,
+  STANDARD_CODE,
+} from "../provision/option-of-domain.ts";
 import { explicitPsid } from "../provision/port-parameters.ts";
 import { parseNumber } from "../provision/rule-text.ts";
+import { parseTable } from "../provision/table.ts";
+import { TABLE_LIMIT } from "../provision/table-text.ts";
 import { parsed } from "../provision/values.ts";
 import { type ServerFormat, serverFormats } from "../render/dhcp-server.ts";
-import { parseOptions, UsageError } from "./arguments.ts";
+import { InputError } from "../wire/errors.ts";
+import { type OptionValues, parseOptions, UsageError } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
+import { notesOnRules } from "./rule-notes.ts";
+import { type FileSystem, tableText } from "./table-file.ts";
 
 const FORMATS = Object.keys(serverFormats);
 const TRANSPORTS = Object.keys(STANDARD_CODE);
@@ -21,9 +29,11 @@ const TRANSPORTS = Object.keys(STANDARD_CODE);
 export const encodeHelp = `usage: mapminctl encode --transport T --rule-ipv6-prefix P --rule-ipv4-prefix P --ea-length N
                         (--dmr P | --br ADDRESS ...) [--forward] [--psid-offset N]
                         [--psid N --psid-length N] [--option CODE] [--format F] [--json]
+       mapminctl encode --table FILE [--row N ... | --pd PREFIX ...] [--transport T] [--option CODE]
+                        [--format F] [--json]
 
 For who runs a DHCPv6 server: writes the option that gives customers this rule, in the server's words.
-  --transport T      map-t, map-e or lw4o6
+  --transport T      map-t, map-e or lw4o6; with --table: only the rows of this one
   --dmr P            MAP-T: the border relay's prefix, of a length of RFC 6052
   --br ADDRESS       MAP-E, lw4o6: the border relay; several for several relays
   --forward          the rule is a forwarding rule too (F flag): customers send to each other directly
@@ -31,11 +41,13 @@ For who runs a DHCPv6 server: writes the option that gives customers this rule, 
   --psid N           an explicit PSID, with --psid-length its number of bits
   --option CODE      48879, or that of RFC 7598 for the transport: 95, 94, 96; the latter without it
   --format F         hex (as "mapminctl explain" reads it), kea, dnsmasq, isc-dhcp or odhcpd; hex without it
+  --table FILE       the rules of a table, as "mapminctl rules check" reads it: all rows, in one option
+  --row N            only this row: rules[N], or line N
+  --pd PREFIX        what the customer with this prefix needs: its rule, and the forwarding rules
 For lw4o6 --rule-ipv4-prefix is the customer's address and --rule-ipv6-prefix the prefix that it is bound to.
 `;
 
-const options = {
-  transport: { type: "string" },
+const ruleOptions = {
   "rule-ipv6-prefix": { type: "string" },
   "rule-ipv4-prefix": { type: "string" },
   "ea-length": { type: "string" },
@@ -45,13 +57,34 @@ const options = {
   "psid-offset": { type: "string" },
   psid: { type: "string" },
   "psid-length": { type: "string" },
+} as const;
+
+const tableOptions = {
+  row: { type: "string", multiple: true },
+  pd: { type: "string", multiple: true },
+} as const;
+
+const options = {
+  ...ruleOptions,
+  ...tableOptions,
+  table: { type: "string" },
+  transport: { type: "string" },
   option: { type: "string" },
   format: { type: "string", default: "hex" },
   json: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
 
+type Values = OptionValues<typeof options>;
+
 const NAMES = { length: "psid-length", psid: "psid", eaLength: "ea-length" } as const;
+/** dnsmasq reads a longer line as two. */
+const DNSMASQ_LINE = 1_024;
+/** The length of an option has two octets. */
+const OPTION_LIMIT = 65_535;
+/** What OpenWrt's client reads of a message, octets; and about how many of them other options take. */
+const CLIENT_READS = 1_536;
+const OTHERS_TAKE = 256;
 
 /** One of the words, or what to do about it. */
 function word<const Word extends string | number>(
@@ -66,37 +99,24 @@ function word<const Word extends string | number>(
   throw new UsageError(`unknown ${what} "${text}"; there are ${known}`);
 }
 
-function needed(values: { readonly [name: string]: unknown }, name: string): string {
-  const value = values[name];
+function needed(values: Values, name: string): string {
+  const value = (values as { readonly [name: string]: unknown })[name];
   if (typeof value !== "string") throw new UsageError(`the option "--${name}" is needed`);
   return value;
 }
 
-/**
- * What the routers of customers will say of a domain: tried with the first customer's prefix.
- *
- * @throws InputError, SetupError where no customer edge can follow
- */
-function notesOn(domain: MapDomain, rule: MapRule): readonly string[] {
-  const { ce, remarks } = findCustomerEdge(domain, [customerPrefix(rule, "first", "ea-length")]);
-  return [...remarks.map(({ text }) => text), ...judgeDomain(domain, ce, JUDGING).map(routerRefuses)];
+/** @throws UsageError for an option that says nothing beside the others */
+function refuseGiven(values: Values, names: object, why: string): void {
+  const given = Object.keys(names).find((name) => Object.hasOwn(values, name));
+  if (given !== undefined) throw new UsageError(`the option "--${given}" ${why}`);
 }
 
-/** `mapminctl encode`. @throws InputError naming the option whose value cannot be used */
-export function runEncode(argv: readonly string[], io: Io): number {
-  const { values } = parseOptions(argv, options);
-  if (values.help === true) {
-    io.stdout(encodeHelp);
-    return Exit.ok;
-  }
-  if (argv.length === 0) {
-    io.stderr(encodeHelp);
-    return Exit.usage;
-  }
-  const transport = word("transport", values.transport, TRANSPORTS as readonly Transport[]);
-  const code =
-    values.option === undefined ? STANDARD_CODE[transport] : word("option", values.option, DOMAIN_CODES);
-  const format = word("format", values.format, FORMATS as readonly ServerFormat[]);
+const prefix6 = (name: string, text: string) => truncate6(parsed(name, text, parseIpv6Prefix));
+
+/** The domain that the options describe. */
+function domainOfOptions(values: Values, code: DomainCode | undefined): TableDomain {
+  refuseGiven(values, tableOptions, "is only for --table");
+  const transport = transportOf(values.transport);
   const bound = transport === "lw4o6";
   const eaLength = bound && values["ea-length"] === undefined ? "0" : needed(values, "ea-length");
   const offset = bound
@@ -106,9 +126,8 @@ export function runEncode(argv: readonly string[], io: Io): number {
       : DEFAULT_OFFSET.rfc7598;
   const number = (name: "psid" | "psid-length" | "psid-offset", high: number) =>
     values[name] === undefined ? undefined : parseNumber(values[name], name, 0, high);
-  const prefix = (name: string, text: string) => truncate6(parsed(name, text, parseIpv6Prefix));
   const typed = {
-    ipv6Prefix: prefix("rule-ipv6-prefix", needed(values, "rule-ipv6-prefix")),
+    ipv6Prefix: prefix6("rule-ipv6-prefix", needed(values, "rule-ipv6-prefix")),
     ipv4Prefix: truncate4(parsed("rule-ipv4-prefix", needed(values, "rule-ipv4-prefix"), parseIpv4Prefix)),
     eaLength: parseNumber(eaLength, "ea-length", 0, EA_LENGTH_LIMIT),
     forward: values.forward === true,
@@ -119,16 +138,80 @@ export function runEncode(argv: readonly string[], io: Io): number {
   const domain: MapDomain = {
     transport,
     rules: [rule],
-    ...(values.dmr === undefined ? {} : { dmr: prefix("dmr", values.dmr) }),
+    ...(values.dmr === undefined ? {} : { dmr: prefix6("dmr", values.dmr) }),
     borderRelays: (values.br ?? []).map((text) => parsed("br", text, parseIpv6)),
     legacyInterfaceId: false,
   };
-  const option = optionOfDomain(domain, code);
-  for (const note of notesOn(domain, rule)) io.stderr(`note: ${note}\n`);
+  return { domain, rules: [{ where: "", rule }], notes: [] };
+}
+
+function transportOf(text: string | undefined): Transport {
+  return word("transport", text, TRANSPORTS as readonly Transport[]);
+}
+
+/** The domain of the rows that the options choose of a table. */
+function domainOfFile(values: Values, file: string, { files }: FileSystem): TableDomain {
+  refuseGiven(values, ruleOptions, "does not go together with --table, which says it");
+  const { row = [], pd = [] } = values;
+  if (row.length > 0 && pd.length > 0) throw new UsageError("--row and --pd do not go together");
+  return domainOfTable(parseTable(tableText(file, files)), {
+    rows: row.map((text) => parseNumber(text, "row", 0, TABLE_LIMIT)),
+    endUserPrefixes: pd.map((text) => prefix6("pd", text)),
+    transport: values.transport === undefined ? undefined : transportOf(values.transport),
+  });
+}
+
+/** What has to be known of servers and clients. @throws InputError where the server cannot be told this option */
+function notesOnServer(format: ServerFormat, octets: number, text: string): readonly string[] {
+  const smaller = "give each customer its own rule (--row, --pd)";
+  if (octets > OPTION_LIMIT) {
+    throw new InputError("table", `${octets} octets of rules do not fit an option: ${smaller}`);
+  }
+  if (format === "dnsmasq" && text.length > DNSMASQ_LINE) {
+    throw new InputError(
+      "format",
+      `dnsmasq reads lines of at most ${DNSMASQ_LINE} characters, and this one has ${text.length}: ${smaller}, or use another server`,
+    );
+  }
+  const notes: string[] = [];
+  if (octets + OTHERS_TAKE > CLIENT_READS) {
+    notes.push(
+      `the option takes ${octets} octets, and OpenWrt's client reads at most ${CLIENT_READS} of a whole message: ${smaller}`,
+    );
+  }
+  if (format === "odhcpd") {
+    notes.push(
+      "odhcpd sends dhcpv6_raw to every client of the interface, asked or not, and does not document it",
+    );
+  }
+  return notes;
+}
+
+/** `mapminctl encode`. @throws InputError naming the option, or the field of the table, whose value cannot be used */
+export function runEncode(argv: readonly string[], system: Io & FileSystem): number {
+  const { values } = parseOptions(argv, options);
+  if (values.help === true) {
+    system.stdout(encodeHelp);
+    return Exit.ok;
+  }
+  if (argv.length === 0) {
+    system.stderr(encodeHelp);
+    return Exit.usage;
+  }
+  const wanted = values.option === undefined ? undefined : word("option", values.option, DOMAIN_CODES);
+  const format = word("format", values.format, FORMATS as readonly ServerFormat[]);
+  const found =
+    values.table === undefined ? domainOfOptions(values, wanted) : domainOfFile(values, values.table, system);
+  const { domain } = found;
+  const option = optionOfDomain(domain, wanted ?? STANDARD_CODE[domain.transport]);
+  const octets = option.value.length;
   const text = serverFormats[format](option);
-  io.stdout(
+  const notes = [...found.notes, ...notesOnRules(found), ...notesOnServer(format, octets, text)];
+  system.stderr(notes.map((note) => `note: ${note}\n`).join(""));
+  const { code, name } = option;
+  system.stdout(
     values.json === true
-      ? `${JSON.stringify({ code, name: option.name, octets: option.value.length, hex: serverFormats.hex(option), format, text })}\n`
+      ? `${JSON.stringify({ code, name, octets, hex: serverFormats.hex(option), format, text })}\n`
       : `${text}\n`,
   );
   return Exit.ok;

@@ -6,7 +6,7 @@ import type { CustomerEdge, MapDomain, MapRule, PortSet } from "../map/model.ts"
 import { portCount, portRanges } from "../map/port-set.ts";
 import { type JudgeOptions, judgeDomain, routerRefuses } from "../provision/judge.ts";
 import { chooseRow, parseTable, type RuleTable, ruleOf } from "../provision/table.ts";
-import { placeOf, TABLE_LIMIT, type TableRow } from "../provision/table-text.ts";
+import { placeOf, type TableRow } from "../provision/table-text.ts";
 import type { System } from "../system/system.ts";
 import { InputError } from "../wire/errors.ts";
 import { parseOptions, UsageError } from "./arguments.ts";
@@ -14,6 +14,7 @@ import { counted } from "./counted.ts";
 import { describeEdge, type ExplainedCe, explainEdge } from "./edge.ts";
 import { Exit } from "./io.ts";
 import type { Screen } from "./picture.ts";
+import { type FileSystem, tableText } from "./table-file.ts";
 
 export const rulesHelp = `usage: mapminctl rules check FILE [--pd PREFIX ...] [--json]
 
@@ -219,7 +220,7 @@ function describe({ rows, faults, match }: Report, screen: Screen): string {
 /** `mapminctl rules`. @throws EffectError for a file that cannot be read */
 export function runRules(
   argv: readonly string[],
-  system: Pick<System, "stdout" | "stderr"> & Screen & { readonly files: Pick<System["files"], "readText"> },
+  system: Pick<System, "stdout" | "stderr"> & Screen & FileSystem,
 ): number {
   const { values, positionals } = parseOptions(argv, options, true);
   if (values.help === true) {
@@ -233,9 +234,7 @@ export function runRules(
     return Exit.usage;
   }
   const prefixes = (values.pd ?? []).map(parseIpv6Prefix);
-  const text = system.files.readText(file, TABLE_LIMIT);
-  if (text === undefined) throw new InputError(file, "there is no such file");
-  const report = check(text, prefixes);
+  const report = check(tableText(file, system.files), prefixes);
   if (values.json === true) system.stdout(`${JSON.stringify(report, null, 2)}\n`);
   else {
     system.stdout(describe(report, system));

@@ -3,7 +3,7 @@
     client -- server (2001:db8:f000:1::1)
 
 Each server is configured with nothing but its own frame and the text of `encode`, is asked for the option, and must answer with just
-these octets; `mapminctl explain` must find the customer's address in them. Argument: the folder of the programs. Prints a line for
+these octets; `mapminctl explain` must find the customer's address in them, and the rules. Argument: the folder of the programs. Prints a line for
 each check and `N passed, N failed` at the end; ends with 1 when one failed.
 """
 
@@ -28,16 +28,42 @@ CLIENT_ID, REQUESTED = 1, 6
 
 RULE = "--rule-ipv6-prefix 2001:db8::/40 --rule-ipv4-prefix 192.0.2.0/24 --ea-length 16 --forward"
 OPTIONS = {
-    48879: f"--transport map-t --dmr 2001:db8:ffff::/64 --option 48879 {RULE}",
-    94: f"--transport map-e --br 2001:db8:ffff::1 --br 2001:db8:ffff::2 {RULE}",
-    95: f"--transport map-t --dmr 2001:db8:ffff::/64 {RULE}",
-    96: "--transport lw4o6 --br 2001:db8:ffff::1 --rule-ipv6-prefix 2001:db8:12:3400::/56"
-        " --rule-ipv4-prefix 192.0.2.18/32 --psid 52 --psid-length 8",
+    "48879": f"--transport map-t --dmr 2001:db8:ffff::/64 --option 48879 {RULE}",
+    "94": f"--transport map-e --br 2001:db8:ffff::1 --br 2001:db8:ffff::2 {RULE}",
+    "95": f"--transport map-t --dmr 2001:db8:ffff::/64 {RULE}",
+    "96": "--transport lw4o6 --br 2001:db8:ffff::1 --rule-ipv6-prefix 2001:db8:12:3400::/56"
+          " --rule-ipv4-prefix 192.0.2.18/32 --psid 52 --psid-length 8",
+    "48879 of a table": "--table /run/map-t.csv --option 48879",
+    "94 of a table": "--table /run/map-e.csv",
+    "94 of a table for a customer": f"--table /run/map-e.csv --pd {PREFIX}",
+    "95 of a table": "--table /run/map-t.csv",
+    "96 of a table": "--table /run/lw4o6.csv --row 4",
+}
+# As many rules as a line of dnsmasq's configuration holds; the customer's is in the middle.
+RULES = [f"2001:db8:{n}00::/40,192.0.{2 + n}.0/24,16,{n % 2}" for n in range(1, 10)]
+RULES.insert(5, "2001:db8::/40,192.0.2.0/24,16,0")
+TABLES = {
+    "map-e": ("br=2001:db8:ffff::1", "fmr", RULES),
+    "map-t": ("dmr=2001:db8:ffff::/64", "fmr", RULES),
+    "lw4o6": ("br=2001:db8:ffff::1", "psid,psidLength", ["2001:db8:12:3400::/56,192.0.2.18/32,0,52,8"]),
 }
 
 
 def mapminctl(command, *words):
     return sh(" ".join(("node", f"{DIST}/tools.cjs", "mapminctl", command, *words)))
+
+
+def write_tables():
+    for transport, (end, columns, rows) in TABLES.items():
+        with open(f"/run/{transport}.csv", "w") as file:
+            head = [f"# transport={transport}", f"# {end}", f"ruleIpv6Prefix,ruleIpv4Prefix,eaLength,{columns}"]
+            file.write("\n".join(head + rows))
+
+
+def rules_in(explained):
+    """The IPv6 prefixes of the rules in what `explain --json` prints."""
+    return [field["text"] for option in explained["options"] for rule in option["options"] for field in rule["fields"]
+            if field["name"] in ("ipv6-prefix", "bind-ipv6-prefix")]
 
 
 def kea(text):
@@ -93,12 +119,24 @@ def asked(sock, code):
     return None
 
 
-def served(client, server, name, code):
+def expected_rules(case):
+    if case.startswith("96"):
+        return [PREFIX]
+    if "table" not in case:
+        return ["2001:db8::/40"]
+    rows = RULES
+    if "customer" in case:
+        rows = [RULES[5]] + [row for row in RULES if row.endswith("1")]
+    return [row.split(",")[0] for row in rows]
+
+
+def served(client, server, name, case):
+    code = int(case.split()[0])
     sock = client.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     sock.bind(("::", 546))
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, client.index)
-    text = mapminctl("encode", OPTIONS[code], "--format", name)
-    expected = mapminctl("encode", OPTIONS[code]).strip()
+    text = mapminctl("encode", OPTIONS[case], "--format", name)
+    expected = mapminctl("encode", OPTIONS[case]).strip()
     with open(f"/run/{name}.log", "w") as log:
         daemon = subprocess.Popen(["ip", "netns", "exec", server.name, *SERVERS[name](text)], stdout=log, stderr=subprocess.STDOUT,
                                   env={**os.environ, "KEA_LOCKFILE_DIR": "none", "KEA_PIDFILE_DIR": "/run"})
@@ -108,10 +146,12 @@ def served(client, server, name, code):
         with open(f"/run/{name}.log") as log:
             said = log.read()[-1000:]
         found = None if value is None else struct.pack("!HH", code, len(value)).hex() + value.hex()
-        if not check(f"{name}: option {code} is what encode wrote", found == expected, (found, expected, said)):
+        if not check(f"{name}: option {case} is what encode wrote", found == expected, (found, expected, said)):
             return
-        edges = json.loads(mapminctl("explain", found, "--pd", PREFIX, "--json"))["edges"]
-        check(f"{name}: option {code} gives the customer's address", [edge["ipv4"] for edge in edges] == [OWN], edges)
+        explained = json.loads(mapminctl("explain", found, "--pd", PREFIX, "--json"))
+        edges, rules = explained["edges"], rules_in(explained)
+        check(f"{name}: option {case} gives the customer's address", [edge["ipv4"] for edge in edges] == [OWN], edges)
+        check(f"{name}: option {case} has its rules", rules == expected_rules(case), rules)
     finally:
         daemon.terminate()
         daemon.wait()
@@ -120,6 +160,7 @@ def served(client, server, name, code):
 
 def main():
     sh("ip link set lo up")
+    write_tables()
     client, server = Namespace("client"), Namespace("server")
     client.run("ip link add eth0 type veth peer name eth0 netns server")
     for space in (client, server):
@@ -132,8 +173,8 @@ def main():
     client.index = json.loads(client.run("ip -j link show eth0"))[0]["ifindex"]
     # Both send from and to link-local addresses, which are there as soon as the link is.
     for name in chosen(SERVERS):
-        for code in OPTIONS:
-            attempt(served, client, server, name, code)
+        for case in OPTIONS:
+            attempt(served, client, server, name, case)
     tally.end()
 
 

@@ -6,16 +6,17 @@ import { parseIpv6Prefix } from "../../../src/ip/text.ts";
 import { MapminError } from "../../../src/wire/errors.ts";
 import { makeTerminal } from "./terminal.ts";
 
-function run(line: string) {
+function run(line: string, table?: string) {
   const terminal = makeTerminal();
-  const code = runEncode(line === "" ? [] : line.split(" "), terminal);
+  const files = { readText: (path: string) => (path === "/t" ? table : undefined) };
+  const code = runEncode(line === "" ? [] : line.split(" "), { ...terminal, files });
   return { code, out: terminal.out(), err: terminal.err() };
 }
 
 /** The message of a command line that is refused. */
-function refused(line: string): string {
+function refused(line: string, table?: string): string {
   try {
-    run(line);
+    run(line, table);
   } catch (error) {
     if (error instanceof MapminError) return `${error.code}: ${error.message}`;
     throw error;
@@ -101,6 +102,79 @@ describe("in the words of servers", () => {
       format: "dnsmasq",
       text: `dhcp-option=option6:48879,${colons}`,
     });
+  });
+});
+
+describe("a table", () => {
+  const table = (rows: number) =>
+    [
+      "# br = 2001:db8:ffff::1\nruleIpv6Prefix,ruleIpv4Prefix,eaLength,psidOffset",
+      ...Array.from({ length: rows }, (_, i) => `2001:db8:${(i + 1).toString(16)}::/48,192.0.2.0/24,16,6`),
+    ].join("\n");
+  const one = `--transport map-e --br 2001:db8:ffff::1 ${rule.replace("db8::/40", "db8:1::/48")}`;
+
+  test.each(["", "--row 3", "--pd 2001:db8:1:1234::/64", "--transport map-e", "--option 94"])(
+    "its row is what the options say (%s)",
+    (choice) => {
+      const { code, out, err } = run(`--table /t ${choice}`.trim(), table(1));
+      expect({ code, out, err }).toEqual({ ...run(one), err: "" });
+    },
+  );
+
+  test("option 48879 has the offset of the row", () => {
+    expect(run("--table /t --option 48879", table(1)).out).toBe(
+      run(`${one} --option 48879 --psid-offset 6`).out,
+    );
+  });
+
+  test("a note names the row", () => {
+    const bad = table(2).replace("db8:2::/48,192.0.2", "db8:2::/48,10.0.2");
+    expect(run("--table /t", bad).err).toMatch(
+      /^note: line 4: a router refuses this rule: ipv4-prefix: 10\.0\.2\.0\/32 is .*RFC 1918 s3.*\n$/,
+    );
+  });
+
+  test("dnsmasq's lines are as long as dnsmasq reads them; other servers take more", () => {
+    const dnsmasq = "--table /t --format dnsmasq";
+    expect(run(dnsmasq, table(12)).out).toHaveLength(1019);
+    expect(refused(dnsmasq, table(13))).toBe(
+      "INVALID_OPTION: format: dnsmasq reads lines of at most 1024 characters, and this one has 1096: give each customer its own rule (--row, --pd), or use another server",
+    );
+    expect(run("--table /t --format kea", table(13)).err).toBe("");
+  });
+
+  test("a message that OpenWrt's client cuts short is a note, an option that is too long an error", () => {
+    expect(run("--table /t", table(48)).err).toBe("");
+    expect(run("--table /t", table(49)).err).toBe(
+      "note: the option takes 1294 octets, and OpenWrt's client reads at most 1536 of a whole message: give each customer its own rule (--row, --pd)\n",
+    );
+    expect(refused("--table /t", table(2600))).toBe(
+      "INVALID_OPTION: table: 67620 octets of rules do not fit an option: give each customer its own rule (--row, --pd)",
+    );
+  });
+
+  test("odhcpd's option goes to everybody", () => {
+    expect(run("--table /t --format odhcpd", table(1)).err).toBe(
+      "note: odhcpd sends dhcpv6_raw to every client of the interface, asked or not, and does not document it\n",
+    );
+  });
+
+  test.each([
+    ["--table /x", "INVALID_OPTION: /x: there is no such file"],
+    ["--table=", "INVALID_OPTION: FILE: is empty: name a table of rules"],
+    ["--table /t --row 2", "INVALID_OPTION: row: 2 is not a row of the table, which has line 3 to line 3"],
+    ["--table /t --row x", expect.stringContaining('INVALID_OPTION: row: "x" is not 0 to')],
+    ["--table /t --pd x", expect.stringContaining('INVALID_OPTION: pd: "x"')],
+    ["--table /t --row 3 --pd ::/0", "USAGE: --row and --pd do not go together"],
+    [
+      "--table /t --ea-length 3",
+      'USAGE: the option "--ea-length" does not go together with --table, which says it',
+    ],
+    [`${one} --row 3`, 'USAGE: the option "--row" is only for --table'],
+    ["--table /t --transport x", 'USAGE: unknown transport "x"; there are map-e, map-t, lw4o6'],
+    ["--table /t --option 95", "INVALID_OPTION: option: 95 is not for map-e; 94 is"],
+  ])("%s", (line, message) => {
+    expect(refused(line, table(1))).toEqual(message);
   });
 });
 

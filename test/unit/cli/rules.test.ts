@@ -249,6 +249,7 @@ describe("the command line", () => {
   });
 
   test("a file that is not there, or cannot be read", () => {
+    expect(refused(["check", ""])).toBe("INVALID_OPTION: FILE: is empty: name a table of rules");
     expect(refused(["check", "/a\u001b"])).toBe("INVALID_OPTION: /a : there is no such file");
     const unreadable = () => {
       throw new EffectError("/a", "is not a regular file");
