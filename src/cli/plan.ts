@@ -9,6 +9,7 @@ import { TABLE_LIMIT } from "../provision/table-text.ts";
 import { replaceLines, ruleLines } from "../render/control.ts";
 import { addressRequest, updateRequest } from "../render/netifd.ts";
 import { renderNft } from "../render/nft.ts";
+import { stepCommands } from "../render/shell.ts";
 import type { System } from "../system/system.ts";
 import { InputError } from "../wire/errors.ts";
 import { parseOptions } from "./arguments.ts";
@@ -101,7 +102,7 @@ export function runPlan(argv: readonly string[], io: Io & FilesToRead): number {
     moduleLoaded: values["no-module"] !== true,
     rulesText: rulesText(config, (path) => io.files.readText(path, TABLE_LIMIT)),
   });
-  const steps = sessionSteps(claimOf(plan), plan);
+  const steps = sessionSteps(claimOf(plan), plan, stepCommands);
   if (values.json === true) {
     const text = JSON.stringify(
       {

@@ -8,8 +8,7 @@ import { type InterfaceName, parseInterfaceName } from "../ip/names.ts";
 import { formatIpv4Prefix, formatIpv6 } from "../ip/text.ts";
 import { deviceName, type Plan, tableName } from "../map/plan.ts";
 import { type Provisioned, provision } from "../provision/choose.ts";
-import { decodeLinkStatus, type LinkStatus } from "../provision/link.ts";
-import { decodeNeighbours, decodeOffered } from "../provision/network.ts";
+import { decodeLink, decodeNeighbours, decodeOffered } from "../provision/network.ts";
 import type { HandlerRequest, InterfaceConfig } from "../provision/request.ts";
 import { formatPorts } from "../provision/reserved-ports.ts";
 import { linesOf, rulesPrint } from "../render/control.ts";
@@ -46,15 +45,6 @@ import {
 /** The link when `tunlink` is not set: OpenWrt's name for it. */
 const DEFAULT_TUNLINK = parseInterfaceName("wan6", "tunlink");
 
-async function linkStatus(host: Host, tunlink: InterfaceName): Promise<LinkStatus> {
-  try {
-    return decodeLinkStatus(await host.call(NETWORK, "status", { interface: tunlink }));
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-    throw new SetupError("NO_LINK", `tunlink: netifd knows no interface "${tunlink}"`, { cause: error });
-  }
-}
-
 /** How long netifd may take to remove an interface, and how often we look, ms: its handler has 5 s for a teardown. */
 const REMOVAL_MS = 8_000;
 const LOOK_MS = 200;
@@ -81,10 +71,11 @@ async function withdrawOffered(
 
 async function provisionFor(host: Host, iface: InterfaceName, config: InterfaceConfig): Promise<Provisioned> {
   const tunlink = config.tunlink ?? DEFAULT_TUNLINK;
-  const link = await linkStatus(host, tunlink);
+  const dump = await host.call(NETWORK, "dump", {});
+  const link = decodeLink(dump, tunlink);
+  if (link === undefined) throw new SetupError("NO_LINK", `tunlink: netifd knows no interface "${tunlink}"`);
   const linkMtu = link.device ? host.deviceMtu(link.device) : undefined;
   const own = [iface, ...addressInterfaces(iface)];
-  const dump = await host.call(NETWORK, "dump", {});
   const neighbours = decodeNeighbours(dump, own);
   const moduleLoaded = host.readControl() !== undefined;
   const provisioned = provision(iface, config, {

@@ -21,13 +21,6 @@ import {
   updateRequest,
 } from "../render/netifd.ts";
 import { renderNft } from "../render/nft.ts";
-import {
-  addressCommands,
-  deviceCommands,
-  mtuCommands,
-  natCommands,
-  netifdCommands,
-} from "../render/shell.ts";
 import type { Effect } from "./effect.ts";
 import type { SavedState } from "./state.ts";
 
@@ -45,7 +38,7 @@ export type StepKey = (typeof stepKeys)[number];
 export interface Step {
   readonly key: StepKey;
   readonly title: string;
-  /** What a person would type to the same end; nothing where there is no plan. */
+  /** What a person would type to the same end; nothing where there is no plan, or nobody asked. */
   readonly command: readonly string[];
   /** Absent where the plan has no such part, and where there is no plan. */
   readonly do: Effect | undefined;
@@ -89,20 +82,24 @@ export function claimFrom(iface: InterfaceName, saved: SavedState | undefined): 
   };
 }
 
+/** What a person would type for each step. The handler shows none, and so has none of this in its program. */
+export type Commands = Readonly<Record<StepKey, (plan: Plan) => readonly string[]>>;
+
 /** All steps, first to last. Without a plan they can only be undone. @throws SetupError when the module cannot take the plan */
-export function sessionSteps(claim: Claim, plan?: Plan): readonly Step[] {
+export function sessionSteps(claim: Claim, plan?: Plan, commands?: Commands): readonly Step[] {
   const { iface, ipv4 } = claim;
   const { nat, module } = plan ?? {};
   const device = deviceName(iface);
   const table = tableName(iface);
   const [addressInterface] = claim.addressInterfaces;
   const address = plan && addressRequest(plan, addressInterface);
+  const commandOf = (key: StepKey) => (plan && commands?.[key](plan)) ?? [];
   return [
     {
       key: "nat",
       // Before anything can leave: a packet without NAT would use another subscriber's ports.
       title: "load the NAT into the port set",
-      command: natCommands(nat),
+      command: commandOf("nat"),
       do: nat && { kind: "nft", table, device, script: renderNft(nat) },
       undo: claim.table
         ? [
@@ -117,21 +114,21 @@ export function sessionSteps(claim: Claim, plan?: Plan): readonly Step[] {
     {
       key: "device",
       title: "set the rules of the MAP device",
-      command: deviceCommands(plan),
+      command: commandOf("device"),
       do: module && { kind: "device", device, rules: ruleLines(device, module) },
       undo: [{ title: "remove the MAP device", do: { kind: "remove device", device } }],
     },
     {
       key: "mtu",
       title: "set the MTU of the MAP device",
-      command: mtuCommands(plan),
+      command: commandOf("mtu"),
       do: module && plan && { kind: "device mtu", device, octets: plan.link.mtu },
       undo: [],
     },
     {
       key: "address",
       title: "add the MAP address to the link",
-      command: addressCommands(plan),
+      command: commandOf("address"),
       do: address && { kind: "ubus", object: "network", method: "add_dynamic", args: address },
       undo: claim.addressInterfaces.map((name) => ({
         title: "remove the MAP address from the link",
@@ -148,7 +145,7 @@ export function sessionSteps(claim: Claim, plan?: Plan): readonly Step[] {
       // netifd takes its part back itself when the handler's teardown has ended.
       key: "netifd",
       title: "tell netifd",
-      command: netifdCommands(plan),
+      command: commandOf("netifd"),
       do: plan && { kind: "ubus", object: NETWORK, method: "notify_proto", args: updateRequest(plan) },
       undo: [],
     },

@@ -4,7 +4,7 @@ import { type InterfaceName, isInterfaceName } from "../ip/names.ts";
 import type { Ipv4Prefix, Ipv6Prefix } from "../ip/prefix.ts";
 import { parseIpv4, parseIpv6 } from "../ip/text.ts";
 import { custom, object, optional, safeParse, text } from "../wire/schema.ts";
-import { entries, list } from "./link.ts";
+import { decodeLinkStatus, entries, type LinkStatus, list } from "./link.ts";
 
 /** One interface beside ours. */
 export interface Neighbour {
@@ -28,6 +28,18 @@ const entrySchema = object({
   "ipv6-prefix-assignment": optional(list),
 });
 
+/** The entries of a dump; none where it cannot be decoded. */
+function entriesOf(dump: unknown): readonly unknown[] {
+  const parsed = safeParse(dumpSchema, dump);
+  return parsed.success ? parsed.data.interface : [];
+}
+
+/** The status of the interface `name`; undefined where netifd knows none of that name. */
+export function decodeLink(dump: unknown, name: InterfaceName): LinkStatus | undefined {
+  const entry = entriesOf(dump).find((item) => safeParse(entrySchema, item).data?.interface === name);
+  return entry === undefined ? undefined : decodeLinkStatus(entry);
+}
+
 /** The address that netifd gives the router in a prefix that it assigns to a network. */
 function localAddress(assignment: unknown): unknown {
   return (assignment as { readonly "local-address"?: unknown } | null | undefined)?.["local-address"];
@@ -35,8 +47,7 @@ function localAddress(assignment: unknown): unknown {
 
 /** Names of the MAP interfaces that were offered, where `own` is not one of them itself: netifd calls them dynamic. */
 export function decodeOffered(dump: unknown, own: InterfaceName): readonly InterfaceName[] {
-  const parsed = safeParse(dumpSchema, dump);
-  const offered = (parsed.success ? parsed.data.interface : []).flatMap((item) => {
+  const offered = entriesOf(dump).flatMap((item) => {
     const { data } = safeParse(entrySchema, item);
     return data?.proto === "map" && data.dynamic === true && isInterfaceName(data.interface)
       ? [data.interface]
@@ -50,8 +61,7 @@ export function decodeOffered(dump: unknown, own: InterfaceName): readonly Inter
  * with port sets of their own. What cannot be decoded counts as absent.
  */
 export function decodeNeighbours(dump: unknown, own: readonly string[]): readonly Neighbour[] {
-  const parsed = safeParse(dumpSchema, dump);
-  return (parsed.success ? parsed.data.interface : []).flatMap((item) => {
+  return entriesOf(dump).flatMap((item) => {
     const found = safeParse(entrySchema, item);
     if (!found.success || own.includes(found.data.interface) || found.data.proto === "map") return [];
     const { data } = found;

@@ -4,7 +4,7 @@
  */
 
 import { formatIpv4Prefix, formatIpv6 } from "../ip/text.ts";
-import type { NatPlan, Plan } from "../map/plan.ts";
+import type { Plan } from "../map/plan.ts";
 import { CONTROL_PATH, replaceLines, ruleLines } from "./control.ts";
 import { addressRequest } from "./netifd.ts";
 import { renderNft } from "./nft.ts";
@@ -20,14 +20,14 @@ function linkDevice(plan: Plan): string {
   return plan.link.device === "" ? "DEVICE" : plan.link.device;
 }
 
-export function natCommands(nat: NatPlan | undefined): Commands {
+function natCommands({ nat }: Plan): Commands {
   if (nat === undefined) return [];
   return [`nft -f - <<'${SCRIPT_END}'\n${renderNft(nat).trimEnd()}\n${SCRIPT_END}`];
 }
 
 /** The module's device and its rules. */
-export function deviceCommands(plan: Plan | undefined): Commands {
-  if (plan?.module === undefined) return [];
+function deviceCommands(plan: Plan): Commands {
+  if (plan.module === undefined) return [];
   // One write(), so that the module takes it as one transaction.
   const rules = ruleLines(plan.device, plan.module);
   const lines = replaceLines(plan.device, undefined, rules).map((line) => `'${line}'`);
@@ -35,21 +35,20 @@ export function deviceCommands(plan: Plan | undefined): Commands {
 }
 
 /** The MTU of the module's device. */
-export function mtuCommands(plan: Plan | undefined): Commands {
-  if (plan?.module === undefined) return [];
+function mtuCommands(plan: Plan): Commands {
+  if (plan.module === undefined) return [];
   return [`ip link set ${plan.device} mtu ${plan.link.mtu} up`];
 }
 
 /** The MAP address, where the link has to have it. */
-export function addressCommands(plan: Plan | undefined): Commands {
-  if (plan?.ce === undefined || addressRequest(plan) === undefined) return [];
+function addressCommands(plan: Plan): Commands {
+  if (plan.ce === undefined || addressRequest(plan) === undefined) return [];
   const lifetime = plan.module === undefined ? "" : " preferred_lft 0";
   return [`ip -6 address add ${formatIpv6(plan.ce.mapAddress)}/128 dev ${linkDevice(plan)}${lifetime}`];
 }
 
 /** What netifd does when it is told: the tunnel, addresses and routes. */
-export function netifdCommands(plan: Plan | undefined): Commands {
-  if (plan === undefined) return [];
+function netifdCommands(plan: Plan): Commands {
   const { device, module, tunnel } = plan;
   const commands: string[] = [];
   if (module?.carries === "translated") {
@@ -68,3 +67,12 @@ export function netifdCommands(plan: Plan | undefined): Commands {
   );
   return commands;
 }
+
+/** By the key of the step. */
+export const stepCommands = {
+  nat: natCommands,
+  device: deviceCommands,
+  mtu: mtuCommands,
+  address: addressCommands,
+  netifd: netifdCommands,
+} as const;

@@ -154,12 +154,16 @@ describe("the log tells why", () => {
   });
 
   test.each([
-    [4, 'NO_LINK: tunlink: netifd knows no interface "wan6"'],
-    [6, "SETUP_FAILED: ubus: status 6"],
-  ])("netifd answers about the link with status %i", async (status, text) => {
-    const world = makeWorld({ failing: new Map([["network.interface status", new Refusal(status)]]) });
+    ["knows no link of that name", { link: "wan" }, 'NO_LINK: tunlink: netifd knows no interface "wan6"'],
+    [
+      "does not answer",
+      { failing: new Map([["network.interface dump", new Refusal(6)]]) },
+      "SETUP_FAILED: ubus: status 6",
+    ],
+  ])("netifd %s", async (_title, options, text) => {
+    const world = makeWorld(options);
     expect(await setup({ action: "setup", iface, config: {} }, world)).toBe(1);
-    expect(world.asked).toEqual(['network.interface status {"interface":"wan6"}']);
+    expect(world.asked).toEqual(["network.interface dump {}"]);
     expect(log(world)[1]).toBe(`failed setup ${text}`);
   });
 

@@ -168,7 +168,7 @@ describe("setup", () => {
       { failing: new Map([["network.interface dump", new Refusal(7)]]) },
       "SETUP_FAILED",
     ],
-    ["no such tunlink", { failing: new Map([["network.interface status", new Refusal(4)]]) }, "NO_LINK"],
+    ["no such tunlink", { link: "wan" }, "NO_LINK"],
   ] as const)("%s: reported, blocked, everything undone", async (_title, options, code) => {
     const world = makeWorld(options);
     expect(await setup(request(), world)).toBe(1);

@@ -3,6 +3,7 @@ import { claimFrom, claimOf, sessionSteps } from "../../../src/engine/steps.ts";
 import { parseInterfaceName } from "../../../src/ip/names.ts";
 import { provision } from "../../../src/provision/choose.ts";
 import { decodeLinkStatus } from "../../../src/provision/link.ts";
+import { stepCommands } from "../../../src/render/shell.ts";
 import { fingerprint } from "../../../src/wire/fingerprint.ts";
 import { linkStatus } from "./world.ts";
 
@@ -25,7 +26,7 @@ const plans = {
 };
 
 describe.each(Object.entries(plans))("the steps of %s", (_title, plan) => {
-  const steps = sessionSteps(claimOf(plan), plan);
+  const steps = sessionSteps(claimOf(plan), plan, stepCommands);
 
   test("what is done has a command for a person", () => {
     for (const { title, do: effect, command } of steps) {

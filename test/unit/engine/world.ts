@@ -15,17 +15,19 @@ export interface World extends Host {
   /** Devices and their MTUs. */
   readonly devices: Map<string, number>;
   control: string | undefined;
-  /** Answer of `network.interface status`. */
+  /** What netifd says of the link, and of any interface whose status is asked for. */
   status: unknown;
 }
 
 export interface WorldOptions {
-  /** Answer of `network.interface status`. */
+  /** What netifd says of the link, and of any interface whose status is asked for. */
   readonly status?: unknown;
+  /** netifd's name of the link. */
+  readonly link?: string;
   /** Interfaces that netifd removes: what it says of each look until it knows it no more. */
   readonly going?: Readonly<Record<string, unknown[]>>;
-  /** Answer of `network.interface dump`. */
-  readonly dump?: unknown;
+  /** The interfaces beside the link in `network.interface dump`. */
+  readonly dump?: { readonly interface: readonly unknown[] };
   /**
    * Steps that fail: a ubus `object method`, `notify ACTION`, `nft`, `delete` (of a table), `close`, `list`, `control`,
    * `read control`, `mtu`, `shut`, `flush`, and of state files `state`, `read state`, `remove state`.
@@ -60,6 +62,7 @@ export const onLinkStatus = {
 
 export function makeWorld({
   status = linkStatus,
+  link = "wan6",
   dump = { interface: [] },
   failing = new Map(),
   going = {},
@@ -94,7 +97,9 @@ export function makeWorld({
       if (method === "status" && looks !== undefined && looks.shift() === undefined) throw new Refusal(4);
       const tunnel = (args as { tunnel?: { mtu: number } }).tunnel;
       if (tunnel !== undefined) devices.set(String(args["ifname"]), tunnel.mtu);
-      return method === "status" ? world.status : method === "dump" ? dump : {};
+      if (method === "dump")
+        return { interface: [{ interface: link, ...(world.status as object) }, ...dump.interface] };
+      return method === "status" ? world.status : {};
     },
     log: (what, outcome, detail) => {
       done.push(`log ${outcome} ${what} ${detail ?? ""}`.trim());

@@ -3,13 +3,7 @@ import { parseInterfaceName } from "../../../src/ip/names.ts";
 import type { Link, Plan, PlanOptions } from "../../../src/map/plan.ts";
 import { provision } from "../../../src/provision/choose.ts";
 import { decodeLinkStatus } from "../../../src/provision/link.ts";
-import {
-  addressCommands,
-  deviceCommands,
-  mtuCommands,
-  natCommands,
-  netifdCommands,
-} from "../../../src/render/shell.ts";
+import { stepCommands } from "../../../src/render/shell.ts";
 
 const wanMap = parseInterfaceName("wan_map", "interface");
 const tunlink = parseInterfaceName("wan6", "tunlink");
@@ -40,54 +34,49 @@ const byTunnel = planOf(encapsulated, { nat: "nftables" });
 const unloaded = planOf(encapsulated, { moduleLoaded: false });
 
 describe("commands", () => {
-  test("are none without a plan", () => {
-    for (const commands of [deviceCommands, mtuCommands, addressCommands, netifdCommands])
-      expect(commands(undefined)).toEqual([]);
-    expect(natCommands(undefined)).toEqual([]);
-  });
-
   test("the NAT is a script that ends by a line of its own", () => {
-    const [command = ""] = natCommands(byTunnel.nat);
+    const [command = ""] = stepCommands.nat(byTunnel);
     const lines = command.split("\n");
     expect(lines.slice(0, 2)).toEqual(["nft -f - <<'END_OF_NFT'", "add table ip mapmin_wan__map"]);
     expect(lines.slice(-2)).toEqual(["}", "END_OF_NFT"]);
-    expect(natCommands(byTunnel.nat)).toHaveLength(1);
+    expect(stepCommands.nat(byTunnel)).toHaveLength(1);
+    expect(stepCommands.nat(byModule)).toEqual([]);
   });
 
   test("the device is made by one write", () => {
-    const [command = ""] = deviceCommands(byModule);
+    const [command = ""] = stepCommands.device(byModule);
     expect(command).toMatch(
       /^printf '%s\\n' 'add map-wan_map' 'config map-wan_map lowest-ipv6-mtu 1500' 'config /,
     );
     expect(command).toMatch(
       / nat\.reserved -' \| dd of=\/proc\/net\/nat46\/control bs=2097152 2>\/dev\/null$/,
     );
-    expect(mtuCommands(byModule)).toEqual(["ip link set map-wan_map mtu 1500 up"]);
-    expect(deviceCommands(unloaded)).toEqual([]);
-    expect(mtuCommands(unloaded)).toEqual([]);
+    expect(stepCommands.mtu(byModule)).toEqual(["ip link set map-wan_map mtu 1500 up"]);
+    expect(stepCommands.device(unloaded)).toEqual([]);
+    expect(stepCommands.mtu(unloaded)).toEqual([]);
   });
 
   test("the MAP address is the link's where the kernel's tunnel needs it, or the link's prefix is it", () => {
     const address = "ip -6 address add 2001:db8:12:3400:0:c000:212:34/128 dev";
-    expect(addressCommands(byModule)).toEqual([]);
-    expect(addressCommands(unloaded)).toEqual([`${address} eth1`]);
-    expect(addressCommands({ ...byModule, link: { ...byModule.link, onLink: true } })).toEqual([
+    expect(stepCommands.address(byModule)).toEqual([]);
+    expect(stepCommands.address(unloaded)).toEqual([`${address} eth1`]);
+    expect(stepCommands.address({ ...byModule, link: { ...byModule.link, onLink: true } })).toEqual([
       `${address} eth1 preferred_lft 0`,
     ]);
-    expect(addressCommands({ ...unloaded, link: { ...unloaded.link, device: "" } })).toEqual([
+    expect(stepCommands.address({ ...unloaded, link: { ...unloaded.link, device: "" } })).toEqual([
       `${address} DEVICE`,
     ]);
     const { ce: _, ...without } = unloaded;
-    expect(addressCommands(without)).toEqual([]);
+    expect(stepCommands.address(without)).toEqual([]);
   });
 
   test("what netifd does: routes of the module's device", () => {
-    expect(netifdCommands(byModule)).toEqual([
+    expect(stepCommands.netifd(byModule)).toEqual([
       "ip -6 route add 2001:db8:12:3400:0:c000:212:34/128 dev map-wan_map",
       "ip address add 192.0.2.18/32 dev map-wan_map",
       "ip route add default dev map-wan_map mtu 1480",
     ]);
-    expect(netifdCommands(planOf(encapsulated))).toEqual([
+    expect(stepCommands.netifd(planOf(encapsulated))).toEqual([
       "ip address add 192.0.2.18/32 dev map-wan_map",
       "ip route add default dev map-wan_map mtu 1460",
     ]);
@@ -100,7 +89,7 @@ describe("commands", () => {
       "ip address add 192.0.2.18/32 dev map-wan_map",
       "ip route add default dev map-wan_map",
     ];
-    expect(netifdCommands(unloaded)).toEqual([
+    expect(stepCommands.netifd(unloaded)).toEqual([
       `ip -6 tunnel add map-wan_map mode ipip6 ${ends} encaplimit none`,
       ...after,
     ]);
@@ -108,7 +97,7 @@ describe("commands", () => {
       ...unloaded,
       ...(unloaded.tunnel && { tunnel: { ...unloaded.tunnel, encaplimit: "4" } }),
     };
-    expect(netifdCommands(limited)).toEqual([
+    expect(stepCommands.netifd(limited)).toEqual([
       `ip -6 tunnel add map-wan_map mode ipip6 ${ends} encaplimit 4`,
       ...after,
     ]);
