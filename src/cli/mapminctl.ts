@@ -8,6 +8,7 @@ const help = `usage: mapminctl COMMAND [ARGUMENT ...]
   explain HEX     what a provider sent, field by field, and the CE that follows
   calc            a CE's address and ports from a rule
   encode          the option that a DHCPv6 server has to send, in the server's words
+  domain          for who plans a MAP domain: proposes its numbers, or checks them
   plan            what setting an interface up would do
   rules check     what is wrong with a table of rules, and what each row gives
   doctor          what keeps an interface from working, and what to do
@@ -26,6 +27,7 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
   status: async () => (await import("./status.ts")).runStatus,
   doctor: async () => (await import("./doctor.ts")).runDoctor,
   encode: async () => (await import("./encode.ts")).runEncode,
+  domain: async () => (await import("./domain.ts")).runDomain,
   rules: async () => (await import("./rules.ts")).runRules,
 };
 

@@ -1,9 +1,7 @@
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { formatIpv4Prefix, formatIpv6Prefix, parseIpv4, parseIpv6, parseIpv6Prefix } from "../ip/text.ts";
-import { computeCe, findCustomerEdge } from "../map/ce.ts";
-import { customerPrefix } from "../map/customers.ts";
-import type { CustomerEdge, MapDomain, MapRule, PortSet } from "../map/model.ts";
-import { portCount, portRanges } from "../map/port-set.ts";
+import { findCustomerEdge } from "../map/ce.ts";
+import type { CustomerEdge, MapDomain, MapRule } from "../map/model.ts";
 import { type JudgeOptions, judgeDomain, routerRefuses } from "../provision/judge.ts";
 import { chooseRow, parseTable, type RuleTable, ruleOf } from "../provision/table.ts";
 import { placeOf, type TableRow } from "../provision/table-text.ts";
@@ -14,6 +12,7 @@ import { counted } from "./counted.ts";
 import { describeEdge, type ExplainedCe, explainEdge } from "./edge.ts";
 import { Exit } from "./io.ts";
 import type { Screen } from "./picture.ts";
+import { describeRow, type RowReport, ruleReporter } from "./rule-report.ts";
 import { type FileSystem, tableText } from "./table-file.ts";
 
 export const rulesHelp = `usage: mapminctl rules check FILE [--pd PREFIX ...] [--json]
@@ -31,31 +30,6 @@ const options = {
   help: { type: "boolean" },
 } as const;
 
-interface Customer {
-  readonly endUserIpv6Prefix: string;
-  readonly ipv4: string;
-  readonly psid: number;
-  readonly psidLength: number;
-}
-
-/** What a good row gives. */
-interface RowReport {
-  readonly where: string;
-  readonly ruleIpv6Prefix: string;
-  readonly ruleIpv4Prefix: string;
-  readonly transport: string;
-  readonly fmr: boolean;
-  readonly customers: number;
-  /** Customers of one IPv4 address. */
-  readonly sharing: number;
-  /** Of each customer. */
-  readonly ports: number;
-  readonly ranges: number;
-  readonly first: Customer;
-  readonly last: Customer;
-  readonly notes: readonly string[];
-}
-
 /** What is wrong, as a sentence that says where. */
 type Fault = string;
 
@@ -69,26 +43,6 @@ interface Report {
   readonly rows: readonly RowReport[];
   readonly faults: readonly Fault[];
   readonly match?: Match;
-}
-
-function customerOf({ endUserPrefix, ipv4, portSet }: CustomerEdge): Customer {
-  return {
-    endUserIpv6Prefix: formatIpv6Prefix(endUserPrefix),
-    ipv4: formatIpv4Prefix(ipv4),
-    psid: portSet.psid,
-    psidLength: portSet.psidLength,
-  };
-}
-
-/** How many ports a set has, and in how many ranges. Thousands of rows have few different sets. */
-function counter() {
-  const known = new Map<string, { readonly ports: number; readonly ranges: number }>();
-  return (set: PortSet) => {
-    const key = `${set.offset} ${set.psidLength} ${set.psid}`;
-    const counts = known.get(key) ?? { ports: portCount(set), ranges: portRanges(set).length };
-    known.set(key, counts);
-    return counts;
-  };
 }
 
 /** A prefix with bits behind its length is read as if they were 0; whoever wrote them may have meant another length. */
@@ -123,32 +77,19 @@ function checkRows({ rows, defaults }: RuleTable): Report {
   const reports: RowReport[] = [];
   const faults: Fault[] = [];
   const seen = new Map<string, string>();
-  const count = counter();
+  const reportOf = ruleReporter();
   for (const row of rows) {
     const { where } = row;
     try {
       const { rule, domain } = ruleOf(row, defaults);
       if (domain === undefined) throw rule.unusable;
-      const edge = (which: "first" | "last") =>
-        computeCe(rule, customerPrefix(rule, which, placeOf(where, "eaLength")), domain);
-      const first = edge("first");
-      const last = edge("last").ce;
-      const ruleIpv6Prefix = formatIpv6Prefix(rule.ipv6Prefix);
-      const key = `${domain.transport} ${ruleIpv6Prefix}`;
+      const { report, first } = reportOf(where, rule, domain, placeOf(where, "eaLength"));
+      const key = `${domain.transport} ${report.ruleIpv6Prefix}`;
       const earlier = seen.get(key);
       if (earlier === undefined) seen.set(key, where);
       else faults.push(`${where}: is for the same prefix as ${earlier}, which is used`);
       reports.push({
-        where,
-        ruleIpv6Prefix,
-        ruleIpv4Prefix: formatIpv4Prefix(rule.ipv4Prefix),
-        transport: domain.transport,
-        fmr: rule.forward,
-        customers: 2 ** rule.eaLength,
-        sharing: 2 ** last.portSet.psidLength,
-        ...count(last.portSet),
-        first: customerOf(first.ce),
-        last: customerOf(last),
+        ...report,
         notes: [
           ...strayBits(row, rule),
           ...first.remarks.map(({ text }) => `${where}: ${text}`),
@@ -183,27 +124,6 @@ function check(text: string, prefixes: readonly Ipv6Prefix[]): Report {
     const { message } = error;
     return report.faults.includes(message) ? report : { ...report, faults: [...report.faults, message] };
   }
-}
-
-/** What each customer has. */
-function share({ sharing, ports, ranges, first }: RowReport): string {
-  if (sharing > 1)
-    return `${sharing} share an address, ${counted(ports, "port")} each in ${counted(ranges, "range")}`;
-  return first.ipv4.endsWith("/32") ? "an address each" : `a prefix /${first.ipv4.split("/")[1]} each`;
-}
-
-function describeRow(row: RowReport): readonly string[] {
-  const line = (which: string, { endUserIpv6Prefix, ipv4, psid, psidLength }: Customer) =>
-    `  ${which}  ${endUserIpv6Prefix.padEnd(26)} ${ipv4}${psidLength === 0 ? "" : `, PSID ${psid} of ${psidLength} bits`}`;
-  const fmr = row.fmr ? ", forwarding" : "";
-  return [
-    `${row.where}: ${row.ruleIpv6Prefix} ${row.ruleIpv4Prefix} ${row.transport}${fmr}`,
-    `  ${counted(row.customers, "customer")}, ${share(row)}`,
-    ...(row.customers === 1
-      ? [line("only ", row.first)]
-      : [line("first", row.first), line("last ", row.last)]),
-    ...row.notes.map((note) => `  note: ${note}`),
-  ];
 }
 
 function describe({ rows, faults, match }: Report, screen: Screen): string {

@@ -146,6 +146,16 @@ const cases: Case[] = [
   ].map((line) => mapminctl("encode", ...words(line))),
   mapminctl("encode"),
   ...[
+    "--customers 10000 --ipv4 192.0.2.0/24 --ipv6 2001:db8::/32 --br 2001:db8:ffff::1",
+    "--customers 3000000000 --ipv4 192.0.0.0/9 --ipv4 10.0.0.0/8 --psid-offset 0",
+    "--customers 9999999999 --ipv4 0.0.0.0/0 --dmr 2001:db8:ffff::/64 --json",
+    "--customers 300 --ipv4 192.0.2.0/32 --ports 500",
+    "--check --ipv4 192.0.2.0/24 --ipv6 2001:db8::/40 --ea-length 16 --forward",
+    "--check --ipv4 192.0.2.0/24 --ipv6 2001:db8::/50 --ea-length 49 --psid-offset 16 --json",
+    "--help",
+  ].map((line) => mapminctl("domain", ...words(line))),
+  mapminctl("domain"),
+  ...[
     "table.csv",
     "table.csv --row 7 --format dnsmasq",
     "table.csv --option 48879 --format kea",
