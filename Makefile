@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The packages kmod-mapmint, map-mdpc and mapminctl of the feed; mapmin/Makefile includes this file.
+# The packages kmod-mapmint, map-mdpc, mapminctl and luci-app-mapmin of the feed; mapmin/Makefile includes this file.
 #
 # A package definition at a feed's root breaks the feed: the scanner cuts the wrong part of its path and then drops all
 # of it without an error. So this file must not match the scanner's pattern, which has one space after `call`: ours have
@@ -119,6 +119,33 @@ define Package/mapminctl/description
  While the package map is selected for the image, this one is not.
 endef
 
+# Without luci.mk, which is in the LuCI feed: this feed must be usable without that one.
+define Package/luci-app-mapmin
+  SECTION:=luci
+  CATEGORY:=LuCI
+  SUBMENU:=3. Applications
+  TITLE:=MAP customer edge: status page and form for LuCI
+  DEPENDS:=+mapminctl +luci-base
+  PKGARCH:=all
+endef
+
+define Package/luci-app-mapmin/description
+ Shows in LuCI what the provider sent, the 65,536 ports and which of ours are
+ in use by whom, what is wrong, and the log. Has a form for the options of
+ MAP interfaces that LuCI's own does not know.
+endef
+
+# As packages of the LuCI feed do: LuCI keeps its menu, and rpcd its access lists.
+define Package/luci-app-mapmin/postinst
+#!/bin/sh
+[ -n "$${IPKG_INSTROOT}" ] || {
+	rm -f /tmp/luci-indexcache.*
+	rm -rf /tmp/luci-modulecache/
+	/etc/init.d/rpcd reload 2>/dev/null
+	exit 0
+}
+endef
+
 # Nothing is downloaded: the bundle comes with the feed, because a build has no npm. `sh test/feed/bundle update` makes it.
 # In the menu kmod-nat46 can stand beside kmod-mapmint (see MAPMINT_CONFLICTS); in an image it cannot, which is said before
 # anything is built.
@@ -156,6 +183,17 @@ define Package/mapminctl/install
 	$(INSTALL_BIN) $(MAPMIN_DIR)/files/usr/sbin/mapminctl $(1)/usr/sbin/
 endef
 
+define Package/luci-app-mapmin/install
+	$(INSTALL_DIR) $(1)/www/luci-static/resources/mapmin $(1)/www/luci-static/resources/view/mapmin
+	$(INSTALL_DIR) $(1)/usr/share/luci/menu.d $(1)/usr/share/rpcd/acl.d
+	$(INSTALL_DATA) $(MAPMIN_DIR)/files/www/luci-static/resources/mapmin/*.js $(1)/www/luci-static/resources/mapmin/
+	$(INSTALL_DATA) $(MAPMIN_DIR)/files/www/luci-static/resources/view/mapmin/*.js \
+		$(1)/www/luci-static/resources/view/mapmin/
+	$(INSTALL_DATA) $(MAPMIN_DIR)/files/usr/share/luci/menu.d/luci-app-mapmin.json $(1)/usr/share/luci/menu.d/
+	$(INSTALL_DATA) $(MAPMIN_DIR)/files/usr/share/rpcd/acl.d/luci-app-mapmin.json $(1)/usr/share/rpcd/acl.d/
+endef
+
 $(eval $(call  KernelPackage,mapmint))
 $(eval $(call  BuildPackage,map-mdpc))
 $(eval $(call  BuildPackage,mapminctl))
+$(eval $(call  BuildPackage,luci-app-mapmin))

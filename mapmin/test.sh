@@ -17,7 +17,7 @@ map-mdpc)
 	/lib/netifd/proto/map.sh '' dump | grep -F '"name":"map"'
 	mdpc --help >/dev/null
 	;;
-kmod-mapmint) ;;
+kmod-mapmint | luci-app-mapmin) ;;
 *)
 	echo "Untested package: $PKG_NAME" >&2
 	exit 1

@@ -117,6 +117,16 @@ export const suites = [
     command: ["sh", "-c", "git ls-files -z '*.py' | xargs -0 pyflakes3"],
   },
   {
+    name: "luci",
+    part: "lab",
+    shows:
+      "the pages of LuCI in Chromium: what they show and ask, hostile texts, a phone's width, their access list",
+    needs: ["npm", "chromium"],
+    seconds: 30,
+    command: ["npx", "vitest", "run", "--config", "test/luci/vitest.config.ts"],
+    cases: "vitest",
+  },
+  {
     name: "module-style",
     part: "lab",
     shows: "the kernel module builds without a warning (W=1, sparse), and checkpatch --strict is content",

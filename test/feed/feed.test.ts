@@ -96,12 +96,17 @@ describe("the scanner", () => {
 });
 
 describe("the packages", () => {
-  const common = { "map-mdpc": "Network", mapminctl: "Network", "kmod-mapmint": "Kernel modules" };
+  const common = {
+    "map-mdpc": ["Network", ""],
+    mapminctl: ["Network", ""],
+    "kmod-mapmint": ["Kernel modules", "Network Support"],
+    "luci-app-mapmin": ["LuCI", "3. Applications"],
+  };
 
-  test.each(Object.entries(common))("%s is in the menu %s", (name, category) => {
+  test.each(Object.entries(common))("%s is in the menu %s", (name, [category, submenu]) => {
     const fields = definitions();
     expect(fields.get(`${name}.CATEGORY`)).toBe(category);
-    expect(fields.get(`${name}.SUBMENU`)).toBe(name === "kmod-mapmint" ? "Network Support" : "");
+    expect(fields.get(`${name}.SUBMENU`)).toBe(submenu);
     expect(fields.get(`${name}.TITLE`)).toMatch(/^MAP.{10,70}$/);
   });
 
@@ -109,12 +114,14 @@ describe("the packages", () => {
     const fields = definitions();
     expect(fields.get("map-mdpc.PKGARCH")).toBe("all");
     expect(fields.get("mapminctl.PKGARCH")).toBe("all");
+    expect(fields.get("luci-app-mapmin.PKGARCH")).toBe("all");
     expect(fields.get("kmod-mapmint.PKGARCH")).toBe("");
   });
 
   test("mapminctl selects all that a customer edge needs, and map-mdpc what it runs", () => {
     const fields = definitions();
     expect(fields.get("mapminctl.DEPENDS")?.split(/\s+/).sort()).toEqual(["+kmod-mapmint", "+map-mdpc"]);
+    expect(fields.get("luci-app-mapmin.DEPENDS")).toBe("+mapminctl +luci-base");
     expect(fields.get("map-mdpc.DEPENDS")?.split(/\s+/).sort()).toEqual(
       [
         "@IPV6",
@@ -235,6 +242,19 @@ describe("what goes on the router", () => {
     expect(install("mapminctl").files).toEqual(["755 /usr/sbin/mapminctl"]);
   });
 
+  test("luci-app-mapmin", () => {
+    const resources = "files/www/luci-static/resources";
+    const scripts = (folder: string) =>
+      readdirSync(join(root, resources, folder)).map((name) => `${folder}/${name}`);
+    const all = [...scripts("mapmin"), ...scripts("view/mapmin")];
+    expect(all).toContain("view/mapmin/status.js");
+    expect(install("luci-app-mapmin").files).toEqual([
+      "644 /usr/share/luci/menu.d/luci-app-mapmin.json",
+      "644 /usr/share/rpcd/acl.d/luci-app-mapmin.json",
+      ...all.sort().map((path) => `644 /www/luci-static/resources/${path}`),
+    ]);
+  });
+
   test("the module is built where it is selected, and only there", () => {
     const building = /^kernel-make M=.*\/build\/linux\/mapmin-0\.1\.0 modules$/m;
     expect(install("map-mdpc").output).not.toMatch(building);
@@ -278,6 +298,7 @@ test("test.sh knows every package, and no other", () => {
   // One line that fails is enough.
   expect(() => ask("mapminctl", "9.9.9")).toThrow();
   expect(ask("kmod-mapmint")).toBe("");
+  expect(ask("luci-app-mapmin")).toBe("");
   expect(() => ask("another")).toThrow("Untested package: another");
 });
 

@@ -133,6 +133,15 @@ const needs = {
     what: "root for Debian packages: compilers and emulators of other processors",
     make: () => run(["sh", "test/kernels/setup.sh", "foreign"]),
   },
+  chromium: {
+    what: "root for the Debian package chromium",
+    make: () => {
+      if (installed("chromium")) return 0;
+      if (process.getuid() !== 0) return missing("chromium");
+      const install = "apt-get update -qq && apt-get install -qq --no-install-recommends chromium";
+      return run(["sh", "-c", install], { DEBIAN_FRONTEND: "noninteractive" });
+    },
+  },
   lab: {
     what: "root for Debian packages; the lab kernel (built once, 10 minutes)",
     make: () => run(["sh", "test/kernels/setup.sh"]),
