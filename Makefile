@@ -169,13 +169,14 @@ endef
 
 define Package/map-mdpc/install
 	$(INSTALL_DIR) $(1)/usr/lib/mapmin/LICENSES $(1)/lib/netifd/proto $(1)/usr/sbin
-	$(INSTALL_DIR) $(1)/etc/odhcp6c.user.d $(1)/etc/hotplug.d/iface
+	$(INSTALL_DIR) $(1)/etc/odhcp6c.user.d $(1)/etc/hotplug.d/iface $(1)/usr/share/nftables.d/chain-post/forward
 	$(INSTALL_DATA) $(MAPMIN_DIR)/files/usr/lib/mapmin/*.cjs $(MAPMIN_DIR)/files/usr/lib/mapmin/*.sh $(1)/usr/lib/mapmin/
 	$(INSTALL_DATA) $(MAPMIN_DIR)/files/usr/lib/mapmin/LICENSES/* $(1)/usr/lib/mapmin/LICENSES/
 	$(INSTALL_BIN) $(MAPMIN_DIR)/netifd-proto/map.sh $(1)/lib/netifd/proto/
 	$(INSTALL_BIN) $(MAPMIN_DIR)/files/usr/sbin/mdpc $(1)/usr/sbin/
 	$(INSTALL_DATA) $(MAPMIN_DIR)/files/etc/odhcp6c.user.d/mapmin $(1)/etc/odhcp6c.user.d/
 	$(INSTALL_DATA) $(MAPMIN_DIR)/files/etc/hotplug.d/iface/30-mapmin $(1)/etc/hotplug.d/iface/
+	$(INSTALL_DATA) $(MAPMIN_DIR)/files/usr/share/nftables.d/chain-post/forward/mapmin.nft $(1)/usr/share/nftables.d/chain-post/forward/
 endef
 
 define Package/mapminctl/install

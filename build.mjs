@@ -178,7 +178,14 @@ else import("std").then(std=>{std.err.puts(text);std.exit(70)});
 async function minified(text) {
   const { code = "" } = await minify(text, {
     ecma: 2020,
-    compress: { passes: 6, hoist_funs: true, unsafe_methods: true, pure_getters: true },
+    compress: {
+      passes: 6,
+      hoist_funs: true,
+      unsafe: true,
+      unsafe_arrows: true,
+      unsafe_methods: true,
+      pure_getters: true,
+    },
     format: { comments: false },
   });
   return `${code}\n`;

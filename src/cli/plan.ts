@@ -9,6 +9,7 @@ import { TABLE_LIMIT } from "../provision/table-text.ts";
 import { replaceLines, ruleLines } from "../render/control.ts";
 import { addressRequest, updateRequest } from "../render/netifd.ts";
 import { renderNft } from "../render/nft.ts";
+import { renderForwards } from "../render/nft-forward.ts";
 import { stepCommands } from "../render/shell.ts";
 import type { System } from "../system/system.ts";
 import { InputError } from "../wire/errors.ts";
@@ -116,6 +117,7 @@ export function runPlan(argv: readonly string[], io: Io & FilesToRead): number {
         addDynamic: addressRequest(plan) ?? null,
         notifyProto: updateRequest(plan),
         nft: plan.nat === undefined ? null : renderNft(plan.nat),
+        forward: plan.forward === undefined ? null : renderForwards(plan.forward),
       },
       null,
       2,

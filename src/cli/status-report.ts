@@ -137,6 +137,7 @@ export type Report = (ReportedPorts | NoPorts) & {
   readonly ipv4: string | undefined;
   readonly mapIpv6Address: string | undefined;
   readonly reservedPorts?: string;
+  readonly forwards?: string;
   readonly mtu?: number;
   /** Null where the kernel's table of flows cannot be read. */
   readonly inUse?: PortUse | null;
@@ -222,6 +223,7 @@ async function see(
     ipv4,
     mapIpv6Address: state.map_address,
     ...reportedPorts(savedPortSet(state)),
+    ...(state.forwards ? { forwards: state.forwards } : {}),
     ...(state.reserved_ports ? { reservedPorts: state.reserved_ports } : {}),
     ...(state.mtu === undefined ? {} : { mtu: Number(state.mtu) }),
     ...(ipv4 === undefined ? {} : { inUse: useOf(state, ipv4, natPorts, flows) }),

@@ -20,8 +20,11 @@ export type Effect =
       /** When ubus knows no such object or interface, there is nothing to do. */
       readonly ifPresent?: true;
     }
-  /** Loads a table in the place of the one of that name: one transaction. `device` is what it is closed by. */
-  | { readonly kind: "nft"; readonly table: string; readonly device: DeviceName; readonly script: string }
+  /**
+   * Loads a table in the place of the one of that name: one transaction. `device` is what it is closed by; absent where the
+   * table closes nothing.
+   */
+  | { readonly kind: "nft"; readonly table: string; readonly device?: DeviceName; readonly script: string }
   /** Takes a table away, once the device can send nothing any more; until then a table that only drops stays. */
   | { readonly kind: "remove table"; readonly table: string; readonly device: DeviceName }
   /** Makes the module's device, or puts these rules in the place of its own: one transaction of the module. */
@@ -105,8 +108,13 @@ export async function perform(effect: Effect, host: Host): Promise<Performed> {
       const { table, device } = effect;
       const before = await host.listTable(table, "text");
       await loadNat(effect.script, host);
-      // Where there was nothing, nothing must not come back: the device would be open.
-      const script = before === undefined ? renderNftClosed(table, device) : renderNftRestore(table, before);
+      const script =
+        before !== undefined
+          ? renderNftRestore(table, before)
+          : device === undefined
+            ? renderNftDelete(table)
+            : // Nothing must not come back: the device would be open.
+              renderNftClosed(table, device);
       return { did: true, restore: { ...effect, script } };
     }
     case "remove table": {

@@ -126,6 +126,7 @@ function describe(provisioned: Provisioned, claim: Claim, state: SavedState["sta
     source: provisioned.source,
     remarks: provisioned.remarks.map((remark) => remark.text).join("; "),
     carrier: carrierOf(plan),
+    ...(plan.forward === undefined ? {} : { forwards: provisioned.forwarded.join(", ") }),
     nat_by: plan.natBy,
     address_interfaces: claim.addressInterfaces.join(" "),
   };
@@ -264,12 +265,17 @@ function printsOf(saved: SavedState): ReadonlyMap<string, string> {
  * takes the other name where it is not.
  */
 function nextClaim(plan: Plan, saved: SavedState): Claim {
-  const [current] = claimFrom(plan.iface, saved).addressInterfaces;
+  const old = claimFrom(plan.iface, saved);
+  const [current] = old.addressInterfaces;
+  const claim = (name?: string) => {
+    const next = claimOf(plan, name);
+    return { ...next, forwards: next.forwards || old.forwards };
+  };
   const other = addressInterfaces(plan.iface).find((name) => name !== current);
-  const kept = claimOf(plan, current);
+  const kept = claim(current);
   const print = printsOf(saved).get("address");
   const same = sessionSteps(kept, plan).some((step) => step.do !== undefined && printOf(step) === print);
-  return same ? kept : claimOf(plan, other);
+  return same ? kept : claim(other);
 }
 
 /** Whether what a step did is still what the kernel has. */
@@ -280,6 +286,8 @@ async function stillInForce(step: Step, plan: Plan, saved: SavedState, host: Hos
       const table = await host.listTable(plan.nat.table, "json");
       return table !== undefined && checkLoaded(plan.nat, parseTable(table, plan.nat.table)).length === 0;
     }
+    case "forward":
+      return plan.forward === undefined || (await host.listTable(plan.forward.table, "text")) !== undefined;
     case "device":
       return saved.rules !== undefined && rulesOf(plan.device, host) === saved.rules;
     case "mtu":

@@ -11,7 +11,7 @@
 
 import type { InterfaceName } from "../ip/names.ts";
 import { formatIpv4Prefix } from "../ip/text.ts";
-import { deviceName, type Plan, tableName } from "../map/plan.ts";
+import { deviceName, forwardTableName, type Plan, tableName } from "../map/plan.ts";
 import { ruleLines } from "../render/control.ts";
 import {
   addressInterfaces,
@@ -20,7 +20,8 @@ import {
   NETWORK,
   updateRequest,
 } from "../render/netifd.ts";
-import { renderNft } from "../render/nft.ts";
+import { renderNft, renderNftDelete } from "../render/nft.ts";
+import { renderForwards } from "../render/nft-forward.ts";
 import type { Effect } from "./effect.ts";
 import type { SavedState } from "./state.ts";
 
@@ -32,7 +33,7 @@ export interface Undo {
   readonly optional?: true;
 }
 
-export const stepKeys = ["nat", "device", "mtu", "address", "netifd"] as const;
+export const stepKeys = ["nat", "forward", "device", "mtu", "address", "netifd"] as const;
 export type StepKey = (typeof stepKeys)[number];
 
 export interface Step {
@@ -51,8 +52,9 @@ export interface Claim {
   readonly iface: InterfaceName;
   /** The IPv4 address or prefix, where it is known. */
   readonly ipv4?: string;
-  /** Whether there may be a table of nftables. */
+  /** Whether there may be a table of nftables with the NAT, and one with port forwards. */
   readonly table: boolean;
+  readonly forwards: boolean;
   /** Interfaces of netifd that may hold the MAP address. */
   readonly addressInterfaces: readonly string[];
 }
@@ -62,6 +64,7 @@ export function claimOf(plan: Plan, addressInterface = addressInterfaces(plan.if
     iface: plan.iface,
     ipv4: formatIpv4Prefix(plan.ipv4),
     table: plan.nat !== undefined,
+    forwards: plan.forward !== undefined,
     addressInterfaces: addressRequest(plan) === undefined ? [] : [addressInterface],
   };
 }
@@ -78,6 +81,7 @@ export function claimFrom(iface: InterfaceName, saved: SavedState | undefined): 
     ...(saved?.ipv4 === undefined ? {} : { ipv4: saved.ipv4 }),
     // Only a state that tells of a carrier tells for sure that no table was loaded.
     table: saved?.carrier === undefined || saved.table !== undefined,
+    forwards: saved?.carrier === undefined || saved.forwards !== undefined,
     addressInterfaces: words(saved?.address_interfaces),
   };
 }
@@ -88,9 +92,12 @@ export type Commands = Readonly<Record<StepKey, (plan: Plan) => readonly string[
 /** All steps, first to last. Without a plan they can only be undone. @throws SetupError when the module cannot take the plan */
 export function sessionSteps(claim: Claim, plan?: Plan, commands?: Commands): readonly Step[] {
   const { iface, ipv4 } = claim;
-  const { nat, module } = plan ?? {};
+  const { nat, module, forward } = plan ?? {};
   const device = deviceName(iface);
   const table = tableName(iface);
+  const side = forwardTableName(iface);
+  const noForwards = renderNftDelete(side);
+  const sideTable = (script: string) => ({ kind: "nft", table: side, script }) as const;
   const [addressInterface] = claim.addressInterfaces;
   const address = plan && addressRequest(plan, addressInterface);
   const commandOf = (key: StepKey) => (plan && commands?.[key](plan)) ?? [];
@@ -110,6 +117,17 @@ export function sessionSteps(claim: Claim, plan?: Plan, commands?: Commands): re
               : [{ title: "forget the flows", do: { kind: "flush flows", ipv4 }, optional: true } as const]),
           ]
         : [],
+    },
+    {
+      key: "forward",
+      title: "load the port forwards",
+      command: commandOf("forward"),
+      // Those of an earlier session may be there, and the plan have none.
+      do:
+        plan && claim.forwards
+          ? sideTable(forward === undefined ? noForwards : renderForwards(forward))
+          : undefined,
+      undo: claim.forwards ? [{ title: "remove the port forwards", do: sideTable(noForwards) }] : [],
     },
     {
       key: "device",

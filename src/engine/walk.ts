@@ -66,8 +66,18 @@ function undosOfFailure(plan: Plan, begun: readonly Step[], error: unknown): rea
   return [...undos.map((part) => (part.do.kind === "remove table" ? closing(part.do) : part)), down];
 }
 
+interface Closable {
+  readonly table: string;
+  readonly device: DeviceName;
+}
+
+/** True for an effect whose table a device is closed by. */
+function isClosable(effect: Effect | undefined): effect is Effect & Closable {
+  return effect?.kind === "nft" && effect.device !== undefined;
+}
+
 /** A table that only drops, in the place of the NAT. */
-export function closing({ table, device }: { readonly table: string; readonly device: DeviceName }): Undo {
+export function closing({ table, device }: Closable): Undo {
   return {
     title: "close the port set",
     do: { kind: "nft", table, device, script: renderNftClosed(table, device) },
@@ -80,7 +90,7 @@ export function closing({ table, device }: { readonly table: string; readonly de
  */
 export function closedMeanwhile(plan: Plan, steps: readonly Step[]): readonly Step[] {
   const nat = steps.find((step) => step.key === "nat");
-  if (plan.tunnel === undefined || nat?.do?.kind !== "nft") return steps;
+  if (plan.tunnel === undefined || nat === undefined || !isClosable(nat.do)) return steps;
   return [{ ...nat, ...closing(nat.do) }, ...steps.filter((step) => step !== nat), nat];
 }
 
@@ -130,7 +140,7 @@ export async function walkOver(
     // No table is right for the old tunnel and for the new one.
     const tunnelInDoubt = plan.tunnel !== undefined && (answered || (asked && isUncertain(error)));
     await walkUp(
-      restore.map((part) => (tunnelInDoubt && part.do.kind === "nft" ? closing(part.do) : part)),
+      restore.map((part) => (tunnelInDoubt && isClosable(part.do) ? closing(part.do) : part)),
       host,
     );
     return { error, tunnelInDoubt };

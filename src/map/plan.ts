@@ -27,8 +27,9 @@ export interface PlanOptions {
   readonly zone?: string | undefined;
   /** Tunnel encapsulation limit: `ignore` or 0..255. */
   readonly encaplimit?: string | undefined;
-  /** Ports of the set that NAT does not use. */
+  /** Ports of the set that NAT does not use, those of {@link forwards} included. */
   readonly reservedPorts?: readonly number[];
+  readonly forwards?: readonly Forward[];
   /** Who does the NAT; `auto` without it: the kernel module where it is loaded, else nftables. */
   readonly nat?: NatChoice | undefined;
   /** Whether the kernel module is loaded; true without it. */
@@ -109,6 +110,23 @@ export interface NatPlan {
   readonly mtu: number;
 }
 
+/** A port of the set that belongs to a host of the LAN, both ways. */
+export interface Forward {
+  readonly protocol: "tcp" | "udp";
+  readonly port: number;
+  /** The host's IPv4 address, and its port. */
+  readonly host: number;
+  readonly hostPort: number;
+}
+
+/** Port forwards, in a table of nftables beside the NAT. At least one. */
+export interface ForwardPlan {
+  readonly table: string;
+  readonly device: DeviceName;
+  readonly ipv4: Ipv4Prefix;
+  readonly forwards: readonly Forward[];
+}
+
 export interface Plan {
   readonly iface: InterfaceName;
   readonly transport: Transport;
@@ -124,6 +142,7 @@ export interface Plan {
   readonly tunnel?: TunnelPlan;
   /** NAT by nftables. Absent where the module does it, or the provider (no rule at all). */
   readonly nat?: NatPlan;
+  readonly forward?: ForwardPlan;
   /** Who does the NAT, and why, in words. */
   readonly natBy: string;
   readonly zone?: string;
@@ -148,6 +167,11 @@ export function deviceName(iface: InterfaceName): DeviceName {
  */
 export function tableName(iface: InterfaceName): string {
   return `mapmin_${iface.replace(/[^A-Za-z0-9]/g, (c) => (c === "_" ? "__" : `_${c.charCodeAt(0).toString(16)}`))}`;
+}
+
+/** The name of the table with an interface's port forwards. No other interface's table has it: see {@link tableName}. */
+export function forwardTableName(iface: InterfaceName): string {
+  return `${tableName(iface)}_fwd`;
 }
 
 /** The FMRs: rules with the F flag set (RFC 7597 s5), also the BMR if it has F. Longest IPv4 prefix first. */
@@ -181,6 +205,7 @@ export function makePlan(
   // MAP-T has no other carrier. A NAT of the module's is closed whatever becomes of a ruleset.
   const byModule = choice === "module" || (choice === "auto" && (loaded || translated));
   const reservedPorts = options.reservedPorts ?? [];
+  const forwards = options.forwards ?? [];
   const nat = { table: tableName(iface), device, ipv4, reservedPorts, mtu };
   const common = {
     iface,
@@ -193,6 +218,7 @@ export function makePlan(
     ...(options.zone === undefined ? {} : { zone: options.zone }),
     ...(ce === undefined ? {} : { ce }),
     ...(ce === undefined || byModule ? {} : { nat: { ...nat, portSet: ce.portSet } }),
+    ...(forwards.length === 0 ? {} : { forward: { table: forwardTableName(iface), device, ipv4, forwards } }),
   };
   const device44 = {
     legacyInterfaceId: domain.legacyInterfaceId,

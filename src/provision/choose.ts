@@ -6,6 +6,7 @@ import { findCustomerEdge } from "../map/ce.ts";
 import type { MapDomain, Remark, Transport } from "../map/model.ts";
 import { makePlan, type NatChoice, type Plan } from "../map/plan.ts";
 import { DecodeError, InputError, MapminError, SetupError } from "../wire/errors.ts";
+import { decodeForwards, reservedWith } from "./forward.ts";
 import { FIELD_NAMES, type FieldNames, type JudgeOptions, judgeDomain, judgeRule } from "./judge.ts";
 import type { LinkStatus } from "./link.ts";
 import type { Neighbour } from "./network.ts";
@@ -25,6 +26,8 @@ export interface Provisioned {
   readonly remarks: readonly Remark[];
   /** Where the rule came from, in words. */
   readonly source: string;
+  /** The lines of `forward` that are done. */
+  readonly forwarded: readonly string[];
 }
 
 interface Candidate {
@@ -202,6 +205,11 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
         const [objection] = judgeDomain(given, edge?.ce, judging);
         if (objection !== undefined) throw new InputError(objection.field, objection.text);
         const { domain, remarks: refused } = withoutRefusedRules(given, judging);
+        const {
+          forwards,
+          done,
+          remarks: unforwarded,
+        } = decodeForwards(config.forward ?? [], edge?.ce.portSet, reservedPorts);
         const plan = makePlan(
           iface,
           domain,
@@ -215,7 +223,8 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
             onLink: edge !== undefined && link.onLink?.includes(edge.ce.endUserPrefix) === true,
           },
           {
-            reservedPorts,
+            reservedPorts: reservedWith(reservedPorts, forwards),
+            forwards,
             moduleLoaded,
             nat: config.nat as NatChoice | undefined,
             mtu: config.mtu ?? mtu,
@@ -229,7 +238,8 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
         return {
           plan,
           source,
-          remarks: [...remarks, ...(edge?.remarks ?? []), ...refused, ...reserved],
+          forwarded: done,
+          remarks: [...remarks, ...(edge?.remarks ?? []), ...refused, ...reserved, ...unforwarded],
         };
       } catch (error) {
         if (!(error instanceof MapminError)) throw error;

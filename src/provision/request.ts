@@ -73,7 +73,10 @@ type FlagOption = (typeof flags)[number];
 /** The options of one interface, each checked for its own range. */
 export type InterfaceConfig = { readonly [option in NumberOption]?: number } & {
   readonly [option in TextOption]?: string;
-} & { readonly tunlink?: InterfaceName; readonly ip6ifaceid?: string } & {
+} & { readonly forward?: readonly string[] } & {
+  readonly tunlink?: InterfaceName;
+  readonly ip6ifaceid?: string;
+} & {
   readonly [option in FlagOption]?: boolean;
 };
 
@@ -102,6 +105,15 @@ function isInterfaceId(value: unknown): boolean {
   }
 }
 
+/** Most lines of a list. */
+const LINES = 256;
+
+/** True for a list of lines, or for one line that is not in a list. */
+function isLines(value: unknown): boolean {
+  const lines = [value].flat();
+  return lines.length <= LINES && lines.every((line) => typeof line === "string");
+}
+
 /** The options of OpenWrt's package `map`, and our own. Others (`proto`, `_prefsig`, ...) are ignored. */
 const configSchema = object({
   ...Object.fromEntries(
@@ -121,6 +133,7 @@ const configSchema = object({
     "the name of one interface",
     (value) => typeof value === "string" && isInterfaceName(value),
   ),
+  forward: optional(custom(isLines, () => `expected a list of at most ${LINES} lines, each of text`)),
   ip6ifaceid: option("ip6ifaceid", "an interface identifier, such as ::1", isInterfaceId),
   ...Object.fromEntries(
     flags.map((name) => [
@@ -139,6 +152,7 @@ export interface HandlerRequest {
 
 function typedValue(name: string, found: unknown): unknown {
   if (Object.hasOwn(numbers, name)) return Number(found);
+  if (name === "forward") return [found].flat();
   return flags.some((flag) => flag === name) ? flagWords[String(found)] : found;
 }
 

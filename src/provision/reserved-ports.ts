@@ -1,7 +1,7 @@
 /** Ports that a person wants kept, held against the ports that the CE has. */
 
 import type { PortSet, Remark } from "../map/model.ts";
-import { contains, type PortRange, portRanges } from "../map/port-set.ts";
+import { contains, type PortRange } from "../map/port-set.ts";
 import { asRanges } from "../map/virtual-block.ts";
 
 /** Most ranges outside the set that a remark names. */
@@ -16,14 +16,15 @@ function formatRange([low, high]: PortRange): string {
   return low === high ? `${low}` : `${low}-${high}`;
 }
 
-/** The ports of the set next below and above a port. */
-function nearest(set: PortSet, port: number): readonly number[] {
-  let below: number | undefined;
-  for (const [low, high] of portRanges(set)) {
-    if (low > port) return below === undefined ? [low] : [below, low];
-    below = high;
-  }
-  return below === undefined ? [] : [below];
+/** The ports of the set next below and above a port that are not in `taken`, in words. */
+export function nearestFree(set: PortSet, port: number, taken: ReadonlySet<number>): string {
+  const next = (step: number) => {
+    for (let near = port; near > 0 && near < 65_536; near += step) {
+      if (contains(set, near) && !taken.has(near)) return [near];
+    }
+    return [];
+  };
+  return [...next(-1), ...next(1)].join(" and ") || "none";
 }
 
 /**
@@ -34,8 +35,7 @@ export function remarkReservedPorts(ports: readonly number[], set: PortSet, path
   const outside = asRanges(ports.filter((port) => !contains(set, port)));
   if (outside.length === 0) return [];
   const named = outside.slice(0, NAMED).map((range) => {
-    const near = nearest(set, range[0]).join(" and ");
-    return `${formatRange(range)} (nearest of the set: ${near === "" ? "none" : near})`;
+    return `${formatRange(range)} (nearest of the set: ${nearestFree(set, range[0], new Set())})`;
   });
   const more = outside.length - named.length;
   return [

@@ -73,7 +73,11 @@ export function withoutTimeouts(script: string): string | undefined {
 }
 
 /** A script that replaces the table whole, in one transaction: `add` first, since deleting what is not there fails. */
-export function nftScript(of: { readonly table: string; readonly device: string }, table: NftTable): string {
+export function nftScript(
+  of: { readonly table: string; readonly device: string },
+  table: NftTable,
+  what = "NAT into the port set",
+): string {
   const counters = Object.entries(table.counters).flatMap(([name, what]) => [
     `\tcounter ${name} {`,
     `\t\tcomment "${what}"`,
@@ -84,7 +88,7 @@ export function nftScript(of: { readonly table: string; readonly device: string 
     `add table ip ${of.table}`,
     `delete table ip ${of.table}`,
     `table ip ${of.table} {`,
-    `\tcomment "mapmin: NAT into the port set of ${of.device}"`,
+    `\tcomment "mapmin: ${what} of ${of.device}"`,
     "",
     ...counters,
     ...(table.timeouts ?? []).flatMap(renderTimeout),

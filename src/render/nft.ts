@@ -96,6 +96,25 @@ function drop(counter: NatCounter): string {
   return `counter name "${counter}" drop`;
 }
 
+const BEFORE_TRACKING = "type filter hook prerouting priority -310";
+const AFTER_NAT = "type filter hook postrouting priority 310";
+
+const notOurs = (device: string): Rule => [`oifname != "${device}" accept`, "not to the MAP domain"];
+const ownSource = (own: string): Rule => [`ip saddr != ${own} ${drop("out_source")}`, "not our address"];
+const noFragment: Rule = [`ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, "no ports to judge by"];
+const anotherSubscriber = "another subscriber of our address";
+const noPort = "no port to tell subscribers apart by";
+const byQuoted = "judged by the packet it quotes";
+
+/** Servers and forwards keep their ports. */
+function keptPortRules(device: string, own: string): readonly Rule[] {
+  return both(
+    (protocol) =>
+      `oifname "${device}" ip saddr ${own} ${protocol} sport @kept_ports snat to ${own}:${protocol} sport`,
+    "services of ours on reserved ports",
+  );
+}
+
 function mssClamp(plan: NatPlan): Rule {
   const size = plan.mtu - TCP_HEADERS;
   return [
@@ -122,12 +141,7 @@ function aroundReservedPorts(plan: NatPlan): readonly Rule[] {
   const address = formatIpv4(plan.ipv4.address);
   const range = unreservedRange(plan.reservedPorts);
   return [
-    ...["tcp", "udp"].map(
-      (protocol): Rule => [
-        `oifname "${device}" ip saddr ${address} ${protocol} sport @kept_ports snat to ${address}:${protocol} sport`,
-        "services of ours on reserved ports",
-      ],
-    ),
+    ...keptPortRules(device, address),
     range === undefined
       ? [`oifname "${device}" meta l4proto { tcp, udp } ${drop("out_port")}`, "every port is reserved"]
       : [
@@ -168,17 +182,13 @@ function unrestricted(plan: NatPlan): string {
       },
       {
         name: "incoming",
-        hook: "type filter hook prerouting priority -310",
+        hook: BEFORE_TRACKING,
         rules: [[`iifname != "${device}" accept`, "not from the MAP domain"], mssClamp(plan)],
       },
       {
         name: "guard",
-        hook: "type filter hook postrouting priority 310",
-        rules: [
-          [`oifname != "${device}" accept`, "not to the MAP domain"],
-          [`ip saddr != ${own} ${drop("out_source")}`, "not our address"],
-          mssClamp(plan),
-        ],
+        hook: AFTER_NAT,
+        rules: [notOurs(device), ownSource(own), mssClamp(plan)],
       },
     ],
   });
@@ -266,14 +276,7 @@ function translate({ device, address, block, rewritten, kept }: Parts): NftChain
         `oifname "${device}" meta l4proto tcp ct timeout set "${closedTcp.name}"`,
         "closed connections give their ports back",
       ],
-      ...when(
-        kept.length > 0,
-        ...both(
-          (protocol) =>
-            `oifname "${device}" ip saddr ${address} ${protocol} sport @kept_ports snat to ${address}:${protocol} sport`,
-          "services of ours on reserved ports",
-        ),
-      ),
+      ...when(kept.length > 0, ...keptPortRules(device, address)),
       ...(block === undefined
         ? []
         : [
@@ -290,7 +293,7 @@ function translate({ device, address, block, rewritten, kept }: Parts): NftChain
 function incoming({ device, address, image }: Parts): NftChain {
   return {
     name: "incoming",
-    hook: "type filter hook prerouting priority -310",
+    hook: BEFORE_TRACKING,
     rules: [
       [`iifname "${device}" goto from_domain`, "from the MAP domain"],
       [`iifname "lo" accept`, "our own"],
@@ -298,7 +301,7 @@ function incoming({ device, address, image }: Parts): NftChain {
       ...both(
         (protocol) =>
           `ip daddr ${address} ${protocol} dport != @ports counter name "to_domain" ip daddr set ${image}`,
-        "another subscriber of our address",
+        anotherSubscriber,
       ),
     ],
   };
@@ -310,7 +313,7 @@ function fromDomain({ plan, address, image, rewritten, plainPorts }: Parts): Nft
     name: "from_domain",
     rules: [
       [`ip daddr != ${address} accept`, "not to our address"],
-      [`ip saddr ${address} ip saddr set ${image}`, "another subscriber of our address"],
+      [`ip saddr ${address} ip saddr set ${image}`, anotherSubscriber],
       mssClamp(plan),
       ...when(
         rewritten,
@@ -328,9 +331,9 @@ function fromDomain({ plan, address, image, rewritten, plainPorts }: Parts): Nft
           )),
       ...when(!rewritten, ["icmp type echo-reply icmp id @ids accept", "id of the set"]),
       ["icmp type echo-request icmp id @ids accept", "id of the set"],
-      [`${ERRORS} goto from_domain_error`, "judged by the packet it quotes"],
+      [`${ERRORS} goto from_domain_error`, byQuoted],
       [`meta l4proto { tcp, udp, icmp } ${drop("in_port")}`, "another subscriber's port"],
-      [drop("in_protocol"), "no port to tell subscribers apart by"],
+      [drop("in_protocol"), noPort],
     ],
   };
 }
@@ -341,14 +344,14 @@ function rewrite({ plan, device, address, image, rewritten }: Parts): NftChain {
     name: "rewrite",
     hook: "type filter hook postrouting priority 300",
     rules: [
-      [`ip saddr ${image} ip saddr set ${address}`, "another subscriber of our address"],
-      [`oifname != "${device}" accept`, "not to the MAP domain"],
+      [`ip saddr ${image} ip saddr set ${address}`, anotherSubscriber],
+      notOurs(device),
       // Before rewriting: NAT did not see these, so their ports are in the block by chance at best.
       [`ct state invalid ${drop("out_invalid")}`, "NAT does not touch it"],
       [`ct state untracked ${drop("out_untracked")}`, "NAT does not touch it"],
-      [`ip saddr != ${address} ${drop("out_source")}`, "not our address"],
-      [`ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, "no ports to judge by"],
-      [`ip daddr ${image} ip daddr set ${address}`, "another subscriber of our address"],
+      ownSource(address),
+      noFragment,
+      [`ip daddr ${image} ip daddr set ${address}`, anotherSubscriber],
       mssClamp(plan),
       ...when(
         rewritten,
@@ -367,18 +370,18 @@ function rewrite({ plan, device, address, image, rewritten }: Parts): NftChain {
 function guard({ device, address }: Parts): NftChain {
   return {
     name: "guard",
-    hook: "type filter hook postrouting priority 310",
+    hook: AFTER_NAT,
     rules: [
-      [`oifname != "${device}" accept`, "not to the MAP domain"],
-      [`ip saddr != ${address} ${drop("out_source")}`, "not our address"],
-      [`ip frag-off & 0x1fff != 0 ${drop("out_fragment")}`, "no ports to judge by"],
+      notOurs(device),
+      ownSource(address),
+      noFragment,
       ["tcp sport @ports accept", "port of the set"],
       ["udp sport @ports accept", "port of the set"],
       ["icmp type { echo-request, echo-reply } icmp id @ids accept", "id of the set"],
-      [`${ERRORS} goto guard_error`, "judged by the packet it quotes"],
+      [`${ERRORS} goto guard_error`, byQuoted],
       [`meta l4proto { tcp, udp } ${drop("out_port")}`, "another subscriber's port"],
       [`icmp type { echo-request, echo-reply } ${drop("out_port")}`, "another subscriber's id"],
-      [drop("out_protocol"), "no port to tell subscribers apart by"],
+      [drop("out_protocol"), noPort],
     ],
   };
 }
@@ -450,12 +453,12 @@ export function renderNftClosed(table: string, device: DeviceName): string {
       chains: [
         {
           name: "closed_out",
-          hook: "type filter hook postrouting priority 310",
+          hook: AFTER_NAT,
           rules: [[`oifname "${device}" drop`, "the interface is being taken down"]],
         },
         {
           name: "closed_in",
-          hook: "type filter hook prerouting priority -310",
+          hook: BEFORE_TRACKING,
           rules: [[`iifname "${device}" drop`, "the interface is being taken down"]],
         },
       ],

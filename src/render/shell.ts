@@ -8,6 +8,7 @@ import type { Plan } from "../map/plan.ts";
 import { CONTROL_PATH, replaceLines, ruleLines } from "./control.ts";
 import { addressRequest } from "./netifd.ts";
 import { renderNft } from "./nft.ts";
+import { renderForwards } from "./nft-forward.ts";
 
 type Commands = readonly string[];
 
@@ -20,9 +21,17 @@ function linkDevice(plan: Plan): string {
   return plan.link.device === "" ? "DEVICE" : plan.link.device;
 }
 
+function nftCommand(script: string): string {
+  return `nft -f - <<'${SCRIPT_END}'\n${script.trimEnd()}\n${SCRIPT_END}`;
+}
+
 function natCommands({ nat }: Plan): Commands {
   if (nat === undefined) return [];
-  return [`nft -f - <<'${SCRIPT_END}'\n${renderNft(nat).trimEnd()}\n${SCRIPT_END}`];
+  return [nftCommand(renderNft(nat))];
+}
+
+function forwardCommands({ forward }: Plan): Commands {
+  return forward === undefined ? [] : [nftCommand(renderForwards(forward))];
 }
 
 /** The module's device and its rules. */
@@ -71,6 +80,7 @@ function netifdCommands(plan: Plan): Commands {
 /** By the key of the step. */
 export const stepCommands = {
   nat: natCommands,
+  forward: forwardCommands,
   device: deviceCommands,
   mtu: mtuCommands,
   address: addressCommands,

@@ -233,6 +233,7 @@ describe("what goes on the router", () => {
       ...["engine.sh", "hotplug.sh", "odhcp6c.sh", ...programs]
         .sort()
         .map((name) => `644 /usr/lib/mapmin/${name}`),
+      "644 /usr/share/nftables.d/chain-post/forward/mapmin.nft",
       "755 /lib/netifd/proto/map.sh",
       "755 /usr/sbin/mdpc",
     ]);

@@ -35,12 +35,13 @@ const faultRuns = [
 
 const modes: Readonly<Record<string, readonly string[]>> = {
   demo: ["map-t", "map-e"],
-  test: ["map-t", "map-e", "map-e-nftables", "faults"],
+  test: ["map-t", "map-e", "map-e-nftables", "faults", "forwards"],
   // One of them alone, with what its guest's console says.
   "map-t": ["map-t"],
   "map-e": ["map-e"],
   "map-e-nftables": ["map-e-nftables"],
   faults: ["faults"],
+  forwards: ["forwards"],
   capacity: ["capacity"],
   doctor: ["doctor"],
   schedules: faultRuns,

@@ -6,7 +6,6 @@ import { server } from "./plan.ts";
 import type { Namespace } from "./topology.ts";
 
 const TOOL = "/lab/cache/lab/traffic.mjs";
-const SERVER_LOG = "/run/lab/server.log";
 
 /** The command line of the tool in a namespace, towards the server. */
 export function trafficIn(namespace: Namespace, command: string, ...words: readonly (string | number)[]) {
@@ -18,11 +17,28 @@ export function traffic<T>(command: string, ...words: readonly (string | number)
   return JSON.parse(run(trafficIn("lan", command, ...words))) as T;
 }
 
-/** The server, which answers the tool. */
-export async function startServer(): Promise<Daemon> {
-  const daemon = start(within("server", [process.execPath, TOOL, "serve"]), SERVER_LOG);
-  await until("the server", PATIENCE_MS, () =>
-    readFileSync(SERVER_LOG, "utf8").includes("ready") ? true : undefined,
+/** Runs the tool in any namespace, towards any address. @throws CommandError with what it said */
+export function trafficFrom<T>(
+  namespace: Namespace,
+  address: string,
+  command: string,
+  ...words: readonly (string | number)[]
+): T {
+  const argv = [process.execPath, TOOL, command, address, ...words.map(String)];
+  return JSON.parse(run(within(namespace, argv))) as T;
+}
+
+/** What answers the tool, in a namespace. */
+export async function startServerOn(namespace: Namespace): Promise<Daemon> {
+  const log = `/run/lab/serving-${namespace}.log`;
+  const daemon = start(within(namespace, [process.execPath, TOOL, "serve"]), log);
+  await until(`the services on ${namespace}`, PATIENCE_MS, () =>
+    readFileSync(log, "utf8").includes("ready") ? true : undefined,
   );
   return daemon;
+}
+
+/** The server, which answers the tool. */
+export function startServer(): Promise<Daemon> {
+  return startServerOn("server");
 }

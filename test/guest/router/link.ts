@@ -4,7 +4,7 @@ import { PATIENCE_MS, until } from "./command.ts";
 import { borderRelay, ce, endUserPrefix } from "./plan.ts";
 import type { Router } from "./router.ts";
 
-export type Options = Readonly<Record<string, string | number>>;
+export type Options = Readonly<Record<string, string | number | readonly string[]>>;
 
 /** Configurations that give the lab's customer edge: RFC 7597's example, and RFC 7596's for the same, as UCI has them. */
 export const optionsOf = {

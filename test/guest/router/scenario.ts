@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { capacity } from "./capacity.ts";
 import { doctor } from "./doctor.ts";
 import { faults } from "./faults.ts";
+import { forwards } from "./forwards.ts";
 import { optionsOf } from "./link.ts";
 import { openwrtTimes } from "./openwrt-times.ts";
 import { openwrtWalk } from "./openwrt-walk.ts";
@@ -19,6 +20,7 @@ const scenarios: Readonly<Record<string, (root: string) => Promise<void>>> = {
   "map-e": () => walk("map-e"),
   "map-e-nftables": () => walk("map-e", "nftables"),
   faults,
+  forwards,
   doctor,
   capacity,
   "openwrt-map-t": (root) => openwrtWalk(root, "map-t"),

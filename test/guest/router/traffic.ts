@@ -6,6 +6,7 @@
  *   traffic.mjs upload HOST OCTETS
  *   traffic.mjs udp HOST SIZE...               echo of datagrams, sizes in octets of payload
  *   traffic.mjs flows HOST COUNT SECONDS       COUNT TCP connections to one port, all held open
+ *   traffic.mjs greet HOST tcp|udp PORT OWN    what the other end says first, to a caller from port OWN (0: any)
  *   traffic.mjs steady HOST                    a datagram each 20 ms from a new socket each second; prints when each was answered, ms
  */
 
@@ -43,6 +44,11 @@ export interface Short {
 export interface Filled {
   readonly answered: number;
   readonly ports: readonly number[];
+}
+
+export interface Greeting {
+  /** Empty where none came. */
+  readonly answer: string;
 }
 
 const CHUNK = 64 * 1024;
@@ -301,6 +307,34 @@ async function fill(host: string, count: number): Promise<void> {
   process.exit(0);
 }
 
+/** What the other end says first: the tool's services say the port that they see. */
+async function greet(host: string, protocol: string, port: number, own: number): Promise<void> {
+  const answer = await new Promise<string>((resolve) => {
+    let ticks = 0;
+    setInterval(() => {
+      ticks += 1;
+      if (ticks > SHORT_TICKS) resolve("");
+    }, 1_000 / TICKS_PER_SECOND);
+    const heard = (data: Buffer) => resolve(data.toString().trim());
+    if (protocol === "tcp") {
+      const socket = createConnection({ host, port, ...(own === 0 ? {} : { localPort: own }) });
+      // The one that closes first would keep the port.
+      socket.on("data", (data) => {
+        heard(data);
+        socket.resetAndDestroy();
+      });
+      socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "error"));
+    } else {
+      const socket = createSocket("udp4");
+      socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "error"));
+      socket.on("message", heard);
+      socket.bind(own, () => socket.send("?", port, host, () => undefined));
+    }
+  });
+  print({ answer } satisfies Greeting);
+  setTimeout(() => process.exit(0), 50);
+}
+
 /** A datagram of an earlier second may come late: what is printed is when the answer to one of the last second came. */
 function steady(host: string): void {
   let number = 0;
@@ -362,10 +396,15 @@ switch (command) {
   case "storm":
     storm(host, numbers[0] ?? 20);
     break;
+  case "greet":
+    await greet(host, rest[0] ?? "", numbers[1] ?? 0, numbers[2] ?? 0);
+    break;
   case "steady":
     steady(host);
     break;
   default:
-    process.stderr.write("usage: traffic.mjs serve|download|upload|udp|flows|short|fill|storm|steady ...\n");
+    process.stderr.write(
+      "usage: traffic.mjs serve|download|upload|udp|flows|short|fill|storm|greet|steady ...\n",
+    );
     process.exit(2);
 }

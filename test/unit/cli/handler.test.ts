@@ -184,6 +184,9 @@ describe("proto", () => {
     const { end, done, ...rest } = await run(runProto, ["map", "teardown", "wan_map", "{}"], world);
     expect({ end, ...rest }).toEqual({ end: 0, out: "", err: "", states: [], open: 0 });
     expect(done).toEqual([
+      "nft list table ip mapmin_wan__map_fwd",
+      "nft -f -",
+      "log 2026-01-02T03:04:05Z wan_map ok remove the port forwards | nft -f - (table ip mapmin_wan__map_fwd)",
       "nft -f -",
       "log 2026-01-02T03:04:05Z wan_map ok remove the NAT | nft delete table ip mapmin_wan__map",
       "log 2026-01-02T03:04:05Z wan_map ok teardown",

@@ -71,7 +71,7 @@ describe("plan", () => {
       "# tell netifd",
     ]);
     const { steps } = JSON.parse(run(...given, "--json").out);
-    expect(steps[1]).toMatchObject({
+    expect(steps[2]).toMatchObject({
       title: "set the rules of the MAP device",
       undo: [{ title: "remove the MAP device", does: "del map-wan6_4" }],
     });
@@ -157,6 +157,7 @@ ip route add default dev map-wan6_4
         control: [],
         addDynamic: address,
         notifyProto: notice,
+        forward: null,
       });
       expect(steps).toEqual([
         {
@@ -167,6 +168,7 @@ ip route add default dev map-wan6_4
             { title: "forget the flows", does: "conntrack -D -q 192.0.2.18/32" },
           ],
         },
+        { title: "load the port forwards", does: null, undo: [] },
         {
           title: "set the rules of the MAP device",
           does: null,

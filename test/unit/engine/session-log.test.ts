@@ -190,6 +190,7 @@ describe("the log tells why", () => {
     expect(await teardown(iface, world)).toBe(0);
     expect(log(world)).toEqual([
       `note read the state /var/run/mapmin/wan_map.state: ${damage}`,
+      "ok remove the port forwards nft -f - (table ip mapmin_wan__map_fwd)",
       "ok remove the NAT nft delete table ip mapmin_wan__map",
       "ok teardown",
     ]);
@@ -201,6 +202,7 @@ describe("the log tells why", () => {
     expect(await teardown(iface, world)).toBe(0);
     expect(log(world)).toEqual([
       "failed read the state wan_map.state: I/O error",
+      "ok remove the port forwards nft -f - (table ip mapmin_wan__map_fwd)",
       "ok remove the NAT nft delete table ip mapmin_wan__map",
       "ok teardown",
     ]);
@@ -212,7 +214,11 @@ describe("the log tells why", () => {
   test("without a state there is nothing to say of it", async () => {
     const world = makeWorld({ withoutModule: true });
     expect(await teardown(iface, world)).toBe(0);
-    expect(log(world)).toEqual(["ok remove the NAT nft delete table ip mapmin_wan__map", "ok teardown"]);
+    expect(log(world)).toEqual([
+      "ok remove the port forwards nft -f - (table ip mapmin_wan__map_fwd)",
+      "ok remove the NAT nft delete table ip mapmin_wan__map",
+      "ok teardown",
+    ]);
   });
 });
 

@@ -20,6 +20,7 @@ const planOf = (config: object) =>
   }).plan;
 const plans = {
   "MAP-T": planOf({}),
+  "MAP-T with port forwards": planOf({ forward: ["tcp 4928 192.168.1.10:80"] }),
   "MAP-T with nftables": planOf({ nat: "nftables" }),
   "MAP-E": planOf({ rule }),
   "MAP-E by netifd's tunnel": planOf({ rule, nat: "nftables" }),
@@ -42,6 +43,7 @@ describe.each(Object.entries(plans))("the steps of %s", (_title, plan) => {
       carrier: plan.module === undefined ? "tunnel" : "module",
       address_interfaces: claimOf(plan).addressInterfaces.join(" "),
       ...(plan.nat === undefined ? {} : { table: plan.nat.table }),
+      ...(plan.forward === undefined ? {} : { forwards: "tcp 4928 192.168.1.10:80" }),
     });
     expect(sessionSteps(known).map((step) => step.undo)).toEqual(steps.map((step) => step.undo));
     expect(sessionSteps(known).every((step) => step.do === undefined)).toBe(true);
@@ -49,7 +51,11 @@ describe.each(Object.entries(plans))("the steps of %s", (_title, plan) => {
 
   test("without a state the kernel's part is undone", () => {
     const undone = sessionSteps(claimFrom(wanMap, undefined)).flatMap((step) => step.undo);
-    expect(undone.map((undo) => undo.title)).toEqual(["remove the NAT", "remove the MAP device"]);
+    expect(undone.map((undo) => undo.title)).toEqual([
+      "remove the NAT",
+      "remove the port forwards",
+      "remove the MAP device",
+    ]);
   });
 });
 

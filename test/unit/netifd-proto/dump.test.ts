@@ -17,12 +17,12 @@ test("dump is one line of JSON, with no engine started", () => {
   const options = dump.config.map(([name]: [string]) => name);
   expect(options).toEqual(
     expect.arrayContaining(
-      "maptype type rule rules ipaddr ip4prefixlen ip6prefix ip6prefixlen peeraddr ealen psidlen psid offset legacymap tunlink mtu ttl zone encaplimit reserved_ports dont_snat_to snat_fix allow_private nat ip6ifaceid".split(
+      "maptype type rule rules ipaddr ip4prefixlen ip6prefix ip6prefixlen peeraddr ealen psidlen psid offset legacymap tunlink mtu ttl zone encaplimit reserved_ports dont_snat_to snat_fix allow_private nat ip6ifaceid forward".split(
         " ",
       ),
     ),
   );
-  expect(dump.config.every(([, type]: [string, number]) => [3, 5, 7].includes(type))).toBe(true);
+  expect(dump.config.every(([, type]: [string, number]) => [1, 3, 5, 7].includes(type))).toBe(true);
 });
 
 test("anything else but netifd's actions is refused", () => {
