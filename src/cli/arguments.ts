@@ -16,6 +16,11 @@ export interface OptionRow {
   readonly default?: string;
 }
 
+/** The usual kinds of options: these, and not a row each, because what is on the router is to be small. */
+export const TEXT = { type: "string" } as const satisfies OptionRow;
+export const TEXTS = { type: "string", multiple: true } as const satisfies OptionRow;
+export const FLAG = { type: "boolean" } as const satisfies OptionRow;
+
 export type OptionTable = Readonly<Record<string, OptionRow>>;
 
 type ValueOf<Row extends OptionRow> = Row["type"] extends "boolean"

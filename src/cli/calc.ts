@@ -7,7 +7,7 @@ import { FIELD_NAMES, judgeEdge, routerRefuses } from "../provision/judge.ts";
 import { explicitPsid } from "../provision/port-parameters.ts";
 import { type Fields, fieldName, isFields, numberOf, textOf } from "../provision/values.ts";
 import { EffectError, InputError, MapminError, messageOf } from "../wire/errors.ts";
-import { parseOptions, UsageError } from "./arguments.ts";
+import { FLAG, parseOptions, TEXT, UsageError } from "./arguments.ts";
 import { counted } from "./counted.ts";
 import { Exit, type Io } from "./io.ts";
 import { pictureLines, type Screen } from "./picture.ts";
@@ -153,23 +153,23 @@ function describe(answer: CalcAnswer, screen: Screen): string {
 }
 
 const options = {
-  "end-user-ipv6-prefix": { type: "string" },
-  "rule-ipv6-prefix": { type: "string" },
-  "rule-ipv4-prefix": { type: "string" },
-  "ea-length": { type: "string" },
-  "psid-offset": { type: "string" },
-  psid: { type: "string" },
-  "psid-length": { type: "string" },
-  legacy: { type: "boolean" },
-  endUserIpv6Prefix: { type: "string" },
-  ruleIpv6Prefix: { type: "string" },
-  ruleIpv4Prefix: { type: "string" },
-  eaLength: { type: "string" },
-  psidOffset: { type: "string" },
-  psidLength: { type: "string" },
-  json: { type: "boolean" },
-  ndjson: { type: "boolean" },
-  help: { type: "boolean" },
+  "end-user-ipv6-prefix": TEXT,
+  "rule-ipv6-prefix": TEXT,
+  "rule-ipv4-prefix": TEXT,
+  "ea-length": TEXT,
+  "psid-offset": TEXT,
+  psid: TEXT,
+  "psid-length": TEXT,
+  legacy: FLAG,
+  endUserIpv6Prefix: TEXT,
+  ruleIpv6Prefix: TEXT,
+  ruleIpv4Prefix: TEXT,
+  eaLength: TEXT,
+  psidOffset: TEXT,
+  psidLength: TEXT,
+  json: FLAG,
+  ndjson: FLAG,
+  help: FLAG,
 } as const;
 
 /** The options by the names of the JSON fields. @throws UsageError for a field that is given under both of its names */

@@ -6,10 +6,11 @@ import type { Fact, Facts } from "../doctor/facts.ts";
 import { type InterfaceName, parseInterfaceName } from "../ip/names.ts";
 import { formatIpv4, formatIpv6, parseIpv4 } from "../ip/text.ts";
 import { printable } from "../wire/printable.ts";
-import { parseOptions, UsageError } from "./arguments.ts";
+import { FLAG, parseOptions, TEXT, UsageError } from "./arguments.ts";
 import { counted } from "./counted.ts";
 import { type DoctorSystem, gather, lookAround, mapInterfaces, probe } from "./doctor-facts.ts";
 import { Exit } from "./io.ts";
+import { type Colour, type LivelyScreen, printColoured, progress } from "./lively.ts";
 import { unknownWord } from "./nearest.ts";
 import { wrapWords } from "./wrap.ts";
 
@@ -43,15 +44,16 @@ function without(dump: Fact<unknown>): Diagnosis {
   return { findings: [finding], passed: [], unknown: [], skipped: [] };
 }
 
-function describe({ iface, diagnosis }: Examined, columns: number): string {
+function show({ iface, diagnosis }: Examined, screen: LivelyScreen): void {
   const { findings, passed, unknown, skipped } = diagnosis;
   const count = findings.length === 0 ? "nothing wrong" : counted(findings.length, "finding");
-  const lines = [`${iface === "" ? "MAP" : iface}: ${count}`];
+  const line = (text: string, colour?: Colour) => printColoured(screen, colour, `${text}\n`);
   const block = (label: string, text: string) => {
-    lines.push(wrapWords(label, printable(text).split(" "), label.length + 1, columns));
+    line(wrapWords(label, printable(text).split(" "), label.length + 1, screen.columns));
   };
+  line(`${iface === "" ? "MAP" : iface}: ${count}`, findings.length === 0 ? "green" : "red");
   for (const { code, text, remedy } of findings) {
-    lines.push(`  ${code}`);
+    line(`  ${code}`, "red");
     block("    wrong:", text);
     block("    do:   ", remedy);
   }
@@ -60,7 +62,6 @@ function describe({ iface, diagnosis }: Examined, columns: number): string {
     block("  not looked at, because of the above:", skipped.map(({ check }) => check).join(", "));
   }
   if (passed.length > 0) block("  right:", passed.join(", "));
-  return `${lines.join("\n")}\n`;
 }
 
 /** The shape of `--json`: documented in docs/router.md. */
@@ -102,10 +103,10 @@ async function withProbes(facts: Facts, named: string | undefined, system: Docto
 }
 
 const options = {
-  json: { type: "boolean" },
-  offline: { type: "boolean" },
-  probe: { type: "string" },
-  help: { type: "boolean" },
+  json: FLAG,
+  offline: FLAG,
+  probe: TEXT,
+  help: FLAG,
 } as const;
 
 /** The address that was named, in its usual form. @throws InputError */
@@ -116,7 +117,7 @@ function namedAddress(text: string | undefined): string | undefined {
 /** `mapminctl doctor`. */
 export async function runDoctor(
   argv: readonly string[],
-  system: DoctorSystem & { readonly columns: number },
+  system: DoctorSystem & LivelyScreen,
 ): Promise<number> {
   const { values, positionals } = parseOptions(argv, options, true);
   if (values.help === true) {
@@ -132,6 +133,7 @@ export async function runDoctor(
   if (wanted !== undefined) parseInterfaceName(wanted, "INTERFACE");
   const bus = system.openBus();
   try {
+    progress(system, "looking at the router");
     const around = await lookAround(system, bus);
     const all = mapInterfaces(around);
     if (wanted !== undefined && around.dump.known && !all.some((name) => name === wanted)) {
@@ -140,15 +142,19 @@ export async function runDoctor(
     const chosen: readonly InterfaceName[] = all.filter((name) => wanted === undefined || name === wanted);
     const examined: Examined[] = chosen.length === 0 ? [{ iface: "", diagnosis: without(around.dump) }] : [];
     for (const iface of chosen) {
+      progress(system, `looking at ${iface}`);
       const facts = await gather(iface, around, system);
       const offline = diagnose(facts);
       const send = values.offline !== true && offline.findings.length === 0;
+      if (send) progress(system, `sending probes through ${iface}, which takes some seconds`);
       examined.push({ iface, diagnosis: send ? diagnose(await withProbes(facts, named, system)) : offline });
     }
+    progress(system);
     if (values.json === true) system.stdout(`${JSON.stringify(examined.map(plain), null, 2)}\n`);
-    else for (const entry of examined) system.stdout(describe(entry, system.columns));
+    else for (const entry of examined) show(entry, system);
     return examined.every(({ diagnosis }) => diagnosis.findings.length === 0) ? Exit.ok : Exit.badInput;
   } finally {
+    progress(system);
     bus.close();
   }
 }

@@ -14,7 +14,7 @@ import { JUDGING, judgeDomain, routerRefuses } from "../provision/judge.ts";
 import { parseDmr, parseNumber } from "../provision/rule-text.ts";
 import { parsed } from "../provision/values.ts";
 import type { InputError } from "../wire/errors.ts";
-import { type OptionValues, parseOptions, UsageError } from "./arguments.ts";
+import { FLAG, type OptionValues, parseOptions, TEXT, TEXTS, UsageError } from "./arguments.ts";
 import { counted } from "./counted.ts";
 import { Exit, type Io } from "./io.ts";
 import { describeRow, type RowReport, ruleReporter } from "./rule-report.ts";
@@ -38,20 +38,20 @@ allow; or checks a rule (RFC 7597). Prints a table that "mapminctl encode --tabl
 `;
 
 const options = {
-  check: { type: "boolean" },
-  customers: { type: "string" },
-  ports: { type: "string" },
-  ipv4: { type: "string", multiple: true },
-  ipv6: { type: "string" },
-  "end-user-length": { type: "string" },
-  "psid-offset": { type: "string" },
-  "psid-length": { type: "string" },
-  "ea-length": { type: "string" },
-  forward: { type: "boolean" },
-  dmr: { type: "string" },
-  br: { type: "string" },
-  json: { type: "boolean" },
-  help: { type: "boolean" },
+  check: FLAG,
+  customers: TEXT,
+  ports: TEXT,
+  ipv4: TEXTS,
+  ipv6: TEXT,
+  "end-user-length": TEXT,
+  "psid-offset": TEXT,
+  "psid-length": TEXT,
+  "ea-length": TEXT,
+  forward: FLAG,
+  dmr: TEXT,
+  br: TEXT,
+  json: FLAG,
+  help: FLAG,
 } as const;
 
 type Values = OptionValues<typeof options>;

@@ -18,7 +18,7 @@ import { TABLE_LIMIT } from "../provision/table-text.ts";
 import { parsed } from "../provision/values.ts";
 import { type ServerFormat, serverFormats } from "../render/dhcp-server.ts";
 import { InputError } from "../wire/errors.ts";
-import { type OptionValues, parseOptions, UsageError } from "./arguments.ts";
+import { FLAG, type OptionValues, parseOptions, TEXT, TEXTS, UsageError } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
 import { notesOnRules } from "./rule-notes.ts";
 import { type FileSystem, tableText } from "./table-file.ts";
@@ -48,31 +48,31 @@ For lw4o6 --rule-ipv4-prefix is the customer's address and --rule-ipv6-prefix th
 `;
 
 const ruleOptions = {
-  "rule-ipv6-prefix": { type: "string" },
-  "rule-ipv4-prefix": { type: "string" },
-  "ea-length": { type: "string" },
-  dmr: { type: "string" },
-  br: { type: "string", multiple: true },
-  forward: { type: "boolean" },
-  "psid-offset": { type: "string" },
-  psid: { type: "string" },
-  "psid-length": { type: "string" },
+  "rule-ipv6-prefix": TEXT,
+  "rule-ipv4-prefix": TEXT,
+  "ea-length": TEXT,
+  dmr: TEXT,
+  br: TEXTS,
+  forward: FLAG,
+  "psid-offset": TEXT,
+  psid: TEXT,
+  "psid-length": TEXT,
 } as const;
 
 const tableOptions = {
-  row: { type: "string", multiple: true },
-  pd: { type: "string", multiple: true },
+  row: TEXTS,
+  pd: TEXTS,
 } as const;
 
 const options = {
   ...ruleOptions,
   ...tableOptions,
-  table: { type: "string" },
-  transport: { type: "string" },
-  option: { type: "string" },
+  table: TEXT,
+  transport: TEXT,
+  option: TEXT,
   format: { type: "string", default: "hex" },
-  json: { type: "boolean" },
-  help: { type: "boolean" },
+  json: FLAG,
+  help: FLAG,
 } as const;
 
 type Values = OptionValues<typeof options>;

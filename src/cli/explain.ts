@@ -11,7 +11,7 @@ import { JUDGING, judgeDomain, routerRefuses } from "../provision/judge.ts";
 import { domainOf, holdsDomain } from "../provision/option.ts";
 import { DecodeError, MapminError } from "../wire/errors.ts";
 import { parseHex, Reader } from "../wire/reader.ts";
-import { parseOptions } from "./arguments.ts";
+import { FLAG, parseOptions, TEXTS } from "./arguments.ts";
 import { describeEdge, type ExplainedCe, explainEdge } from "./edge.ts";
 import { Exit, type Io } from "./io.ts";
 import type { Screen } from "./picture.ts";
@@ -203,9 +203,9 @@ function plain(option: OptionNode): object {
 }
 
 const options = {
-  pd: { type: "string", multiple: true },
-  json: { type: "boolean" },
-  help: { type: "boolean" },
+  pd: TEXTS,
+  json: FLAG,
+  help: FLAG,
 } as const;
 
 /** `mapminctl explain`. */

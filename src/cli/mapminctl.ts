@@ -14,9 +14,12 @@ const help = `usage: mapminctl COMMAND [ARGUMENT ...]
   doctor          what keeps an interface from working, and what to do
   status          what is up, which ports are in use, and by whom
   -s, -r, -q      the options of the original: prints the commands that set a CE up
-  --version
+  help [TOPIC]    what a command takes; "mapminctl help --man" prints the man page
+  completion bash  what bash completes of all this
+  --version       the version
 
-mapminctl COMMAND --help tells more.
+mapminctl COMMAND --help tells more. Commands exit with 0; with 1 for bad input, or where something is not as it should be; with 2 for a
+command line that does not fit; with 70 for a bug in mapmin.
 `;
 
 /** A command is loaded only when it is called, because start-up takes time on a router. */
@@ -29,6 +32,9 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
   encode: async () => (await import("./encode.ts")).runEncode,
   domain: async () => (await import("./domain.ts")).runDomain,
   rules: async () => (await import("./rules.ts")).runRules,
+  "-s": async () => (await import("./legacy.ts")).runLegacy,
+  help: async () => (await import("./manual.ts")).helpCommand({ help, commands }),
+  completion: async () => (await import("./manual.ts")).completionCommand({ help, commands }),
 };
 
 export async function runMapminctl(argv: readonly string[], system: System): Promise<number> {
@@ -42,15 +48,12 @@ export async function runMapminctl(argv: readonly string[], system: System): Pro
     return Exit.ok;
   }
   const old = /^-[^-]/.test(first);
-  const load = old
-    ? async () => (await import("./legacy.ts")).runLegacy
-    : Object.hasOwn(commands, first)
-      ? commands[first]
-      : undefined;
+  const name = old ? "-s" : first;
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (load === undefined) {
-    const known = [...Object.keys(commands), "--help", "--version"];
+    const known = ["--help", "--version", ...Object.keys(commands)];
     system.stderr(`${unknownWord("command", first, known)}\n\n${help}`);
     return Exit.usage;
   }
-  return runCommand(old ? "-s" : first, load, old ? argv : rest, system);
+  return runCommand(name, load, old ? argv : rest, system);
 }

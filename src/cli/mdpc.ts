@@ -7,7 +7,7 @@ import { fromOption48879 } from "../provision/option.ts";
 import { parsePrefixes } from "../provision/prefixes.ts";
 import type { Environment } from "../system/system.ts";
 import { InputError, MapminError } from "../wire/errors.ts";
-import { parseOptions, UsageError } from "./arguments.ts";
+import { FLAG, parseOptions, UsageError } from "./arguments.ts";
 import { counted } from "./counted.ts";
 import { Exit, type Io } from "./io.ts";
 
@@ -31,7 +31,7 @@ const options = {
   m: { type: "string", short: "m" },
   o: { type: "string", short: "o" },
   v: { type: "boolean", short: "v" },
-  help: { type: "boolean" },
+  help: FLAG,
 } as const;
 
 /** The line that the original mdpc printed for one CE, with `mapminctl` in place of `ivictl`. */

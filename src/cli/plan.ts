@@ -13,7 +13,7 @@ import { renderForwards } from "../render/nft-forward.ts";
 import { stepCommands } from "../render/shell.ts";
 import type { System } from "../system/system.ts";
 import { InputError } from "../wire/errors.ts";
-import { parseOptions } from "./arguments.ts";
+import { FLAG, parseOptions, TEXT, TEXTS } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
 
 interface FilesToRead {
@@ -36,19 +36,19 @@ Prints what setup would do, and does nothing.
 `;
 
 const options = {
-  json: { type: "boolean" },
-  nft: { type: "boolean" },
-  shell: { type: "boolean" },
-  pd: { type: "string", multiple: true },
-  option: { type: "string" },
-  rule: { type: "string" },
-  config: { type: "string" },
+  json: FLAG,
+  nft: FLAG,
+  shell: FLAG,
+  pd: TEXTS,
+  option: TEXT,
+  rule: TEXT,
+  config: TEXT,
   iface: { type: "string", default: "wan6_4" },
   tunlink: { type: "string", default: "wan6" },
   device: { type: "string", default: "" },
   "link-mtu": { type: "string", default: "1500" },
-  "no-module": { type: "boolean" },
-  help: { type: "boolean" },
+  "no-module": FLAG,
+  help: FLAG,
 } as const;
 
 /** The value of option 48879 as netifd keeps it: code, length, value. */

@@ -7,11 +7,11 @@ import { chooseRow, parseTable, type RuleTable, ruleOf } from "../provision/tabl
 import { placeOf, type TableRow } from "../provision/table-text.ts";
 import type { System } from "../system/system.ts";
 import { InputError } from "../wire/errors.ts";
-import { parseOptions, UsageError } from "./arguments.ts";
+import { FLAG, parseOptions, TEXTS, UsageError } from "./arguments.ts";
 import { counted } from "./counted.ts";
 import { describeEdge, type ExplainedCe, explainEdge } from "./edge.ts";
 import { Exit } from "./io.ts";
-import type { Screen } from "./picture.ts";
+import { type LivelyScreen, printColoured, progress } from "./lively.ts";
 import { describeRow, type RowReport, ruleReporter } from "./rule-report.ts";
 import { type FileSystem, tableText } from "./table-file.ts";
 
@@ -24,10 +24,13 @@ The fields are ruleIpv6Prefix, ruleIpv4Prefix, eaLength, psidOffset, psidLength,
 comment; docs/router.md tells what they mean.
 `;
 
+/** How many rows are read between two words of how far we are: a third of a second, on a router. */
+const TOLD_EVERY = 500;
+
 const options = {
-  pd: { type: "string", multiple: true },
-  json: { type: "boolean" },
-  help: { type: "boolean" },
+  pd: TEXTS,
+  json: FLAG,
+  help: FLAG,
 } as const;
 
 /** What is wrong, as a sentence that says where. */
@@ -73,13 +76,14 @@ function refusals(where: string, domain: MapDomain, ce: CustomerEdge): readonly 
   return judgeDomain(domain, ce, judging(where)).map(routerRefuses);
 }
 
-function checkRows({ rows, defaults }: RuleTable): Report {
+function checkRows({ rows, defaults }: RuleTable, screen: LivelyScreen): Report {
   const reports: RowReport[] = [];
   const faults: Fault[] = [];
   const seen = new Map<string, string>();
   const reportOf = ruleReporter();
-  for (const row of rows) {
+  for (const [i, row] of rows.entries()) {
     const { where } = row;
+    if (i % TOLD_EVERY === TOLD_EVERY - 1) progress(screen, `row ${i + 1} of ${rows.length}`);
     try {
       const { rule, domain } = ruleOf(row, defaults);
       if (domain === undefined) throw rule.unusable;
@@ -112,11 +116,11 @@ function matchOf(table: RuleTable, prefixes: readonly Ipv6Prefix[]): Match {
   return { where, edge: explainEdge(domain.transport, ce), notes };
 }
 
-function check(text: string, prefixes: readonly Ipv6Prefix[]): Report {
+function check(text: string, prefixes: readonly Ipv6Prefix[], screen: LivelyScreen): Report {
   let report: Report = { rows: [], faults: [] };
   try {
     const table = parseTable(text);
-    report = checkRows(table);
+    report = checkRows(table, screen);
     return prefixes.length === 0 ? report : { ...report, match: matchOf(table, prefixes) };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
@@ -126,21 +130,21 @@ function check(text: string, prefixes: readonly Ipv6Prefix[]): Report {
   }
 }
 
-function describe({ rows, faults, match }: Report, screen: Screen): string {
+function show({ rows, faults, match }: Report, screen: LivelyScreen): void {
   const lines = rows.flatMap(describeRow);
   if (match !== undefined) {
     lines.push("", `${match.where} is the row that matches`, ...describeEdge(match.edge, screen));
     lines.push(...match.notes.map((note) => `note: ${note}`));
   }
-  return [...lines, "", `${counted(rows.length, "good row")}, ${counted(faults.length, "fault")}`, ""].join(
-    "\n",
-  );
+  screen.stdout([...lines, "", ""].join("\n"));
+  const counts = `${counted(rows.length, "good row")}, ${counted(faults.length, "fault")}\n`;
+  printColoured(screen, faults.length === 0 ? "green" : "red", counts);
 }
 
 /** `mapminctl rules`. @throws EffectError for a file that cannot be read */
 export function runRules(
   argv: readonly string[],
-  system: Pick<System, "stdout" | "stderr"> & Screen & FileSystem,
+  system: LivelyScreen & Pick<System, "stderr"> & FileSystem,
 ): number {
   const { values, positionals } = parseOptions(argv, options, true);
   if (values.help === true) {
@@ -154,10 +158,11 @@ export function runRules(
     return Exit.usage;
   }
   const prefixes = (values.pd ?? []).map(parseIpv6Prefix);
-  const report = check(tableText(file, system.files), prefixes);
+  const report = check(tableText(file, system.files), prefixes, system);
+  progress(system);
   if (values.json === true) system.stdout(`${JSON.stringify(report, null, 2)}\n`);
   else {
-    system.stdout(describe(report, system));
+    show(report, system);
     system.stderr(report.faults.map((fault) => `error: ${fault}\n`).join(""));
   }
   return report.faults.length === 0 ? Exit.ok : Exit.badInput;

@@ -2,7 +2,7 @@ import { parseInterfaceName } from "../ip/names.ts";
 import { LOG_PATH } from "../system/log.ts";
 import type { System } from "../system/system.ts";
 import { MapminError } from "../wire/errors.ts";
-import { parseOptions, UsageError } from "./arguments.ts";
+import { FLAG, parseOptions, UsageError } from "./arguments.ts";
 import { Exit } from "./io.ts";
 import type { Screen } from "./picture.ts";
 import { metricsOf } from "./status-metrics.ts";
@@ -23,13 +23,13 @@ and no NAT is missing.
 const INTERVAL_MS = 1_000;
 
 /** What `status` needs of the system. */
-export type StatusSystem = LookSystem & Screen & Pick<System, "stdout" | "stderr" | "sleep" | "clearScreen">;
+export type StatusSystem = LookSystem & Screen & Pick<System, "stdout" | "stderr" | "sleep" | "control">;
 
 const options = {
-  watch: { type: "boolean" },
-  json: { type: "boolean" },
-  metrics: { type: "boolean" },
-  help: { type: "boolean" },
+  watch: FLAG,
+  json: FLAG,
+  metrics: FLAG,
+  help: FLAG,
 } as const;
 
 /** What is said where nothing has been set up. */
@@ -59,7 +59,7 @@ async function lookedAt(wanted: string | undefined, system: StatusSystem): Promi
 async function watch(wanted: string | undefined, system: StatusSystem): Promise<never> {
   for (let looks = 0; ; looks++) {
     const text = await lookedAt(wanted, system);
-    if (system.isTerminal) system.clearScreen();
+    if (system.isTerminal) system.control("\u001b[H\u001b[J");
     else if (looks > 0) system.stdout("\n");
     system.stdout(text);
     await system.sleep(INTERVAL_MS);

@@ -59,8 +59,17 @@ export interface RunOptions {
 /** Columns of a terminal that does not say how wide it is. */
 export const DEFAULT_COLUMNS = 80;
 
-/** Moves the cursor home, and clears from there to the end (ECMA-48 CUP, ED). Terminals keep what has scrolled away. */
-export const CLEAR_SCREEN = "\u001b[H\u001b[J";
+/**
+ * What a terminal is told (ECMA-48), and nothing else: to clear the screen (CUP, ED; terminals keep what has scrolled away), to
+ * begin this line anew (CR, EL), and colours (SGR).
+ */
+export type Control =
+  | "\u001b[H\u001b[J"
+  | "\r\u001b[K"
+  | "\u001b[31m"
+  | "\u001b[32m"
+  | "\u001b[33m"
+  | "\u001b[m";
 
 /** Longest wait for what should take a moment, where nobody else waits with a limit, ms. */
 export const PATIENCE_MS = 30_000;
@@ -82,8 +91,8 @@ export interface System extends Io {
   readonly files: Files;
   now(): Date;
   sleep(ms: number): Promise<void>;
-  /** Clears the terminal, so that what is printed next begins at its top. */
-  clearScreen(): void;
+  /** Tells the terminal, which standard output is. What others have written never comes this way. */
+  control(sequence: Control): void;
   /**
    * Runs one program and gives its standard output. `argv` is never seen by a shell. When we are told to end (SIGTERM),
    * the programs that still run are ended first.

@@ -93,7 +93,7 @@ const commands: Readonly<Record<string, (system: System, args: readonly string[]
   },
 
   async clear(system) {
-    system.clearScreen();
+    system.control("\u001b[H\u001b[J");
     return "cleared";
   },
 

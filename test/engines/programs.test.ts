@@ -131,6 +131,9 @@ const cases: Case[] = [
   ...["", "--help", "check", "chck x", "check a b", "check /dev/null", "check x --pd y"].map((line) =>
     mapminctl("rules", ...words(line)),
   ),
+  ...["help", "help encode", "help -s", "help --man", "help x", "completion bash", "completion ash"].map(
+    (line) => mapminctl(...words(line)),
+  ),
   { entry: "tools", argv: ["mdpc"] },
   { entry: "tools", argv: ["mdpc", "--help"] },
   { entry: "tools", argv: ["mdpc", "-w"] },
@@ -230,6 +233,23 @@ describe("the same command line", () => {
           `   0${" ".repeat(58)}65535`,
           "",
         ]);
+      }
+    },
+    LIMIT_MS,
+  );
+
+  test.each<[string, Readonly<Record<string, string>>, string]>([
+    ["a terminal", {}, "\u001b[32m4 good rows, 0 faults\r\n\u001b[m"],
+    ["one of somebody who wants no colours", { NO_COLOR: "1" }, "\n4 good rows, 0 faults\r\n"],
+  ])(
+    "colours on %s",
+    async (_title, environment, expected) => {
+      for (const engine of [process.execPath, qjs]) {
+        const table = repositoryFile("test/vectors/rules/table.json");
+        const program = [engine, repositoryFile("files/usr/lib/mapmin/tools.cjs"), "mapminctl"];
+        const command = [...program, "rules", "check", table].join(" ");
+        const { stdout } = await start("script", ["-qec", command, "/dev/null"], { environment });
+        expect(stdout.slice(-expected.length)).toBe(expected);
       }
     },
     LIMIT_MS,

@@ -3,7 +3,7 @@
 import { fstatSync } from "node:fs";
 import { makeFiles } from "../files.ts";
 import { makeRun } from "../programs.ts";
-import { type Bus, CLEAR_SCREEN, DEFAULT_COLUMNS, type System } from "../system.ts";
+import { type Bus, DEFAULT_COLUMNS, type System } from "../system.ts";
 import { syscalls } from "./syscalls.ts";
 
 const STDIN = 0;
@@ -52,7 +52,7 @@ export function openNode(): System {
       return process.stdout.isTTY === true;
     },
     stdout: (text) => void process.stdout.write(text),
-    clearScreen: () => void process.stdout.write(CLEAR_SCREEN),
+    control: (sequence) => void process.stdout.write(sequence),
     stderr: (text) => {
       // Where nobody hears us there is nobody to tell.
       if (process.stderr.listenerCount("error") === 0) process.stderr.on("error", () => {});

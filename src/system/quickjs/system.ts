@@ -2,7 +2,7 @@
 
 import { makeFiles } from "../files.ts";
 import { makeRun } from "../programs.ts";
-import { CLEAR_SCREEN, DEFAULT_COLUMNS, type System } from "../system.ts";
+import { DEFAULT_COLUMNS, type System } from "../system.ts";
 import type { Os, Std } from "./engine.ts";
 import { makeExecute } from "./programs.ts";
 import { makeSyscalls } from "./syscalls.ts";
@@ -92,7 +92,7 @@ export function openQuickjs(os: Os, std: Std): System {
       return os.isatty(STDOUT);
     },
     stdout,
-    clearScreen: () => stdout(CLEAR_SCREEN),
+    control: stdout,
     stderr,
     files: makeFiles(syscalls, Date.now),
     now: () => new Date(),

@@ -23,7 +23,7 @@ async function watch(worlds: readonly World[], { isTerminal = false, argv = [] a
   const watching = runStatus(["--watch", ...argv], {
     ...terminal,
     isTerminal,
-    clearScreen: () => terminal.stdout("[clear]"),
+    control: (sequence: string) => terminal.stdout(sequence === "\u001b[H\u001b[J" ? "[clear]" : "?"),
     files: {
       namesIn: () => Object.keys(look()),
       readText: (path) => look()[path.replace("/var/run/mapmin/", "")],

@@ -39,7 +39,7 @@ export function makeTerminal(input = "", columns = 80): Terminal {
     openBus: refuse,
     exit: refuse,
     sleep: refuse,
-    clearScreen: refuse,
+    control: refuse,
     out: () => out,
     err: () => err,
   };

@@ -89,7 +89,7 @@ describe("a proposal", () => {
         }
         expect(plan.rules).toHaveLength(demand.ipv4.length);
       }),
-      { numRuns: 120 },
+      { numRuns: 60 },
     );
   });
 
@@ -191,7 +191,7 @@ describe("a check", () => {
         expect(faults.length === 0).toBe(usable);
         if (usable) expect(psidBits(plan)).toBe(Math.max(0, eaLength + ipv4.length - 32));
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 

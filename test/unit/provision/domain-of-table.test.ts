@@ -86,7 +86,7 @@ describe("what is encoded of a table is its rules", () => {
           expect(decoded?.domain.rules).toEqual(rules);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 });

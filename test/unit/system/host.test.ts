@@ -38,7 +38,7 @@ function makeSystem({
     now: () => new Date("2026-01-02T03:04:05Z"),
     exit: refuse,
     sleep: refuse,
-    clearScreen: refuse,
+    control: refuse,
     files: {
       readText: (path) => disk.get(path),
       replaceFile: (path, text) => void disk.set(path, text),

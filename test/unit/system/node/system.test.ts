@@ -82,7 +82,7 @@ describe("Node's system", () => {
     system.stderr("b");
     system.stderr("c");
     expect([out, err]).toEqual([[["a"]], [["b"], ["c"]]]);
-    system.clearScreen();
+    system.control("\u001b[H\u001b[J");
     expect(out[1]).toEqual(["\u001b[H\u001b[J"]);
     expect(process.stderr.listenerCount("error")).toBe(1);
   });
