@@ -120,7 +120,7 @@ export const suites = [
     name: "luci",
     part: "lab",
     shows:
-      "the pages of LuCI in Chromium: what they show and ask, hostile texts, a phone's width, their access list",
+      "the pages of LuCI in Chromium: what they show, ask and save, hostile texts, a phone's width, access lists",
     needs: ["npm", "chromium"],
     seconds: 30,
     command: ["npx", "vitest", "run", "--config", "test/luci/vitest.config.ts"],

@@ -174,8 +174,8 @@ function uci(method: string, args: Record<string, unknown>, router: Router): Rep
         delete router.network[section]?.[String(option)];
       return [0];
     }
-    case "changes":
-      return [0, { changes: {} }];
+    case "order":
+      return [0];
     default:
       return [METHOD_NOT_FOUND];
   }
@@ -278,6 +278,7 @@ ${existsSync(theme) ? '<link rel="stylesheet" href="/luci-static/bootstrap/casca
 <body class="lang_en"><header><a class="brand" href="/">router</a><div id="indicators" class="pull-right"></div></header>
 <div id="maincontent" class="container"><div id="tabmenu"></div><div id="view"></div></div>
 <script src="/luci-static/resources/luci.js"></script>
+${LUCI_ROOT === undefined ? '<script src="/luci-static/resources/standin-form.js"></script>' : ""}
 <script>L = new LuCI(${JSON.stringify({ ...env, ...more })});</script>
 <script>L.require("ui").then((ui) => ui.instantiateView(${JSON.stringify(view)}));</script>
 </body></html>`;

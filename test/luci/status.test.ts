@@ -1,47 +1,14 @@
 /** Network -> MAP -> Status, in a real browser. With LUCI_ROOT, around it is LuCI's own code. */
 
-import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
 import { link, shown, states, stateText } from "../unit/cli/doctor-world.ts";
-import { type Browser, openBrowser, type Page } from "./browser.mjs";
-import { LUCI_ROOT, type Router, startRouter } from "./router.ts";
-
-const DESKTOP = { width: 1280, height: 900 };
-const PHONE = { width: 360, height: 740 };
-/** A directory, where pictures of the pages are wanted. */
-const PICTURES = process.env["MAPMIN_PICTURES"];
-/** Polls are five seconds apart. */
-const PATIENCE = { timeout: 30_000 };
+import { DESKTOP, makeBench, PATIENCE, PHONE } from "./page.ts";
 
 const HOSTILE = '"><img src=x onerror="window.broken=1"><script>window.broken=1</script>&lt;b&gt; %s %d';
 
-let browser: Browser;
-let router: Router;
-let page: Page;
-const complaints: string[] = [];
-
-async function open(
-  view: string,
-  options: Parameters<Browser["newPage"]>[0] = { viewport: DESKTOP },
-  dark = false,
-) {
-  page = await browser.newPage(options);
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.message));
-  await page.goto(`${router.address}/page?view=${view}&dark=${dark}`);
-  await page.locator(".mapmin").waitFor(PATIENCE);
-  return page;
-}
-
-async function picture(name: string) {
-  if (PICTURES === undefined) return;
-  const directory = join(PICTURES, LUCI_ROOT === undefined ? "standin" : "luci");
-  mkdirSync(directory, { recursive: true });
-  await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true });
-}
+const bench = makeBench();
+const show = (options?: Parameters<typeof bench.open>[2]) => bench.open("mapmin/status", ".mapmin", options);
 
 /** The flows of the kernel's table that take `count` ports of the set towards one remote end. */
 function flows(ports: readonly number[], host = "192.168.1.2", remote = "203.0.113.10") {
@@ -55,7 +22,7 @@ function flows(ports: readonly number[], host = "192.168.1.2", remote = "203.0.1
 
 /** The ports that the paths of the picture cover, by level. */
 async function drawn(): Promise<readonly (readonly number[])[]> {
-  const paths = await page.evaluate<string[]>(
+  const paths = await bench.page.evaluate<string[]>(
     "Array.from(document.querySelectorAll('.mapmin-map path'), (path) => path.getAttribute('d'))",
   );
   return paths.map((path) => {
@@ -72,31 +39,14 @@ async function drawn(): Promise<readonly (readonly number[])[]> {
 const expand = (ranges: readonly (readonly [number, number])[]) =>
   ranges.flatMap(([low, high]) => Array.from({ length: high - low + 1 }, (_, i) => low + i));
 
-beforeAll(async () => {
-  browser = await openBrowser();
-  router = await startRouter();
-});
-afterAll(async () => {
-  await browser?.close();
-  await router?.close();
-});
-beforeEach(() => {
-  router.reset();
-  complaints.length = 0;
-});
-afterEach(async () => {
-  await page?.close();
-  expect(complaints).toEqual([]);
-});
-
 /** The first of the set's ports: RFC 7597's example 1 has 1232-1235, 2256-2259, ... */
 const busy = flows([1232, 1233, 1234, 1235, 2256, 2257, 3280], "192.168.1.2");
 
 describe("an interface that is up", () => {
   test("its address, PSID, ports, transport, NAT, and who uses the ports", async () => {
-    router.world = { files: { "/proc/net/nf_conntrack": busy } };
-    router.log = "2026-11-24T10:12:01Z wan ok setup | map-t 192.0.2.18/32\n";
-    await open("mapmin/status");
+    bench.router.world = { files: { "/proc/net/nf_conntrack": busy } };
+    bench.router.log = "2026-11-24T10:12:01Z wan ok setup | map-t 192.0.2.18/32\n";
+    const page = await show();
     const text = await page.locator(".mapmin-interface").textContent();
     for (const part of [
       "192.0.2.18/32",
@@ -110,12 +60,12 @@ describe("an interface that is up", () => {
     ])
       expect(text).toContain(part);
     expect(await page.locator(".mapmin-log").textContent()).toContain("wan ok setup | map-t 192.0.2.18/32");
-    await picture("up-desktop-light");
+    await bench.picture("up-desktop-light");
   });
 
   test("the picture has exactly the ports of the set, each range as full as it is", async () => {
-    router.world = { files: { "/proc/net/nf_conntrack": busy } };
-    await open("mapmin/status");
+    bench.router.world = { files: { "/proc/net/nf_conntrack": busy } };
+    const page = await show();
     const [none, less, half, all] = await drawn();
     expect(all).toEqual([1232, 1233, 1234, 1235]);
     expect(half).toEqual([2256, 2257, 2258, 2259]);
@@ -131,13 +81,13 @@ describe("an interface that is up", () => {
   test("an address that is not shared: all ports, and how full each 1,024 of them are", async () => {
     const { psid, psid_length, offset, ...whole } = states.module as Record<string, string>;
     expect([psid, psid_length, offset]).toEqual(["52", "8", "6"]);
-    router.world = {
+    bench.router.world = {
       files: {
         "/var/run/mapmin/wan.state": stateText({ ...whole, psid: "0", psid_length: "0", offset: "6" }),
         "/proc/net/nf_conntrack": flows([5000, 60_000]),
       },
     };
-    await open("mapmin/status");
+    const page = await show();
     const [none, less] = await drawn();
     expect(less).toEqual([
       ...expand([
@@ -150,7 +100,7 @@ describe("an interface that is up", () => {
   });
 
   test("the pointer tells which port it is at", async () => {
-    await open("mapmin/status");
+    const page = await show();
     const size = await page.evaluate<number>("document.querySelector('.mapmin-map svg').clientWidth");
     const at = (port: number) => ({
       x: (((port % 256) + 0.5) * size) / 256,
@@ -164,10 +114,10 @@ describe("an interface that is up", () => {
   });
 
   test("is looked at again while the page is open, and what was opened stays open", async () => {
-    await open("mapmin/status");
+    const page = await show();
     await page.locator(".mapmin-interface summary").click();
     expect((await drawn())[3]).toEqual([]);
-    router.world = { files: { "/proc/net/nf_conntrack": busy } };
+    bench.router.world = { files: { "/proc/net/nf_conntrack": busy } };
     await page.waitForFunction(
       "document.querySelector('.mapmin-map .mapmin-level-3').getAttribute('d') !== ''",
       undefined,
@@ -184,8 +134,8 @@ describe("what the provider sent", () => {
     "0017001020010db8000000000000000000000053beef001f004202000d18c000020010002820010db800420300094020010db8ffff0000";
 
   test("is told field by field, with what follows for the prefix", async () => {
-    router.dump = [{ ...link, data: { passthru } }, shown];
-    await open("mapmin/status");
+    bench.router.dump = [{ ...link, data: { passthru } }, shown];
+    const page = await show();
     await page.locator(".mapmin-interface summary").click();
     const sent = page.locator(".mapmin-interface details");
     await sent.locator("h5").first().waitFor(PATIENCE);
@@ -194,14 +144,14 @@ describe("what the provider sent", () => {
     expect(text).toContain("the rule's IPv6 prefix");
     expect(text).toContain("2001:db8:ffff::/64");
     expect(text).toContain("240 ports in 15 ranges");
-    expect(router.commands.filter((line) => line.includes(" explain "))).toEqual([
+    expect(bench.router.commands.filter((line) => line.includes(" explain "))).toEqual([
       `/usr/sbin/mapminctl explain --json ${passthru.slice(40)} --pd 2001:db8:12:3400::/56`,
     ]);
   });
 
   test("an option that cannot be read is said to be so", async () => {
-    router.dump = [{ ...link, data: { passthru: passthru.slice(40, 80) } }, shown];
-    await open("mapmin/status");
+    bench.router.dump = [{ ...link, data: { passthru: passthru.slice(40, 80) } }, shown];
+    const page = await show();
     await page.locator(".mapmin-interface summary").click();
     await page.locator(".mapmin-interface details .alert-message.error").first().waitFor(PATIENCE);
   });
@@ -209,37 +159,37 @@ describe("what the provider sent", () => {
 
 describe("what is wrong", () => {
   test("the doctor is asked only by its buttons, and sends nothing where that is wanted", async () => {
-    await open("mapmin/status");
-    expect(router.commands.some((line) => line.includes("doctor"))).toBe(false);
+    const page = await show();
+    expect(bench.router.commands.some((line) => line.includes("doctor"))).toBe(false);
     await page.locator(".mapmin-doctor [data-offline=true]").click();
     await page.locator(".mapmin-diagnosis .alert-message.success").waitFor(PATIENCE);
-    expect(router.commands).toContain("/usr/sbin/mapminctl doctor --json --offline wan");
-    expect(router.probes.filter((line) => line.startsWith("ping"))).toEqual([]);
+    expect(bench.router.commands).toContain("/usr/sbin/mapminctl doctor --json --offline wan");
+    expect(bench.router.probes.filter((line) => line.startsWith("ping"))).toEqual([]);
     await page.locator(".mapmin-doctor [data-offline=false]").click();
     await page.waitForFunction("!document.querySelector('.mapmin-doctor .spinning')", undefined, PATIENCE);
-    expect(router.commands).toContain("/usr/sbin/mapminctl doctor --json wan");
+    expect(bench.router.commands).toContain("/usr/sbin/mapminctl doctor --json wan");
   });
 
   test("each finding with its remedy", async () => {
-    router.world = { files: { "/proc/sys/net/ipv4/ip_forward": "0\n" } };
-    await open("mapmin/status");
+    bench.router.world = { files: { "/proc/sys/net/ipv4/ip_forward": "0\n" } };
+    const page = await show();
     await page.locator(".mapmin-doctor [data-offline=true]").click();
     const finding = page.locator(".mapmin-diagnosis .alert-message.warning");
     await finding.waitFor(PATIENCE);
     const text = await finding.textContent();
     expect(text).toContain("FORWARDING_OFF");
     expect(text).toContain("What to do: ");
-    await picture("finding-desktop-light");
+    await bench.picture("finding-desktop-light");
   });
 
   test("the last error, with what to do", async () => {
-    router.world = {
+    bench.router.world = {
       files: {
         "/var/run/mapmin/wan.state":
           "interface=wan\nstate=failed\nsince=2026-01-02T03:04:05Z\nerror=NO_MATCHING_PD: no prefix of wan6 lies within the rule\n",
       },
     };
-    await open("mapmin/status");
+    const page = await show();
     const text = await page.locator(".alert-message.error").textContent();
     expect(text).toContain("NO_MATCHING_PD");
     expect(text).toContain("no prefix of wan6 lies within the rule");
@@ -248,20 +198,20 @@ describe("what is wrong", () => {
   });
 
   test("no interface at all: says so, and offers the doctor", async () => {
-    router.world = { files: { "/var/run/mapmin/wan.state": undefined } };
-    router.dump = [link];
-    await open("mapmin/status");
+    bench.router.world = { files: { "/var/run/mapmin/wan.state": undefined } };
+    bench.router.dump = [link];
+    const page = await show();
     await page.getByText("No MAP interface is configured").waitFor(PATIENCE);
     expect(await page.locator(".mapmin .alert-message").count()).toBe(0);
     await page.locator(".mapmin-doctor [data-offline=true]").click();
     await page.waitForFunction("!document.querySelector('.mapmin-doctor .spinning')", undefined, PATIENCE);
-    expect(router.commands).toContain("/usr/sbin/mapminctl doctor --json --offline");
+    expect(bench.router.commands).toContain("/usr/sbin/mapminctl doctor --json --offline");
   });
 
   test("what may not be asked, or is no answer, is told and leaves the rest", async () => {
-    router.printed.set("status", { code: 70, stdout: "", stderr: "mapmin: this is a bug in mapmin" });
-    router.log = "a line\n";
-    await open("mapmin/status");
+    bench.router.printed.set("status", { code: 70, stdout: "", stderr: "mapmin: this is a bug in mapmin" });
+    bench.router.log = "a line\n";
+    const page = await show();
     expect(await page.locator(".mapmin > div > .alert-message").textContent()).toContain(
       "this is a bug in mapmin",
     );
@@ -309,7 +259,7 @@ test("what came from outside is text, whatever is in it", async () => {
   const field = { name: HOSTILE, text: HOSTILE, meaning: HOSTILE };
   const note = { path: HOSTILE, text: HOSTILE };
   const print = (command: string, value: object) =>
-    router.printed.set(command, { code: 1, stdout: JSON.stringify(value), stderr: HOSTILE });
+    bench.router.printed.set(command, { code: 1, stdout: JSON.stringify(value), stderr: HOSTILE });
   print("status", [report]);
   print("explain", {
     form: HOSTILE,
@@ -328,14 +278,14 @@ test("what came from outside is text, whatever is in it", async () => {
       passed: [HOSTILE],
     },
   ]);
-  router.log = `${HOSTILE}\n`;
+  bench.router.log = `${HOSTILE}\n`;
   const errors = [{ subsystem: HOSTILE, code: HOSTILE, data: [HOSTILE] }];
-  router.dump = [
+  bench.router.dump = [
     { ...link, data: { passthru: "beef000100" } },
     { ...shown, errors },
     { interface: HOSTILE, proto: "map", up: true, errors },
   ];
-  await open("mapmin/status");
+  const page = await show();
   await page.locator(".mapmin-interface summary").first().click();
   await page.locator(".mapmin-doctor [data-offline=true]").first().click();
   await page.locator(".mapmin-diagnosis .alert-message").first().waitFor(PATIENCE);
@@ -345,8 +295,8 @@ test("what came from outside is text, whatever is in it", async () => {
   const text = (await page.locator(".mapmin").textContent()) ?? "";
   expect(text.split(HOSTILE).length).toBeGreaterThan(40);
   // Its name is no interface's: no command is offered that would have it in its arguments.
-  expect(router.commands.filter((line) => line.includes("<"))).toEqual([]);
-  await picture("hostile-desktop-light");
+  expect(bench.router.commands.filter((line) => line.includes("<"))).toEqual([]);
+  await bench.picture("hostile-desktop-light");
 });
 
 describe.each([
@@ -354,25 +304,21 @@ describe.each([
   ["phone", PHONE, true],
 ] as const)("at the width of a %s", (name, viewport, isMobile) => {
   test.each([false, true])("nothing is wider than the page (dark: %s)", async (dark) => {
-    router.world = { files: { "/proc/net/nf_conntrack": busy } };
-    router.dump = [
+    bench.router.world = { files: { "/proc/net/nf_conntrack": busy } };
+    bench.router.dump = [
       {
         ...link,
         data: { passthru: "beef001f004202000d18c000020010002820010db800420300094020010db8ffff0000" },
       },
       shown,
     ];
-    router.log = readFileSync("docs/router.md", "utf8").slice(0, 9000);
-    await open("mapmin/status", { viewport, isMobile, colorScheme: dark ? "dark" : "light" }, dark);
+    bench.router.log = readFileSync("docs/router.md", "utf8").slice(0, 9000);
+    const page = await show({ viewport, isMobile, dark });
     await page.locator(".mapmin-interface summary").click();
     await page.locator(".mapmin-doctor [data-offline=true]").click();
     await page.locator(".mapmin-diagnosis .alert-message").waitFor(PATIENCE);
     await page.locator(".mapmin-interface details h5").first().waitFor(PATIENCE);
-    await picture(`all-${name}-${dark ? "dark" : "light"}`);
-    expect(
-      await page.evaluate<number>(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth",
-      ),
-    ).toBe(0);
+    await bench.picture(`all-${name}-${dark ? "dark" : "light"}`);
+    expect(await bench.overhang()).toBe(0);
   });
 });

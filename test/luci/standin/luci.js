@@ -110,15 +110,38 @@
           button.disabled = false;
         }
       },
+    addNotification: (_title, children, kind) => {
+      document
+        .getElementById("maincontent")
+        .prepend(E("div", { class: `alert-message ${kind}` }, [children].flat()));
+    },
     instantiateView: async (path) => {
       const page = document.getElementById("view");
       const shown = await load(`view.${path.replaceAll("/", ".")}`);
       append(page, [await shown.render(await shown.load())]);
+      if (shown.handleSave !== null)
+        append(page, [
+          E(
+            "button",
+            { class: "cbi-button cbi-button-save", click: ui.createHandlerFn(shown, shown.handleSave) },
+            ["Save"],
+          ),
+        ]);
     },
   };
 
   classes.set("baseclass", Base);
-  classes.set("view", Base.extend({ load() {}, render() {} }));
+  classes.set(
+    "view",
+    Base.extend({
+      load() {},
+      render() {},
+      async handleSave() {
+        const { map } = document.querySelector(".cbi-map");
+        await map.save().catch(({ message }) => ui.addNotification(null, E("p", {}, [message]), "error"));
+      },
+    }),
+  );
   for (const [name, instance] of Object.entries({ rpc, fs, poll, ui })) classes.set(name, instance);
 
   async function compile(name) {
@@ -141,6 +164,9 @@
     if (!classes.has(name)) classes.set(name, compile(name));
     return Promise.resolve(classes.get(name));
   }
+
+  /** For what stands in for the other files. */
+  window.standin = { rpc, add: (name, instance) => classes.set(name, instance) };
 
   window.LuCI = class {
     constructor(env) {

@@ -46,7 +46,7 @@ test("the linter finds nothing", () => {
     { cwd: root, encoding: "utf8" },
   );
   expect(stdout + stderr).toContain(`Checked ${files.length} files`);
-  expect(status).toBe(0);
+  expect(status, stdout + stderr).toBe(0);
 });
 
 describe.each(files)("%s", (path) => {
