@@ -55,6 +55,19 @@ const options = {
   logOverride: { "ignored-bare-import": "silent" },
 };
 
+/** ini exports one object, of which esbuild would keep everything: what writes INI is used by nobody here. */
+const iniThatReads = {
+  name: "ini",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/node_modules\/ini\/lib\/ini\.js$/ }, ({ path }) => {
+      const text = readFileSync(path, "utf8");
+      const contents = text.replace(/\bmodule\.exports = \{[^}]*\}/, "export { decode as parse }");
+      if (contents === text) throw new Error(`${path} does not export as it did`);
+      return { contents, loader: "js" };
+    });
+  },
+};
+
 /** The modules that a program loads at once, itself included. */
 function reached(inputs, program, found = new Set()) {
   if (found.has(program)) return found;
@@ -191,9 +204,9 @@ async function minified(text) {
   return `${code}\n`;
 }
 
-const { metafile } = await build(options);
+const { metafile } = await build({ ...options, plugins: [iniThatReads] });
 const shared = share(metafile);
-const built = await build({ ...options, plugins: [importing(shared)] });
+const built = await build({ ...options, plugins: [iniThatReads, importing(shared)] });
 const files = new Map(
   Object.entries(built.metafile.outputs)
     .filter(([, { bytes }]) => bytes > 0)

@@ -11,7 +11,7 @@ set -eu
 dump='{"name":"map","config":[["maptype",3],["type",3],["rule",3],["rules",3],["ipaddr",3],["ip4prefixlen",5],["ip6prefix",3],
 ["ip6prefixlen",5],["peeraddr",3],["ealen",5],["psidlen",5],["psid",5],["offset",5],["legacymap",7],["tunlink",3],
 ["mtu",5],["ttl",5],["zone",3],["encaplimit",3],["reserved_ports",3],["dont_snat_to",3],["snat_fix",7],
-["allow_private",7],["nat",3],["ip6ifaceid",3],["forward",1]],
+["allow_private",7],["nat",3],["ip6ifaceid",3],["forward",1],["upnp_ports",5]],
 "no-device":true,"no-device-config":false,"no-proto-task":true,"available":true,"renew-handler":true,"lasterror":false,
 "teardown-on-l3-link-down":false}'
 

@@ -12,6 +12,7 @@ const help = `usage: mapminctl COMMAND [ARGUMENT ...]
   plan            what setting an interface up would do
   rules check     what is wrong with a table of rules, and what each row gives
   doctor          what keeps an interface from working, and what to do
+  upnp            tells miniupnpd which ports it may hand out
   status          what is up, which ports are in use, and by whom
   -s, -r, -q      the options of the original: prints the commands that set a CE up
   help [TOPIC]    what a command takes; "mapminctl help --man" prints the man page
@@ -31,6 +32,7 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
   doctor: async () => (await import("./doctor.ts")).runDoctor,
   encode: async () => (await import("./encode.ts")).runEncode,
   domain: async () => (await import("./domain.ts")).runDomain,
+  upnp: async () => (await import("./upnp.ts")).runUpnp,
   rules: async () => (await import("./rules.ts")).runRules,
   "-s": async () => (await import("./legacy.ts")).runLegacy,
   help: async () => (await import("./manual.ts")).helpCommand({ help, commands }),

@@ -84,6 +84,9 @@ const portParams: Field = {
   name: "port-params",
 };
 
+/** A clause of the draft of option 48879. */
+const draft = (clause: string) => `draft-ietf-softwire-map-dhcp-03${clause}`;
+
 /** The experimental option. */
 export const CODE_48879 = 48_879;
 
@@ -94,7 +97,7 @@ export const optionTable: readonly OptionRow[] = [
     space: ["dhcpv6"],
     fields: [{ kind: "flag", name: "E" }],
     encapsulates: "option-48879",
-    clause: "draft-ietf-softwire-map-dhcp-03 s4",
+    clause: draft(" s4"),
   },
   {
     code: 0x4202,
@@ -102,7 +105,7 @@ export const optionTable: readonly OptionRow[] = [
     space: ["option-48879"],
     fields: [prefix4Length, prefix4, eaLength, forward, prefix6],
     encapsulates: "rule-48879",
-    clause: "draft-ietf-softwire-map-dhcp-03 s4.2",
+    clause: draft(" s4.2"),
   },
   {
     code: 0x4203,
@@ -115,14 +118,14 @@ export const optionTable: readonly OptionRow[] = [
       },
     ],
     encapsulates: "rule-48879",
-    clause: "draft-ietf-softwire-map-dhcp-03 s4.3",
+    clause: draft(" s4.3"),
   },
   {
     code: 0x4204,
     name: "MAP_PORTPARAMS",
     space: ["option-48879", "rule-48879"],
     fields: [portParams],
-    clause: "draft-ietf-softwire-map-dhcp-03 s4.4",
+    clause: draft(" s4.4"),
   },
   {
     code: 89,
@@ -201,7 +204,7 @@ export const optionTable: readonly OptionRow[] = [
     space: ["dhcpv6"],
     fields: [{ kind: "uint32", name: "enterprise-number" }],
     encapsulates: "option-48879",
-    clause: "draft-ietf-softwire-map-dhcp-03; RFC 8415 s21.17",
+    clause: draft("; RFC 8415 s21.17"),
   },
 ];
 

@@ -1,8 +1,7 @@
 /** What is loaded of others' nftables, as far as it concerns a MAP device: fw4's zones, its offload, source NAT. */
 
 import { InputError } from "../wire/errors.ts";
-
-type Json = Readonly<Record<string, unknown>>;
+import { isFields, type Fields as Json } from "../wire/schema.ts";
 
 /** A rule of a chain: its statements as nft prints them. */
 interface Rule {
@@ -38,10 +37,6 @@ const FIELD = "nft";
 /** Names that are given to nft as arguments, which it reads as its own language. */
 const SAFE_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
 
-function isRecord(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** The objects that nft printed. @throws InputError when it is not what nft prints */
 function objects(text: string): readonly Json[] {
   let value: unknown;
@@ -50,15 +45,15 @@ function objects(text: string): readonly Json[] {
   } catch {
     throw new InputError(FIELD, "what it printed is not JSON");
   }
-  const list = isRecord(value) ? value["nftables"] : undefined;
+  const list = isFields(value) ? value["nftables"] : undefined;
   if (!Array.isArray(list)) throw new InputError(FIELD, "what it printed has no list `nftables`");
-  return list.filter(isRecord);
+  return list.filter(isFields);
 }
 
 function rulesIn(text: string): readonly Rule[] {
   return objects(text).flatMap(({ rule }) => {
-    if (!isRecord(rule) || typeof rule["chain"] !== "string" || !Array.isArray(rule["expr"])) return [];
-    return [{ chain: rule["chain"], statements: rule["expr"].filter(isRecord) }];
+    if (!isFields(rule) || typeof rule["chain"] !== "string" || !Array.isArray(rule["expr"])) return [];
+    return [{ chain: rule["chain"], statements: rule["expr"].filter(isFields) }];
   });
 }
 
@@ -75,7 +70,7 @@ export function parseFirewall(text: string): Firewall {
  */
 export function earlierChains(text: string, ours: string, priority: number): readonly Chain[] {
   return objects(text).flatMap(({ chain }) => {
-    if (!isRecord(chain)) return [];
+    if (!isFields(chain)) return [];
     const { family, table, name, type, hook, prio } = chain;
     if (typeof family !== "string" || typeof table !== "string" || typeof name !== "string") return [];
     const ipv4 = family === "ip" || family === "inet";
@@ -88,10 +83,10 @@ export function earlierChains(text: string, ours: string, priority: number): rea
 /** The devices that a rule's `oifname` (or another key) asks for; undefined when it asks for none. */
 function devicesOf({ statements }: Rule, key: string): readonly string[] | undefined {
   for (const { match } of statements) {
-    if (!isRecord(match) || match["op"] !== "==" || !isRecord(match["left"])) continue;
+    if (!isFields(match) || match["op"] !== "==" || !isFields(match["left"])) continue;
     const { meta } = match["left"];
-    if (!isRecord(meta) || meta["key"] !== key) continue;
-    const right = isRecord(match["right"]) ? match["right"]["set"] : match["right"];
+    if (!isFields(meta) || meta["key"] !== key) continue;
+    const right = isFields(match["right"]) ? match["right"]["set"] : match["right"];
     return (Array.isArray(right) ? right : [right]).filter((name) => typeof name === "string");
   }
   return undefined;
@@ -106,7 +101,7 @@ function names(patterns: readonly string[], device: string): boolean {
 
 function targetOf({ statements }: Rule): string | undefined {
   for (const { jump, goto } of statements) {
-    const target = isRecord(jump) ? jump["target"] : isRecord(goto) ? goto["target"] : undefined;
+    const target = isFields(jump) ? jump["target"] : isFields(goto) ? goto["target"] : undefined;
     if (typeof target === "string") return target;
   }
   return undefined;

@@ -107,6 +107,7 @@ const carrierOf = (plan: Plan) => (plan.module === undefined ? "tunnel" : "modul
 function describe(provisioned: Provisioned, claim: Claim, state: SavedState["state"], now: Date): SavedState {
   const { plan } = provisioned;
   const set = plan.ce?.portSet;
+  const reserved = (plan.nat ?? plan.module?.nat)?.reservedPorts;
   return {
     interface: plan.iface,
     state,
@@ -114,9 +115,9 @@ function describe(provisioned: Provisioned, claim: Claim, state: SavedState["sta
     transport: plan.transport,
     tunlink: plan.link.iface,
     device: plan.device,
-    ...(plan.nat === undefined
-      ? {}
-      : { table: tableName(plan.iface), reserved_ports: formatPorts(plan.nat.reservedPorts) }),
+    ...(plan.nat === undefined ? {} : { table: tableName(plan.iface) }),
+    ...(reserved === undefined ? {} : { reserved_ports: formatPorts(reserved) }),
+    ...(provisioned.upnp.length === 0 ? {} : { upnp_ports: formatPorts(provisioned.upnp) }),
     ipv4: formatIpv4Prefix(plan.ipv4),
     ...(plan.ce === undefined ? {} : { map_address: formatIpv6(plan.ce.mapAddress) }),
     ...(set === undefined

@@ -44,6 +44,8 @@ const stateSchema = object({
   reserved_ports: optional(value),
   /** What carries the packets: the module's device, or netifd's tunnel. */
   carrier: optional(value),
+  /** Ports of `reserved_ports` that are kept for miniupnpd. */
+  upnp_ports: optional(value),
   /** Port forwards that are loaded, separated by commas. */
   forwards: optional(value),
   /** Who does the NAT, and why, in words. */

@@ -12,7 +12,7 @@ import type { LinkStatus } from "./link.ts";
 import type { Neighbour } from "./network.ts";
 import { fromPassthru } from "./option.ts";
 import { decodeReservedPorts, type InterfaceConfig } from "./request.ts";
-import { remarkReservedPorts } from "./reserved-ports.ts";
+import { lastPorts, remarkReservedPorts } from "./reserved-ports.ts";
 import { fromRuleText, parseTransport } from "./rule-text.ts";
 import { chooseRow, parseTable } from "./table.ts";
 import { placeOf } from "./table-text.ts";
@@ -28,6 +28,8 @@ export interface Provisioned {
   readonly source: string;
   /** The lines of `forward` that are done. */
   readonly forwarded: readonly string[];
+  /** Ports of the set that are kept for miniupnpd, ascending. */
+  readonly upnp: readonly number[];
 }
 
 interface Candidate {
@@ -210,6 +212,13 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
           done,
           remarks: unforwarded,
         } = decodeForwards(config.forward ?? [], edge?.ce.portSet, reservedPorts);
+        const kept = reservedWith(reservedPorts, forwards);
+        const wantedUpnp = config.upnp_ports ?? 0;
+        const upnp = edge === undefined ? [] : lastPorts(edge.ce.portSet, wantedUpnp, kept);
+        if (upnp.length < wantedUpnp) {
+          const text = `${wantedUpnp} are more than half of the ports that are free: ${upnp.length} are given`;
+          unforwarded.push({ code: "upnp-ports", path: "upnp_ports", text });
+        }
         const plan = makePlan(
           iface,
           domain,
@@ -223,7 +232,7 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
             onLink: edge !== undefined && link.onLink?.includes(edge.ce.endUserPrefix) === true,
           },
           {
-            reservedPorts: reservedWith(reservedPorts, forwards),
+            reservedPorts: [...kept, ...upnp].sort((a, b) => a - b),
             forwards,
             moduleLoaded,
             nat: config.nat as NatChoice | undefined,
@@ -239,6 +248,7 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
           plan,
           source,
           forwarded: done,
+          upnp,
           remarks: [...remarks, ...(edge?.remarks ?? []), ...refused, ...reserved, ...unforwarded],
         };
       } catch (error) {

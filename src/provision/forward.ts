@@ -53,7 +53,7 @@ export function decodeForwards(
   readonly forwards: readonly Forward[];
   /** The lines that they are from. */
   readonly done: readonly string[];
-  readonly remarks: readonly Remark[];
+  readonly remarks: Remark[];
 } {
   const forwards: Forward[] = [];
   const done: string[] = [];

@@ -20,6 +20,8 @@ const numbers = {
   /** Octets of an IPv4 packet. */
   mtu: [1280, 65_535],
   ttl: [1, 255],
+  /** Ports of the set for miniupnpd. */
+  upnp_ports: [0, 1_024],
 } as const;
 
 const ANY_TEXT = /^.{0,4096}$/s;

@@ -28,6 +28,17 @@ export function nearestFree(set: PortSet, port: number, taken: ReadonlySet<numbe
 }
 
 /**
+ * The last `count` ports of the set that are not in `taken`, ascending: for who asks for ports by UPnP or PCP. At most half of
+ * those that are free, so that the rest of the home has the other half. No system ports.
+ */
+export function lastPorts(set: PortSet, count: number, taken: readonly number[]): readonly number[] {
+  const free = Array.from({ length: 64_512 }, (_, i) => 1_024 + i).filter(
+    (port) => contains(set, port) && !taken.includes(port),
+  );
+  return free.slice(free.length - Math.min(count, free.length >> 1));
+}
+
+/**
  * What there is to say of reserved ports, ascending: those outside the set are other subscribers', so that nothing can be
  * reached on them. With k = 0 every port is the CE's.
  */

@@ -4,7 +4,8 @@
  */
 
 import { InputError } from "../wire/errors.ts";
-import { type Fields, fieldName, isFields } from "./values.ts";
+import { type Fields, isFields } from "../wire/schema.ts";
+import { fieldName } from "./values.ts";
 
 /** Largest table that is read, octets. */
 export const TABLE_LIMIT = 2 * 1024 * 1024;

@@ -3,18 +3,10 @@
 import { InputError } from "../wire/errors.ts";
 import { parseNumber } from "./rule-text.ts";
 
-/** What an object of JSON holds. */
-export type Fields = { readonly [name: string]: unknown };
-
 /** The name of a field, which may be written as an option is: `ea-length` is `eaLength`. */
 export function fieldName(written: string): string {
   if (!written.includes("-")) return written;
   return written.replaceAll(/-./g, (dashed) => dashed.slice(1).toUpperCase());
-}
-
-/** True for an object of JSON. */
-export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** @throws InputError naming the field */

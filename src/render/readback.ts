@@ -3,6 +3,7 @@
 import type { NatPlan } from "../map/plan.ts";
 import { virtualBlock } from "../map/virtual-block.ts";
 import { InputError } from "../wire/errors.ts";
+import { isFields } from "../wire/schema.ts";
 import { type NatCounter, natCounters } from "./nft.ts";
 
 /** Packets and octets of one counter. */
@@ -21,10 +22,6 @@ export interface LoadedTable {
 }
 
 const FIELD = "nft";
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 function count(value: unknown, what: string): number {
   if (!Number.isSafeInteger(value) || Number(value) < 0) {
@@ -49,17 +46,17 @@ export function parseTable(text: string, table: string): LoadedTable {
   } catch {
     throw new InputError(FIELD, "what it printed is not JSON");
   }
-  if (!isRecord(value) || !Array.isArray(value["nftables"])) {
+  if (!isFields(value) || !Array.isArray(value["nftables"])) {
     throw new InputError(FIELD, "what it printed has no list `nftables`");
   }
   const maps = new Map<string, number>();
   const chains = new Set<string>();
   const counters = new Map<NatCounter, CounterValue>();
   for (const entry of value["nftables"] as readonly unknown[]) {
-    if (!isRecord(entry)) throw new InputError(FIELD, "an entry of its list is not an object");
+    if (!isFields(entry)) throw new InputError(FIELD, "an entry of its list is not an object");
     for (const kind of ["map", "chain", "counter"] as const) {
       const object = entry[kind];
-      if (!isRecord(object) || object["table"] !== table || object["family"] !== "ip") continue;
+      if (!isFields(object) || object["table"] !== table || object["family"] !== "ip") continue;
       const name = object["name"];
       if (typeof name !== "string") throw new InputError(FIELD, `a ${kind} has no name`);
       if (kind === "chain") chains.add(name);

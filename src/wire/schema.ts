@@ -31,6 +31,14 @@ export function object<T extends $ZodShape>(shape: T): $ZodObject<T> {
   return new $ZodObject({ type: "object", shape }) as $ZodObject<T>;
 }
 
+/** What an object of JSON holds. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** True for an object of JSON. */
+export function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Text of at most `limit` characters. */
 export function text(limit: number): $ZodType<string> {
   return custom((value) => typeof value === "string" && value.length <= limit);

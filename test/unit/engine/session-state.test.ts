@@ -57,6 +57,7 @@ describe("the state file of an interface that is up says", () => {
       "transport=map-t",
       "tunlink=wan6",
       "device=map-wan_map",
+      "reserved_ports=80",
       "ipv4=192.0.2.18/32",
       "map_address=2001:db8:12:3410:0:c000:212:34",
       "offset=4",
@@ -128,6 +129,19 @@ describe("the state file of an interface that is up says", () => {
       "log ok setup map-e 192.0.0.2/32, MTU 1460, rule from DHCPv6, NAT by the provider: there is no rule",
     );
   });
+});
+
+test("ports for miniupnpd are kept from NAT, beside the others; half of those that are free at most", async () => {
+  const world = makeWorld();
+  const config = { reserved_ports: "62287", forward: ["tcp 62286 10.0.0.1"], upnp_ports: 2 };
+  expect(await setup(request(config), world)).toBe(0);
+  expect(lines(world)).toContain("reserved_ports=62284-62287");
+  expect(lines(world)).toContain("upnp_ports=62284-62285");
+  expect(world.control).toContain("nat.reserved 62284-62287");
+  expect(await setup(request({ upnp_ports: 121 }), world)).toBe(0);
+  expect(world.done).toContain(
+    "log note rule upnp_ports: 121 are more than half of the ports that are free: 120 are given",
+  );
 });
 
 test("the state file of a setup that failed has the error's code and text", async () => {

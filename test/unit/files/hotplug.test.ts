@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type Jsonfilter,
@@ -115,6 +115,34 @@ exit 1
   )("a MAP interface that is %s, at %o: %s", (state, variables, expected) => {
     world(states[state]);
     expect(event(variables)).toEqual(expected === undefined ? [] : [expected]);
+  });
+
+  describe("ports for miniupnpd", () => {
+    const told = "upnpd.mapmin_0=perm_rule\n";
+    test.each(
+      some([
+        ["ifup", "upnp_ports=62272-62287\n", configured, true],
+        ["ifupdate", "upnp_ports=62272-62287\n", configured, true],
+        ["ifup", "state=up\n", configured, false],
+        ["ifup", "state=up\n", `${configured}${told}`, true],
+        ["ifup", undefined, `${configured}${told}`, false],
+        ["ifdown", undefined, `${configured}${told}`, false],
+        ["ifdown", undefined, told, true],
+        ["ifdown", undefined, "", false],
+        ["ifnothing", "upnp_ports=62272-62287\n", configured, false],
+      ] as const),
+    )("%s, state %o, configuration %o: told %o", (ACTION, state, uci, expected) => {
+      world(states.up);
+      mkdirSync(sandbox.path("run"));
+      if (state !== undefined) writeFileSync(sandbox.path("run/wan_map.state"), state);
+      writeFileSync(sandbox.path("uci"), uci);
+      const engine = sandbox.path("bin");
+      sandbox.program("node", `#!/bin/sh\nshift\necho node "$@" >>'${sandbox.path("calls")}'\nexit 1\n`);
+      const variables = { MAPMIN_LIB: LIB, MAPMIN_BIN: engine, INTERFACE: "wan_map", ACTION };
+      expect(sandbox.source(HOOK, ["iface"], variables)).toMatchObject({ status: 0, stdout: UNTOUCHED });
+      const started = sandbox.calls().filter((line) => line.startsWith("node"));
+      expect(started).toEqual(expected ? ["node mapminctl upnp"] : []);
+    });
   });
 
   test("an update with the same facts calls nothing: a wrong rule is not tried for ever", () => {

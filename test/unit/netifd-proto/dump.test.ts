@@ -17,7 +17,7 @@ test("dump is one line of JSON, with no engine started", () => {
   const options = dump.config.map(([name]: [string]) => name);
   expect(options).toEqual(
     expect.arrayContaining(
-      "maptype type rule rules ipaddr ip4prefixlen ip6prefix ip6prefixlen peeraddr ealen psidlen psid offset legacymap tunlink mtu ttl zone encaplimit reserved_ports dont_snat_to snat_fix allow_private nat ip6ifaceid forward".split(
+      "maptype type rule rules ipaddr ip4prefixlen ip6prefix ip6prefixlen peeraddr ealen psidlen psid offset legacymap tunlink mtu ttl zone encaplimit reserved_ports dont_snat_to snat_fix allow_private nat ip6ifaceid forward upnp_ports".split(
         " ",
       ),
     ),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { decodeConfig, decodeReservedPorts } from "../../../src/provision/request.ts";
-import { remarkReservedPorts } from "../../../src/provision/reserved-ports.ts";
+import { lastPorts, remarkReservedPorts } from "../../../src/provision/reserved-ports.ts";
 
 describe("reserved ports outside the set are remarked with the nearest of the set", () => {
   // a = 4, k = 8, PSID 100: 15 ranges of 16 ports, 5696-5711, 9792-9807 ... 63040-63055.
@@ -71,5 +71,24 @@ describe("options", () => {
       });
     }
     expect(() => decodeConfig('{"allow_private":"maybe"}')).toThrow("allow_private: expected 0 or 1");
+  });
+});
+
+describe("ports for miniupnpd", () => {
+  // a = 4, k = 8, PSID 100: 15 ranges of 16 ports, 5696-5711 ... 58944-58959, 63040-63055.
+  const set = { offset: 4, psidLength: 8, psid: 100 };
+
+  test("are the last ones that are free, without system ports", () => {
+    expect(lastPorts(set, 3, [])).toEqual([63_053, 63_054, 63_055]);
+    expect(lastPorts(set, 3, [63_055, 63_053])).toEqual([63_051, 63_052, 63_054]);
+    expect(lastPorts(set, 17, [])[0]).toBe(58_959);
+    expect(lastPorts(set, 0, [])).toEqual([]);
+    expect(lastPorts({ offset: 0, psidLength: 6, psid: 0 }, 1024, [])).toEqual([]);
+    expect(lastPorts({ offset: 6, psidLength: 0, psid: 0 }, 2, [])).toEqual([65_534, 65_535]);
+  });
+
+  test("are half of what is free at most", () => {
+    expect(lastPorts(set, 1_024, [])).toHaveLength(120);
+    expect(lastPorts(set, 120, [63_055])).toHaveLength(119);
   });
 });

@@ -18,6 +18,23 @@
 	'' | .* | -* | *[!A-Za-z0-9_.-]*) exit 0 ;;
 	esac
 
+	# miniupnpd hands out ports of the set (`option upnp_ports`): it learns of another set, and when there is none any more.
+	has_ports() {
+		case $(cat "$run/$link.state") in
+		*upnp_ports=*) ;;
+		*) false ;;
+		esac
+	}
+	was_told() { [ -n "$(uci -q get upnpd.mapmin_0 || :)" ]; }
+	case ${ACTION-} in
+	ifup | ifupdate) [ -r "$run/$link.state" ] && { has_ports || was_told; } ;;
+	ifdown) was_told && [ -z "$(uci -q get "network.$link" || :)" ] ;;
+	*) false ;;
+	esac && (
+		. "${MAPMIN_LIB:-/usr/lib/mapmin}/engine.sh"
+		mapmin_exec tools mapminctl upnp
+	) >&2 || :
+
 	case ${ACTION-} in
 	# What has changed is not read from IFUPDATE_PREFIXES and its kind: netifd sets them when it calls us. Where an event
 	# had to wait and the link was updated once more meanwhile, they tell of that last update alone.
