@@ -10,7 +10,7 @@ import { FLAG, parseOptions, TEXT, UsageError } from "./arguments.ts";
 import { counted } from "./counted.ts";
 import { type DoctorSystem, gather, lookAround, mapInterfaces, probe } from "./doctor-facts.ts";
 import { Exit } from "./io.ts";
-import { type Colour, type LivelyScreen, printColoured, progress } from "./lively.ts";
+import { type Colour, type LivelyScreen, printLine, progress } from "./lively.ts";
 import { unknownWord } from "./nearest.ts";
 import { wrapWords } from "./wrap.ts";
 
@@ -47,7 +47,7 @@ function without(dump: Fact<unknown>): Diagnosis {
 function show({ iface, diagnosis }: Examined, screen: LivelyScreen): void {
   const { findings, passed, unknown, skipped } = diagnosis;
   const count = findings.length === 0 ? "nothing wrong" : counted(findings.length, "finding");
-  const line = (text: string, colour?: Colour) => printColoured(screen, colour, `${text}\n`);
+  const line = (text: string, colour?: Colour) => printLine(screen, text, colour);
   const block = (label: string, text: string) => {
     line(wrapWords(label, printable(text).split(" "), label.length + 1, screen.columns));
   };

@@ -206,7 +206,8 @@ export function runEncode(argv: readonly string[], system: Io & FileSystem): num
   const option = optionOfDomain(domain, wanted ?? STANDARD_CODE[domain.transport]);
   const octets = option.value.length;
   const text = serverFormats[format](option);
-  const notes = [...found.notes, ...notesOnRules(found), ...notesOnServer(format, octets, text)];
+  const onServer = notesOnServer(format, octets, text);
+  const notes = [...found.notes, ...notesOnRules(found), ...onServer];
   system.stderr(notes.map((note) => `note: ${note}\n`).join(""));
   const { code, name } = option;
   system.stdout(

@@ -6,18 +6,16 @@ import type { Screen } from "./picture.ts";
 /** Where it is shown. */
 export type LivelyScreen = Screen & Pick<System, "stdout" | "control">;
 
-export type Colour = "red" | "green" | "yellow";
-const COLOURS = { red: "\u001b[31m", green: "\u001b[32m", yellow: "\u001b[33m" } as const satisfies Record<
-  Colour,
-  Control
->;
+export type Colour = "red" | "green";
+const COLOURS = { red: "\u001b[31m", green: "\u001b[32m" } as const satisfies Record<Colour, Control>;
 
-/** Prints in a colour, if it is a terminal whose user has not set NO_COLOR (no-color.org). */
-export function printColoured(screen: LivelyScreen, colour: Colour | undefined, text: string): void {
+/** Prints a line, in a colour if it is a terminal whose user has not set NO_COLOR (no-color.org). */
+export function printLine(screen: LivelyScreen, text: string, colour?: Colour): void {
   const shown = colour !== undefined && screen.isTerminal && !screen.environment["NO_COLOR"];
   if (shown) screen.control(COLOURS[colour]);
   screen.stdout(text);
   if (shown) screen.control("\u001b[m");
+  screen.stdout("\n");
 }
 
 /** Says what takes its time, in the place of what was said before; without words it is wiped away. */

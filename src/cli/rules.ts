@@ -11,7 +11,7 @@ import { FLAG, parseOptions, TEXTS, UsageError } from "./arguments.ts";
 import { counted } from "./counted.ts";
 import { describeEdge, type ExplainedCe, explainEdge } from "./edge.ts";
 import { Exit } from "./io.ts";
-import { type LivelyScreen, printColoured, progress } from "./lively.ts";
+import { type LivelyScreen, printLine, progress } from "./lively.ts";
 import { describeRow, type RowReport, ruleReporter } from "./rule-report.ts";
 import { type FileSystem, tableText } from "./table-file.ts";
 
@@ -137,8 +137,8 @@ function show({ rows, faults, match }: Report, screen: LivelyScreen): void {
     lines.push(...match.notes.map((note) => `note: ${note}`));
   }
   screen.stdout([...lines, "", ""].join("\n"));
-  const counts = `${counted(rows.length, "good row")}, ${counted(faults.length, "fault")}\n`;
-  printColoured(screen, faults.length === 0 ? "green" : "red", counts);
+  const counts = `${counted(rows.length, "good row")}, ${counted(faults.length, "fault")}`;
+  printLine(screen, counts, faults.length === 0 ? "green" : "red");
 }
 
 /** `mapminctl rules`. @throws EffectError for a file that cannot be read */

@@ -63,13 +63,7 @@ export const DEFAULT_COLUMNS = 80;
  * What a terminal is told (ECMA-48), and nothing else: to clear the screen (CUP, ED; terminals keep what has scrolled away), to
  * begin this line anew (CR, EL), and colours (SGR).
  */
-export type Control =
-  | "\u001b[H\u001b[J"
-  | "\r\u001b[K"
-  | "\u001b[31m"
-  | "\u001b[32m"
-  | "\u001b[33m"
-  | "\u001b[m";
+export type Control = "\u001b[H\u001b[J" | "\r\u001b[K" | "\u001b[31m" | "\u001b[32m" | "\u001b[m";
 
 /** Longest wait for what should take a moment, where nobody else waits with a limit, ms. */
 export const PATIENCE_MS = 30_000;

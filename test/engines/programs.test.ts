@@ -239,7 +239,7 @@ describe("the same command line", () => {
   );
 
   test.each<[string, Readonly<Record<string, string>>, string]>([
-    ["a terminal", {}, "\u001b[32m4 good rows, 0 faults\r\n\u001b[m"],
+    ["a terminal", {}, "\u001b[32m4 good rows, 0 faults\u001b[m\r\n"],
     ["one of somebody who wants no colours", { NO_COLOR: "1" }, "\n4 good rows, 0 faults\r\n"],
   ])(
     "colours on %s",

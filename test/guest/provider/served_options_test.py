@@ -36,6 +36,7 @@ OPTIONS = {
     "48879 of a table": "--table /run/map-t.csv --option 48879",
     "94 of a table": "--table /run/map-e.csv",
     "94 of a table for a customer": f"--table /run/map-e.csv --pd {PREFIX}",
+    "94 of a domain that was proposed": "--table /run/domain.csv",
     "95 of a table": "--table /run/map-t.csv",
     "96 of a table": "--table /run/lw4o6.csv --row 4",
 }
@@ -58,6 +59,9 @@ def write_tables():
         with open(f"/run/{transport}.csv", "w") as file:
             head = [f"# transport={transport}", f"# {end}", f"ruleIpv6Prefix,ruleIpv4Prefix,eaLength,{columns}"]
             file.write("\n".join(head + rows))
+    plan = "--customers 65536 --ipv4 192.0.2.0/24 --ipv6 2001:db8::/32 --br 2001:db8:ffff::1"
+    with open("/run/domain.csv", "w") as file:
+        file.write(mapminctl("domain", plan))
 
 
 def rules_in(explained):
