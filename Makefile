@@ -186,12 +186,13 @@ endef
 
 define Package/luci-app-mapmin/install
 	$(INSTALL_DIR) $(1)/www/luci-static/resources/mapmin $(1)/www/luci-static/resources/view/mapmin
-	$(INSTALL_DIR) $(1)/usr/share/luci/menu.d $(1)/usr/share/rpcd/acl.d
+	$(INSTALL_DIR) $(1)/usr/share/luci/menu.d $(1)/usr/share/rpcd/acl.d $(1)/usr/lib/lua/luci/i18n
 	$(INSTALL_DATA) $(MAPMIN_DIR)/files/www/luci-static/resources/mapmin/*.js $(1)/www/luci-static/resources/mapmin/
 	$(INSTALL_DATA) $(MAPMIN_DIR)/files/www/luci-static/resources/view/mapmin/*.js \
 		$(1)/www/luci-static/resources/view/mapmin/
 	$(INSTALL_DATA) $(MAPMIN_DIR)/files/usr/share/luci/menu.d/luci-app-mapmin.json $(1)/usr/share/luci/menu.d/
 	$(INSTALL_DATA) $(MAPMIN_DIR)/files/usr/share/rpcd/acl.d/luci-app-mapmin.json $(1)/usr/share/rpcd/acl.d/
+	$(INSTALL_DATA) $(MAPMIN_DIR)/files/usr/lib/lua/luci/i18n/*.lmo $(1)/usr/lib/lua/luci/i18n/
 endef
 
 $(eval $(call  KernelPackage,mapmint))

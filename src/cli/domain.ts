@@ -23,16 +23,16 @@ export const domainHelp = `usage: mapminctl domain --customers N --ipv4 PREFIX .
                         [--end-user-length N] [--forward] [--dmr P | --br ADDRESS] [--json]
        mapminctl domain --check --ipv4 PREFIX --ipv6 PREFIX --ea-length N [--psid-length N] ...
 
-For who plans a MAP domain: the numbers and prefixes of rules that give each customer as many ports as the addresses allow; or what
-RFC 7597 has against a rule. Prints a table, which "mapminctl encode --table" reads. Exits 1 if a rule cannot be used.
-  --customers N        there has to be room for so many
-  --ports N            each has to have so many
+For who plans a MAP domain: proposes the numbers and prefixes of its rules, with as many ports for each customer as the addresses
+allow; or checks a rule (RFC 7597). Prints a table that "mapminctl encode --table" reads. Exits 1 if a rule cannot be used.
+  --customers N        the domain has to have room for so many
+  --ports N            a customer has to have so many
   --ipv4 PREFIX        addresses to share; several for several rules
   --ipv6 PREFIX        where end-user prefixes come from; with --check the rule's
-  --end-user-length N  of end-user prefixes, to 64; 56 without it, if there is room
-  --psid-offset N      6 without it, if there is room
-  --ea-length N        EA bits, and with --psid-length what they leave for the PSID
-  --forward            customers send to each other directly (F flag)
+  --end-user-length N  length of end-user prefixes, to 64; 56 without it, if there is room
+  --psid-offset N      a; 6 without it, if there is room
+  --ea-length N        EA bits to check, and with --psid-length what they leave for the PSID
+  --forward            the rules are forwarding rules too (F flag)
   --dmr P              MAP-T: the border relay's prefix
   --br ADDRESS         MAP-E: the border relay
 `;
@@ -90,7 +90,7 @@ function planOf(values: Values): DomainPlan | readonly InputError[] {
   }
   const { ipv4: ipv4s, offset: psidOffset = USUAL_OFFSET, forward } = given;
   const [first, second] = ipv4s;
-  if (second !== undefined) throw new UsageError("--check takes one --ipv4");
+  if (second !== undefined) throw new UsageError("--check takes one --ipv4: check one rule at a time");
   const ipv4Prefix = need("ipv4", first);
   const ipv6Prefix = need("ipv6", given.ipv6);
   const eaLength = need("ea-length", given.eaLength);
@@ -108,7 +108,7 @@ function planOf(values: Values): DomainPlan | readonly InputError[] {
 /** Where everything else goes, in a table's words and as a domain has it; MAP-E where nobody says. */
 function farEndOf({ dmr, br }: Values): readonly [line: string, end: Omit<MapDomain, "rules">] {
   if (dmr !== undefined && br !== undefined)
-    throw new UsageError("--dmr is for MAP-T, --br for MAP-E: give one");
+    throw new UsageError("--dmr and --br do not go together: the one is for MAP-T, the other for MAP-E");
   const domain = { borderRelays: [], legacyInterfaceId: false };
   if (dmr !== undefined) {
     const prefix = parsed("dmr", dmr, (text) => parseDmr(text, "dmr"));

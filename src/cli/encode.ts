@@ -29,20 +29,21 @@ const TRANSPORTS = Object.keys(STANDARD_CODE);
 export const encodeHelp = `usage: mapminctl encode --transport T --rule-ipv6-prefix P --rule-ipv4-prefix P --ea-length N
                         (--dmr P | --br ADDRESS ...) [--forward] [--psid-offset N]
                         [--psid N --psid-length N] [--option CODE] [--format F] [--json]
-       mapminctl encode --table FILE [--row N ... | --pd PREFIX ...] [--transport T] ...
+       mapminctl encode --table FILE [--row N ... | --pd PREFIX ...] [--transport T] [--option CODE]
+                        [--format F] [--json]
 
-For who runs a DHCPv6 server: the option that gives customers this rule, in the server's words.
-  --transport T      map-t, map-e or lw4o6; of a table only such rows
-  --dmr P            MAP-T: the border relay's prefix
-  --br ADDRESS       MAP-E, lw4o6: a border relay
-  --forward          customers send to each other directly (F flag)
-  --psid-offset N    6 without it, 4 in option 48879, 0 for lw4o6
-  --psid N           an explicit PSID, of --psid-length bits
-  --option CODE      48879, or that of RFC 7598: 95, 94, 96; the latter without it
-  --format F         hex (which "mapminctl explain" reads), kea, dnsmasq, isc-dhcp or odhcpd; hex without it
-  --table FILE       the rules of a table (see "mapminctl rules"), all in one option
-  --row N            only this one: rules[N], or line N
-  --pd PREFIX        only those that the customer with this prefix needs
+For who runs a DHCPv6 server: writes the option that gives customers this rule, in the server's words.
+  --transport T      map-t, map-e or lw4o6; with --table: only the rows of this one
+  --dmr P            MAP-T: the border relay's prefix, of a length of RFC 6052
+  --br ADDRESS       MAP-E, lw4o6: the border relay; several for several relays
+  --forward          the rule is a forwarding rule too (F flag): customers send to each other directly
+  --psid-offset N    a, 0 to 15; 6 without it, 4 in option 48879, 0 for lw4o6
+  --psid N           an explicit PSID, with --psid-length its number of bits
+  --option CODE      48879, or that of RFC 7598 for the transport: 95, 94, 96; the latter without it
+  --format F         hex (as "mapminctl explain" reads it), kea, dnsmasq, isc-dhcp or odhcpd; hex without it
+  --table FILE       the rules of a table, as "mapminctl rules check" reads it: all rows, in one option
+  --row N            only this row: rules[N], or line N
+  --pd PREFIX        what the customer with this prefix needs: its rule, and the forwarding rules
 For lw4o6 --rule-ipv4-prefix is the customer's address and --rule-ipv6-prefix the prefix that it is bound to.
 `;
 
@@ -150,7 +151,7 @@ function transportOf(text: string | undefined): Transport {
 
 /** The domain of the rows that the options choose of a table. */
 function domainOfFile(values: Values, file: string, { files }: FileSystem): TableDomain {
-  refuseGiven(values, ruleOptions, "is for a rule, and --table has them");
+  refuseGiven(values, ruleOptions, "does not go together with --table, which says it");
   const { row = [], pd = [] } = values;
   if (row.length > 0 && pd.length > 0) throw new UsageError("--row and --pd do not go together");
   return domainOfTable(parseTable(tableText(file, files)), {
@@ -162,24 +163,26 @@ function domainOfFile(values: Values, file: string, { files }: FileSystem): Tabl
 
 /** What has to be known of servers and clients. @throws InputError where the server cannot be told this option */
 function notesOnServer(format: ServerFormat, octets: number, text: string): readonly string[] {
-  const smaller = "choose rows (--row, --pd)";
+  const smaller = "give each customer its own rule (--row, --pd)";
   if (octets > OPTION_LIMIT) {
-    throw new InputError("table", `${octets} octets do not fit an option: ${smaller}`);
+    throw new InputError("table", `${octets} octets of rules do not fit an option: ${smaller}`);
   }
   if (format === "dnsmasq" && text.length > DNSMASQ_LINE) {
     throw new InputError(
       "format",
-      `dnsmasq reads lines of ${DNSMASQ_LINE} characters, and this has ${text.length}: ${smaller}, or use another server`,
+      `dnsmasq reads lines of at most ${DNSMASQ_LINE} characters, and this one has ${text.length}: ${smaller}, or use another server`,
     );
   }
   const notes: string[] = [];
   if (octets + OTHERS_TAKE > CLIENT_READS) {
     notes.push(
-      `the option has ${octets} octets, and OpenWrt's client reads ${CLIENT_READS} of a message: ${smaller}`,
+      `the option takes ${octets} octets, and OpenWrt's client reads at most ${CLIENT_READS} of a whole message: ${smaller}`,
     );
   }
   if (format === "odhcpd") {
-    notes.push("odhcpd does not document dhcpv6_raw, and sends it to every client, asked or not");
+    notes.push(
+      "odhcpd sends dhcpv6_raw to every client of the interface, asked or not, and does not document it",
+    );
   }
   return notes;
 }

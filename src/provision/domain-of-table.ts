@@ -66,14 +66,17 @@ function checkTogether(first: GoodRule, other: GoodRule): void {
   const { transport } = first.domain;
   if (other.domain.transport !== transport) {
     const field = placeOf(other.where, "transport");
-    throw new InputError(field, `is not that of ${first.where}: choose one with --transport, or ${CHOOSE}`);
+    throw new InputError(
+      field,
+      `is ${other.domain.transport}, and that of ${first.where} is ${transport}: an option has one, choose with --transport, --row or --pd`,
+    );
   }
   const [field, theirs] = farEnd(other.domain);
   const [, ours] = farEnd(first.domain);
   if (theirs !== ours) {
     throw new InputError(
       placeOf(other.where, field),
-      `is not that of ${first.where}: an option has one, ${CHOOSE}`,
+      `is not that of ${first.where}: an option has one for all its rules, ${CHOOSE}`,
     );
   }
 }
@@ -115,7 +118,7 @@ export function domainOfTable(
   if (second !== undefined && first.domain.transport === "lw4o6") {
     throw new InputError(
       placeOf(second.where, "transport"),
-      `option 96 has one customer, which ${first.where} is too: ${CHOOSE}`,
+      `option 96 has one customer's address, and ${first.where} is another customer: ${CHOOSE}`,
     );
   }
   const seen = new Map<string, string>();
@@ -125,7 +128,7 @@ export function domainOfTable(
     const earlier = seen.get(prefix);
     if (earlier !== undefined) {
       const field = placeOf(other.where, "ruleIpv6Prefix");
-      throw new InputError(field, `is that of ${earlier} too: delete one, or ${CHOOSE}`);
+      throw new InputError(field, `is that of ${earlier} too: delete one of them, or ${CHOOSE}`);
     }
     seen.set(prefix, other.where);
   }

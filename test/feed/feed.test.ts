@@ -250,6 +250,7 @@ describe("what goes on the router", () => {
     const all = [...scripts("mapmin"), ...scripts("view/mapmin")];
     expect(all).toContain("view/mapmin/status.js");
     expect(install("luci-app-mapmin").files).toEqual([
+      "644 /usr/lib/lua/luci/i18n/mapmin.ja.lmo",
       "644 /usr/share/luci/menu.d/luci-app-mapmin.json",
       "644 /usr/share/rpcd/acl.d/luci-app-mapmin.json",
       ...all.sort().map((path) => `644 /www/luci-static/resources/${path}`),

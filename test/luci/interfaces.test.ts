@@ -151,6 +151,16 @@ describe("a value that the handler would refuse", () => {
   });
 });
 
+test("port forwards: a list, and also one line that is not in a list", async () => {
+  const line = "tcp 4928 192.168.1.10:80";
+  bench.router.network = { ...links, wan_map: { proto: "map", forward: line, mtu: "1400" } };
+  await show();
+  await enter("mtu", "1401");
+  await save();
+  await saved(() => bench.router.network["wan_map"]?.["mtu"] === "1401");
+  expect([bench.router.network["wan_map"]?.["forward"]].flat()).toEqual([line]);
+});
+
 test("a new interface: of the protocol map, and none over one that is there", async () => {
   bench.router.network = { ...links };
   const page = await show();

@@ -11,8 +11,10 @@ import { fileURLToPath } from "node:url";
 import { runExplain } from "../../src/cli/explain.ts";
 import { runStatus } from "../../src/cli/status.ts";
 import { EffectError } from "../../src/wire/errors.ts";
+import { catalogues } from "../../translations.mjs";
 import { doctor, healthy, type World } from "../unit/cli/doctor-world.ts";
 import { makeTerminal } from "../unit/cli/terminal.ts";
+import { readCatalogue } from "../unit/luci/catalogue.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const pages = join(root, "files/www/luci-static/resources");
@@ -75,8 +77,8 @@ export interface Router {
   log: string | undefined;
   /** The sections of /etc/config/network. */
   network: Record<string, Record<string, string | string[]>>;
-  /** By text. */
-  translations: Readonly<Record<string, string>>;
+  /** The language of the page: `en`, or one that there is a catalogue of. */
+  language: string;
   /** Groups of the ACL that the session has. */
   groups: readonly string[];
   /** Commands that were run. */
@@ -248,6 +250,14 @@ async function answer({ id, method, params }: Question, router: Router): Promise
   return { jsonrpc: "2.0", id, result };
 }
 
+/** What LuCI gives a page of a catalogue: by the hash of the text. Its stand-in knows no hash, and is given the texts. */
+function translations(language: string): Readonly<Record<string, string>> {
+  if (language === "en") return {};
+  const found = LUCI_ROOT === undefined ? catalogues().find(([name]) => name === language)?.[1] : undefined;
+  if (found !== undefined) return Object.fromEntries(found);
+  return readCatalogue(readFileSync(join(root, `files/usr/lib/lua/luci/i18n/mapmin.${language}.lmo`)));
+}
+
 async function body(request: IncomingMessage): Promise<string> {
   let text = "";
   for await (const chunk of request) text += chunk;
@@ -319,7 +329,7 @@ export async function startRouter(): Promise<Router> {
       return send(200, "application/json", JSON.stringify(answers));
     }
     if (pathname === "/translations.js")
-      return send(200, "text/javascript", `window.TR = ${JSON.stringify(router.translations)};`);
+      return send(200, "text/javascript", `window.TR = ${JSON.stringify(translations(router.language))};`);
     if (pathname === "/page")
       return send(
         200,
@@ -338,13 +348,13 @@ export async function startRouter(): Promise<Router> {
     dump: undefined,
     log: undefined,
     network: {},
-    translations: {},
+    language: "en",
     groups: Object.keys(acl),
     commands: [],
     probes: [],
     denied: [],
     reset() {
-      Object.assign(router, { world: {}, dump: undefined, log: undefined, network: {}, translations: {} });
+      Object.assign(router, { world: {}, dump: undefined, log: undefined, network: {}, language: "en" });
       router.groups = Object.keys(acl);
       router.printed.clear();
       for (const list of [router.commands, router.probes, router.denied]) list.length = 0;

@@ -219,6 +219,22 @@ describe("what is wrong", () => {
   });
 });
 
+test("in Japanese", async () => {
+  bench.router.language = "ja";
+  bench.router.world = { files: { "/proc/net/nf_conntrack": busy } };
+  const page = await show();
+  const text = await page.locator(".mapmin").textContent();
+  for (const part of [
+    "IPv4 アドレス",
+    "252 ポート、63 範囲: 1232-1235",
+    "使用中: TCP 7、UDP 0、ICMP 0（全 252 ポート）、フロー数 7。",
+    "すべて使用中",
+    "ログはまだありません。",
+  ])
+    expect(text).toContain(part);
+  await bench.picture("up-desktop-ja");
+});
+
 test("what came from outside is text, whatever is in it", async () => {
   const report = {
     interface: HOSTILE,

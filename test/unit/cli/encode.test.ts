@@ -4,7 +4,6 @@ import { explain } from "../../../src/cli/explain.ts";
 import { runMapminctl } from "../../../src/cli/mapminctl.ts";
 import { parseIpv6Prefix } from "../../../src/ip/text.ts";
 import { MapminError } from "../../../src/wire/errors.ts";
-import { random } from "../../support/random.ts";
 import { makeTerminal } from "./terminal.ts";
 
 function run(line: string, table?: string) {
@@ -139,7 +138,7 @@ describe("a table", () => {
     const dnsmasq = "--table /t --format dnsmasq";
     expect(run(dnsmasq, table(12)).out).toHaveLength(1019);
     expect(refused(dnsmasq, table(13))).toBe(
-      "INVALID_OPTION: format: dnsmasq reads lines of 1024 characters, and this has 1096: choose rows (--row, --pd), or use another server",
+      "INVALID_OPTION: format: dnsmasq reads lines of at most 1024 characters, and this one has 1096: give each customer its own rule (--row, --pd), or use another server",
     );
     expect(run("--table /t --format kea", table(13)).err).toBe("");
   });
@@ -147,39 +146,17 @@ describe("a table", () => {
   test("a message that OpenWrt's client cuts short is a note, an option that is too long an error", () => {
     expect(run("--table /t", table(48)).err).toBe("");
     expect(run("--table /t", table(49)).err).toBe(
-      "note: the option has 1294 octets, and OpenWrt's client reads 1536 of a message: choose rows (--row, --pd)\n",
+      "note: the option takes 1294 octets, and OpenWrt's client reads at most 1536 of a whole message: give each customer its own rule (--row, --pd)\n",
     );
     expect(refused("--table /t", table(2600))).toBe(
-      "INVALID_OPTION: table: 67620 octets do not fit an option: choose rows (--row, --pd)",
+      "INVALID_OPTION: table: 67620 octets of rules do not fit an option: give each customer its own rule (--row, --pd)",
     );
   });
 
   test("odhcpd's option goes to everybody", () => {
     expect(run("--table /t --format odhcpd", table(1)).err).toBe(
-      "note: odhcpd does not document dhcpv6_raw, and sends it to every client, asked or not\n",
+      "note: odhcpd sends dhcpv6_raw to every client of the interface, asked or not, and does not document it\n",
     );
-  });
-
-  test("a table that somebody has garbled is written, or refused by name", () => {
-    const next = random(20_261_128);
-    const whole = `${table(3)}\n`;
-    const counts = { written: 0, refused: 0 };
-    for (let i = 0; i < 400; i++) {
-      let text = whole;
-      for (let changes = next(2); changes >= 0; changes--) {
-        const at = next(text.length);
-        const put = '0123456789abcdef:/,.#=\n"-{[ \u001b\u00e9'[next(30)] ?? "";
-        text = text.slice(0, at) + put + text.slice(at + next(2));
-      }
-      const answer = refused("--table /t --format dnsmasq", text);
-      if (answer === "accepted") counts.written++;
-      else {
-        counts.refused++;
-        // By the table, a row, or a field of it.
-        expect(answer).toMatch(/^INVALID_OPTION: (table|defaults|line \d+|transport)\b.*: ./);
-      }
-    }
-    expect(Math.min(counts.written, counts.refused)).toBeGreaterThan(20);
   });
 
   test.each([
@@ -189,7 +166,10 @@ describe("a table", () => {
     ["--table /t --row x", expect.stringContaining('INVALID_OPTION: row: "x" is not 0 to')],
     ["--table /t --pd x", expect.stringContaining('INVALID_OPTION: pd: "x"')],
     ["--table /t --row 3 --pd ::/0", "USAGE: --row and --pd do not go together"],
-    ["--table /t --ea-length 3", 'USAGE: the option "--ea-length" is for a rule, and --table has them'],
+    [
+      "--table /t --ea-length 3",
+      'USAGE: the option "--ea-length" does not go together with --table, which says it',
+    ],
     [`${one} --row 3`, 'USAGE: the option "--row" is only for --table'],
     ["--table /t --transport x", 'USAGE: unknown transport "x"; there are map-e, map-t, lw4o6'],
     ["--table /t --option 95", "INVALID_OPTION: option: 95 is not for map-e; 94 is"],

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseIpv4, parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "../../../src/ip/text.ts";
+import { decodeForwards } from "../../../src/provision/forward.ts";
 import { decodeConfig, decodePorts, flagWords } from "../../../src/provision/request.ts";
 import { parseDmr } from "../../../src/provision/rule-text.ts";
 import { load } from "../../luci/load.ts";
@@ -39,15 +40,18 @@ const handler: Record<string, (text: string) => unknown> = {
     ["tunlink", "zone", "rules", "rule", "ip6ifaceid"].map((option) => [option, decoded(option)]),
   ),
   ...Object.fromEntries(
-    ["ip4prefixlen", "ip6prefixlen", "ealen", "psidlen", "psid", "offset", "mtu", "ttl"].map((option) => [
-      option,
-      decoded(option),
-    ]),
+    ["ip4prefixlen", "ip6prefixlen", "ealen", "psidlen", "psid", "offset", "upnp_ports", "mtu", "ttl"].map(
+      (option) => [option, decoded(option)],
+    ),
   ),
   // The handler takes up to 999, which the kernel then refuses.
   encaplimit: (text) => {
     decoded("encaplimit")(text);
     if (Number(text) > 255) throw new Error("an octet");
+  },
+  forward: (text) => {
+    const whole = { offset: 0, psidLength: 0, psid: 0 };
+    for (const { text: said } of decodeForwards([text], whole, []).remarks) throw new Error(said);
   },
   reserved_ports: (text) => decodePorts(text),
   dont_snat_to: (text) => decodePorts(text),
@@ -104,6 +108,37 @@ const SAMPLES = [
     "::192.0.2.01",
   ],
   ...["1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "12345::", "[::1]", "::1 ", "1::2::3"],
+  ...["tcp 4928 192.168.1.10:80", "udp 5056-5059 192.168.1.20", "tcpudp 9024 192.168.1.30:3074"],
+  ...[
+    "  tcp   1  10.0.0.1 ",
+    "icmp 1 10.0.0.1",
+    "tcp 0 10.0.0.1",
+    "tcp 5-4 10.0.0.1",
+    "tcp 1 10.0.0.256",
+    "tcp 1",
+  ],
+  ...[
+    "tcp 1-9 10.0.0.1:65530",
+    "tcp 1-6 10.0.0.1:65530",
+    "tcp 1 10.0.0.1:0",
+    "tcp 1 10.0.0.1:70000",
+    "TCP 1 10.0.0.1",
+  ],
+  ...[
+    "tcp 1 127.0.0.1",
+    "tcp 1 0.1.2.3",
+    "tcp 1 169.254.1.1",
+    "tcp 1 224.0.0.1",
+    "tcp 1 239.9.9.9",
+    "tcp 1 255.255.255.255",
+  ],
+  ...[
+    "tcp 1 240.0.0.1",
+    "tcp 1 223.255.255.1",
+    "tcp 1 100.64.0.1",
+    "tcp 1-2-3 10.0.0.1",
+    "tcp 1 10.0.0.1:1-2",
+  ],
   "x".repeat(4096),
   "x".repeat(4097),
 ];

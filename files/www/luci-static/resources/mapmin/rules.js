@@ -59,6 +59,18 @@ function isPortRange(word) {
   return isPort(low) && more === undefined && (high === undefined || (isPort(high) && Number(low) <= Number(high)));
 }
 
+const FORWARD = /^(?:tcp|udp|tcpudp) (\d{1,5})(?:-(\d{1,5}))? ([\d.]+)(?::(\d{1,5}))?$/;
+/** No host of a network has an address that begins so. */
+const NO_HOST = /^(?:0|127|169\.254|22[4-9]|2[34]\d|25[0-5])\./;
+
+/** `tcp 4928 192.168.1.10:80`, or a range of ports: the ports of the host follow from its first. */
+function isForward(line) {
+  const [, first, last = first, host, hostFirst = first] = FORWARD.exec(line.trim().replace(/\s+/g, " ")) ?? [];
+  if (host === undefined || !isIpv4(host) || NO_HOST.test(host)) return false;
+  const hostLast = String(Number(hostFirst) + Number(last) - Number(first));
+  return [first, last, hostFirst, hostLast].every(isPort) && Number(first) <= Number(last);
+}
+
 const words = (text) => text.split(/[\s,]/).filter((word) => word !== "");
 
 const whole = (low, high) => ({
@@ -88,6 +100,7 @@ const rules = {
   peeraddr: says((text) => isIpv6(text) || isDmr(text), _("Expecting an IPv6 address; for MAP-T a prefix, such as: 2001:db8:ffff::/64")),
   ip6ifaceid: says(isInterfaceId, _("Expecting an interface identifier, such as: ::1")),
   encaplimit: says((text) => text === "ignore" || isWhole(text, 0, 255), _("Expecting ignore, or a whole number from 0 to 255.")),
+  forward: says(isForward, _("Expecting protocol, ports and host, such as: tcp 4928 192.168.1.10:80")),
   reserved_ports: PORTS,
   dont_snat_to: PORTS,
   ip4prefixlen: whole(0, 32),
@@ -96,6 +109,7 @@ const rules = {
   psidlen: whole(0, 16),
   psid: whole(0, 65535),
   offset: whole(0, 15),
+  upnp_ports: whole(0, 1024),
   mtu: whole(SHORTEST_MTU, 65535),
   ttl: whole(1, 255),
 };

@@ -134,12 +134,23 @@ function rule(section) {
 
 function ports(section) {
   const tab = new Tab(section, "ports", _("Ports"));
+  const forward = tab.add(
+    form.DynamicList,
+    "forward",
+    _("Port forwards"),
+    _("Protocol (tcp, udp, tcpudp), port of your set or a range, host and its port. They work both ways."),
+  );
+  forward.placeholder = "tcp 4928 192.168.1.10:80";
+  // One line that is not in a list is not to be taken apart at its blanks.
+  forward.load = (id) => [uci.get("network", id, "forward") ?? []].flat();
+  forward.validate = (_id, value) => rules.check("forward", value);
   tab.text(
     "reserved_ports",
     _("Reserved ports"),
-    _("Ports of your set for your own port forwards: NAT does not use them."),
+    _("Ports of your set for servers on the router and for redirects of the firewall: NAT does not use them."),
     "80 5000-5003",
   );
+  tab.text("upnp_ports", _("Ports for UPnP and PCP"), _("How many ports of your set miniupnpd may hand out."), "0");
   tab.text("dont_snat_to", _("Reserved ports (dont_snat_to)"), _("The same, by the name that LuCI's own form writes."), "");
 }
 

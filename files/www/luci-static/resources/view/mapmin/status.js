@@ -50,6 +50,8 @@ const TRANSPORTS = {
 };
 const PROTOCOLS = ["tcp", "udp", "icmp"];
 
+/** A text of a program that the catalogue has too. */
+const translated = (text) => (text === undefined ? "" : _(String(text)));
 /** A word of a program for a person, where we know one. */
 const worded = (table, word) => (Object.hasOwn(table, word) ? table[word] : word);
 const said = (error) => (error instanceof Error ? error.message : String(error));
@@ -119,6 +121,7 @@ function facts(report) {
     ],
     [_("Ports"), portsText(report)],
     [_("Reserved ports"), report.reservedPorts],
+    [_("Port forwards"), report.forwards],
     [_("Transport"), report.transport === undefined ? undefined : worded(TRANSPORTS, report.transport)],
     [_("NAT"), natText(report)],
     [_("The rule comes from"), report.source],
@@ -199,7 +202,7 @@ function refusalTable({ refused }) {
     E("h4", {}, [_("Packets that were refused")]),
     table(
       [_("Packets"), _("Reason"), _("Counter")],
-      refused.map(({ packets, meaning, reason }) => [packets, meaning ?? "", reason]),
+      refused.map(({ packets, meaning, reason }) => [packets, translated(meaning), reason]),
     ),
   ]);
 }
@@ -227,7 +230,7 @@ function optionNodes({ name, code, fields, options }) {
     E("h5", {}, [`${name} (${code})`]),
     table(
       [_("Field"), _("Value"), _("Meaning")],
-      fields.map(({ name: field, text, meaning }) => [field, text, meaning ?? ""]),
+      fields.map(({ name: field, text, meaning }) => [field, text, translated(meaning)]),
     ),
     ...options.flatMap(optionNodes),
   ];
