@@ -244,7 +244,7 @@ export const suites = [
     name: "router",
     part: "lab",
     shows:
-      "a whole router: from the DHCPv6 server's option to packets, for MAP-T and MAP-E, and what can fail",
+      "a whole router: from the DHCPv6 server's option to packets, for MAP-T and MAP-E, what can fail, and ports to the outside",
     needs: ["npm", "bundle", "lab"],
     seconds: 60,
     command: router("test"),

@@ -11,7 +11,13 @@ import { borderRelay, ce, type Transport } from "./plan.ts";
 
 const TAYGA_CONF = "/run/lab/tayga.conf";
 
-async function startTranslator(): Promise<Daemon> {
+/** Whom the border relay knows: the address that the world sees, and where it is. */
+interface Customer {
+  readonly ipv4: string;
+  readonly mapAddress: string;
+}
+
+async function startTranslator(customer: Customer): Promise<Daemon> {
   mkdirSync("/run/lab/tayga", { recursive: true });
   writeFileSync(
     TAYGA_CONF,
@@ -22,14 +28,14 @@ async function startTranslator(): Promise<Daemon> {
       // Its own IPv6 address may not lie in `prefix`.
       "ipv6-addr 2001:db8:ffff:1::1",
       `prefix ${borderRelay.dmr}`,
-      `map ${ce.ipv4} ${ce.mapAddress}`,
+      `map ${customer.ipv4} ${customer.mapAddress}`,
       "",
     ].join("\n"),
   );
   run(within("br", ["tayga", "--config", TAYGA_CONF, "--mktun"]));
   for (const argv of [
     ["link", "set", "nat64", "up"],
-    ["route", "add", `${ce.ipv4}/32`, "dev", "nat64"],
+    ["route", "add", `${customer.ipv4}/32`, "dev", "nat64"],
     ["-6", "route", "add", borderRelay.dmr, "dev", "nat64"],
     ["-6", "route", "add", "2001:db8:ffff:1::1/128", "dev", "nat64"],
     ["route", "add", `${borderRelay.translatorAddress}/32`, "dev", "nat64"],
@@ -39,15 +45,15 @@ async function startTranslator(): Promise<Daemon> {
   return start(within("br", ["tayga", "--config", TAYGA_CONF, "--nodetach"]), "/run/lab/tayga.log");
 }
 
-function startTunnel(): void {
+function startTunnel(customer: Customer): void {
   for (const argv of [
     ["-6", "address", "add", `${borderRelay.tunnelAddress}/128`, "dev", "lo"],
     [
       ...["-6", "tunnel", "add", "mape", "mode", "ipip6", "encaplimit", "none"],
-      ...["local", borderRelay.tunnelAddress, "remote", ce.mapAddress],
+      ...["local", borderRelay.tunnelAddress, "remote", customer.mapAddress],
     ],
     ["link", "set", "mape", "up"],
-    ["route", "add", `${ce.ipv4}/32`, "dev", "mape"],
+    ["route", "add", `${customer.ipv4}/32`, "dev", "mape"],
   ]) {
     run(["ip", "-n", "br", ...argv]);
   }
@@ -58,9 +64,9 @@ export interface BorderRelay {
   stop(): Promise<void>;
 }
 
-export async function startBorderRelay(transport: Transport): Promise<BorderRelay> {
+export async function startBorderRelay(transport: Transport, customer: Customer = ce): Promise<BorderRelay> {
   if (transport === "map-e") {
-    startTunnel();
+    startTunnel(customer);
     return {
       async stop() {
         run(["ip", "-n", "br", "-6", "tunnel", "del", "mape"]);
@@ -68,7 +74,7 @@ export async function startBorderRelay(transport: Transport): Promise<BorderRela
       },
     };
   }
-  const daemon = await startTranslator();
+  const daemon = await startTranslator(customer);
   await until("tayga", 20_000, () => (daemon.child.exitCode === null ? true : undefined));
   return {
     async stop() {

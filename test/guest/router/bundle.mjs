@@ -11,6 +11,7 @@ await build({
     traffic: "test/guest/router/traffic.ts",
     netifd: "test/guest/router/netifd-service.ts",
     lease: "test/guest/router/lease.ts",
+    upnpd: "test/guest/router/upnpd.ts",
     ubus: "test/engines/ubus-command.ts",
   },
   outdir: `${cache}/lab`,

@@ -5,7 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { type Daemon, start, until, within } from "./command.ts";
-import { ce, type Edge, edges, endUserPrefix, inPortSet } from "./plan.ts";
+import { ce, type Edge, edges, endUserPrefix, inPortSet, publicCe, publicEdges } from "./plan.ts";
 
 export interface Verdict {
   /** Packets from the CE's address, and those with a port or id outside the set, described. */
@@ -65,9 +65,9 @@ function octetsOf(address: string): Buffer {
   return buffer;
 }
 
-const ipv4Address = textOf(Buffer.from(ce.ipv4.split(".").map(Number)));
+const ipv4Addresses = [ce, publicCe].map(({ ipv4 }) => textOf(Buffer.from(ipv4.split(".").map(Number))));
 /** Customer edges by the octets of their MAP address. */
-const edgeOf = new Map(edges.map((edge) => [textOf(octetsOf(edge.mapAddress)), edge]));
+const edgeOf = new Map([...edges, ...publicEdges].map((edge) => [textOf(octetsOf(edge.mapAddress)), edge]));
 /** The rule's IPv6 prefix, of 40 bits: who sends from it is a customer edge, or pretends to be one. */
 const rulePrefix = textOf(octetsOf(endUserPrefix.address)).slice(0, 10);
 
@@ -179,7 +179,7 @@ class Judge {
 
   private ipv4(data: Buffer, at: number): void {
     const source = textOf(data.subarray(at + 12, at + 16));
-    if (source !== ipv4Address) {
+    if (!ipv4Addresses.includes(source)) {
       this.outside.push(`inner source ${[...data.subarray(at + 12, at + 16)].join(".")}`);
       return;
     }

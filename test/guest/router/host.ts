@@ -35,13 +35,14 @@ const faultRuns = [
 
 const modes: Readonly<Record<string, readonly string[]>> = {
   demo: ["map-t", "map-e"],
-  test: ["map-t", "map-e", "map-e-nftables", "faults", "forwards"],
+  test: ["map-t", "map-e", "map-e-nftables", "faults", "forwards", "upnp"],
   // One of them alone, with what its guest's console says.
   "map-t": ["map-t"],
   "map-e": ["map-e"],
   "map-e-nftables": ["map-e-nftables"],
   faults: ["faults"],
   forwards: ["forwards"],
+  upnp: ["upnp"],
   capacity: ["capacity"],
   doctor: ["doctor"],
   schedules: faultRuns,

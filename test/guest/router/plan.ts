@@ -55,6 +55,22 @@ export const edges: readonly [Edge, Edge] = [
   { prefix: "2001:db8:12:3500::", mapAddress: "2001:db8:12:3500:0:c000:212:35", psid: 0x35 },
 ];
 
+/**
+ * The same with an address that is not set aside for documents: miniupnpd takes no other. It is somebody's, and no packet of this lab
+ * leaves the machine.
+ */
+export const publicCe = {
+  rulePrefix: "45.67.89.0",
+  ipv4: "45.67.89.18",
+  mapAddress: "2001:db8:12:3400:0:2d43:5912:34",
+} as const;
+
+/** The customer edge with that address, before and after a renumbering. */
+export const publicEdges: readonly [Edge, Edge] = [
+  { ...edges[0], mapAddress: publicCe.mapAddress },
+  { ...edges[1], mapAddress: "2001:db8:12:3500:0:2d43:5912:35" },
+];
+
 /** Ports of the set, a = 4 and k = 8: A from 1 to 15, the PSID, four free bits (RFC 7597 s5.1). */
 export function inPortSet(port: number, psid: number = ce.psid): boolean {
   return port >= 0x1000 && ((port >> 4) & 0xff) === psid;

@@ -11,6 +11,7 @@ import { openwrtWalk } from "./openwrt-walk.ts";
 import { check, detail } from "./report.ts";
 import { isEngine, useEngine } from "./router.ts";
 import { schedules } from "./schedules.ts";
+import { upnp } from "./upnp.ts";
 import { walk } from "./walk.ts";
 
 const LOGS = "/run/lab";
@@ -21,6 +22,7 @@ const scenarios: Readonly<Record<string, (root: string) => Promise<void>>> = {
   "map-e-nftables": () => walk("map-e", "nftables"),
   faults,
   forwards,
+  upnp,
   doctor,
   capacity,
   "openwrt-map-t": (root) => openwrtWalk(root, "map-t"),

@@ -17,7 +17,7 @@
  */
 
 import { attempt, PATIENCE_MS, run, until, within } from "./command.ts";
-import { borderRelay, ce, endUserPrefix, lan, provider, server } from "./plan.ts";
+import { borderRelay, ce, endUserPrefix, lan, provider, publicCe, server } from "./plan.ts";
 
 export type Namespace = "lan" | "ce" | "pn" | "br" | "server";
 const namespaces: readonly Namespace[] = ["lan", "ce", "pn", "br", "server"];
@@ -51,6 +51,7 @@ const routes: readonly (readonly [Namespace, readonly string[]])[] = [
   ["pn", ["2001:db8:ffff::/48", "via", borderRelay.wanAddress]],
   ["br", ["2001:db8::/32", "via", provider.brSide]],
   ["server", ["192.0.2.0/24", "via", borderRelay.serverSide]],
+  ["server", [`${publicCe.rulePrefix}/24`, "via", borderRelay.serverSide]],
 ];
 
 const settings = [

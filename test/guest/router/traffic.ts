@@ -7,6 +7,7 @@
  *   traffic.mjs udp HOST SIZE...               echo of datagrams, sizes in octets of payload
  *   traffic.mjs flows HOST COUNT SECONDS       COUNT TCP connections to one port, all held open
  *   traffic.mjs greet HOST tcp|udp PORT OWN    what the other end says first, to a caller from port OWN (0: any)
+ *   traffic.mjs pcp HOST tcp|udp PORT WANTED   asks a router for a port by PCP (RFC 6887 s11), for our own PORT
  *   traffic.mjs steady HOST                    a datagram each 20 ms from a new socket each second; prints when each was answered, ms
  */
 
@@ -49,6 +50,13 @@ export interface Filled {
 export interface Greeting {
   /** Empty where none came. */
   readonly answer: string;
+}
+
+export interface Mapping {
+  /** PCP's result code (RFC 6887 s7.4); -1 where no answer came. */
+  readonly code: number;
+  readonly port: number;
+  readonly address: string;
 }
 
 const CHUNK = 64 * 1024;
@@ -335,6 +343,45 @@ async function greet(host: string, protocol: string, port: number, own: number):
   setTimeout(() => process.exit(0), 50);
 }
 
+const PCP_PORT = 5351;
+
+/** An IPv4 address as PCP has it: mapped into IPv6 (RFC 6887 s5). */
+function mapped(address: string): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.fill(0xff, 10, 12);
+  for (const [i, part] of address.split(".").entries()) bytes[12 + i] = Number(part);
+  return bytes;
+}
+
+async function pcp(host: string, protocol: string, port: number, wanted: number): Promise<void> {
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve) => socket.connect(PCP_PORT, host, resolve));
+  // Version 2, MAP; the lifetime in seconds; our address. Then a nonce, the protocol, our port and the one that we want.
+  const request = Buffer.alloc(60);
+  request.set([2, 1]);
+  request.writeUInt32BE(120, 4);
+  request.set(mapped(socket.address().address), 8);
+  request.writeUInt32BE(Date.now() >>> 0, 24);
+  request[36] = protocol === "tcp" ? 6 : 17;
+  request.writeUInt16BE(port, 40);
+  request.writeUInt16BE(wanted, 42);
+  request.set(mapped("0.0.0.0"), 44);
+  let ticks = 0;
+  setInterval(() => {
+    ticks += 1;
+    if (ticks > SHORT_TICKS) end({ code: -1, port: 0, address: "" });
+  }, 1_000 / TICKS_PER_SECOND);
+  const end = (mapping: Mapping) => {
+    print(mapping);
+    setTimeout(() => process.exit(0), 50);
+  };
+  socket.on("message", (answer) =>
+    end({ code: answer[3] ?? -1, port: answer.readUInt16BE(42), address: answer.subarray(56, 60).join(".") }),
+  );
+  socket.on("error", () => undefined);
+  socket.send(request);
+}
+
 /** A datagram of an earlier second may come late: what is printed is when the answer to one of the last second came. */
 function steady(host: string): void {
   let number = 0;
@@ -396,6 +443,9 @@ switch (command) {
   case "storm":
     storm(host, numbers[0] ?? 20);
     break;
+  case "pcp":
+    await pcp(host, rest[0] ?? "", numbers[1] ?? 0, numbers[2] ?? 0);
+    break;
   case "greet":
     await greet(host, rest[0] ?? "", numbers[1] ?? 0, numbers[2] ?? 0);
     break;
@@ -404,7 +454,7 @@ switch (command) {
     break;
   default:
     process.stderr.write(
-      "usage: traffic.mjs serve|download|upload|udp|flows|short|fill|storm|greet|steady ...\n",
+      "usage: traffic.mjs serve|download|upload|udp|flows|short|fill|storm|greet|pcp|steady ...\n",
     );
     process.exit(2);
 }
