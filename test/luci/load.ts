@@ -15,6 +15,14 @@ export function required(source: string): readonly (readonly [string, string])[]
 
 export const sourceOf = (name: string) => readFileSync(`${folder}${name.replaceAll(".", "/")}.js`, "utf8");
 
+/** LuCI's own, which it adds to every text. */
+Object.defineProperty(String.prototype, "format", {
+  value(this: string, ...values: unknown[]) {
+    return this.replace(/%[ds]/g, () => String(values.shift()));
+  },
+  configurable: true,
+});
+
 const baseclass = { extend: (properties: object) => properties };
 
 /** @param given modules by the name in the text, and globals; `_` leaves a text as it is unless it is given */

@@ -40,6 +40,9 @@ export const acl: Readonly<Record<string, { readonly read?: Access; readonly wri
   readFileSync(join(root, "files/usr/share/rpcd/acl.d/luci-app-mapmin.json"), "utf8"),
 );
 
+/** rpcd refuses a command with its arguments that has no room here. */
+const LONGEST_COMMAND = 1024;
+
 /** As rpcd matches: fnmatch without flags, so that `*` is any text. */
 function matches(pattern: string, text: string): boolean {
   const quoted = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^]*");
@@ -137,7 +140,7 @@ async function execute(
   router: Router,
 ): Promise<Reply> {
   const line = [args.command ?? "", ...(args.params ?? [])].join(" ");
-  if (!allows("file", line, "exec", router.groups)) {
+  if (line.length >= LONGEST_COMMAND || !allows("file", line, "exec", router.groups)) {
     router.denied.push(line);
     return [PERMISSION_DENIED];
   }

@@ -168,6 +168,10 @@ describe("what is wrong", () => {
     await page.locator(".mapmin-doctor [data-offline=false]").click();
     await page.waitForFunction("!document.querySelector('.mapmin-doctor .spinning')", undefined, PATIENCE);
     expect(bench.router.commands).toContain("/usr/sbin/mapminctl doctor --json wan");
+    await page.locator(".mapmin-doctor input").fill("192.0.2.1");
+    await page.locator(".mapmin-doctor [data-offline=false]").click();
+    await page.waitForFunction("!document.querySelector('.mapmin-doctor .spinning')", undefined, PATIENCE);
+    expect(bench.router.commands).toContain("/usr/sbin/mapminctl doctor --json --probe 192.0.2.1 wan");
   });
 
   test("each finding with its remedy", async () => {

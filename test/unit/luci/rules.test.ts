@@ -15,14 +15,6 @@ const rules = load<{
   source(options: Record<string, string>): string;
 }>("mapmin.rules");
 
-/** LuCI's and its stand-in's. */
-Object.defineProperty(String.prototype, "format", {
-  value(this: string, ...values: unknown[]) {
-    return this.replace(/%[ds]/g, () => String(values.shift()));
-  },
-  configurable: true,
-});
-
 function holds(work: () => unknown): boolean {
   try {
     work();

@@ -3,11 +3,14 @@
 "require fs";
 "require rpc";
 "require mapmin.netifd as netifd";
+"require mapmin.rules as rules";
 
 /** What the page asks of the router. The ACL luci-app-mapmin allows these commands and nothing else. */
 
 const PROGRAM = "/usr/sbin/mapminctl";
 const LOG = "/tmp/map.log";
+/** rpcd holds a command with its arguments against the access list only if it is shorter than this. */
+const LONGEST = 1024;
 
 const dump = rpc.declare({ object: "network.interface", method: "dump", expect: { interface: [] } });
 
@@ -22,9 +25,24 @@ async function run(...words) {
   }
 }
 
+const fits = (words) => [PROGRAM, ...words].join(" ").length < LONGEST;
+
+/** The words that have the provider's options explained, with as many of the prefixes as there is room for. */
+function explainWords(hex, prefixes) {
+  const words = ["explain", "--json", hex];
+  if (!fits(words)) throw new Error(_("This is too long to be shown here. On the router, mapminctl explain shows it."));
+  for (const prefix of prefixes) if (fits([...words, "--pd", prefix])) words.push("--pd", prefix);
+  return words;
+}
+
 function named(name) {
   if (!netifd.isInterfaceName(name)) throw new Error(_("This is not the name of an interface."));
   return name;
+}
+
+function address(text) {
+  if (!rules.isIpv4(text)) throw new Error(_("This is not an IPv4 address."));
+  return text;
 }
 
 return baseclass.extend({
@@ -32,12 +50,16 @@ return baseclass.extend({
 
   status: () => run("status", "--json"),
 
-  explain: (hex, prefixes) =>
-    run("explain", "--json", hex, ...prefixes.flatMap((prefix) => ["--pd", prefix])),
+  explain: async (hex, prefixes) => run(...explainWords(hex, prefixes)),
 
-  /** Without an interface, all of them. Sends packets unless `offline`. */
-  doctor: async (name, offline) =>
-    run("doctor", "--json", ...(offline ? ["--offline"] : []), ...(name === null ? [] : [named(name)])),
+  /**
+   * @param name of an interface; null for all
+   * @param probe null sends no packets; otherwise an IPv4 address that is to be pinged as well, or an empty text
+   */
+  doctor: async (name, probe) => {
+    const how = probe === null ? ["--offline"] : probe === "" ? [] : ["--probe", address(probe)];
+    return run("doctor", "--json", ...how, ...(name === null ? [] : [named(name)]));
+  },
 
   /** The lines of the log; none where there is no log yet. */
   log: () =>

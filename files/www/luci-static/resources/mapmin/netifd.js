@@ -10,10 +10,6 @@ const PREFIX_ADDRESS = /^[0-9A-Fa-f:]{2,39}$/;
 const MAP_OPTIONS = [17, 94, 95, 96, 111, 48879];
 /** Hexadecimal digits of an option's code and length. */
 const HEADER = 8;
-/** Most hexadecimal digits that are given to a program. */
-const LONGEST = 60000;
-/** Most prefixes that are given to a program. */
-const PREFIXES = 8;
 
 const isInterfaceName = (name) => typeof name === "string" && INTERFACE_NAME.test(name);
 
@@ -30,7 +26,7 @@ function interfaceOf(dump, name) {
 
 /**
  * Those of the link's DHCPv6 options that are about MAP, as hexadecimal text. An option that is cut short is kept, so that it
- * can be said. Null where there is none, or the text is too long for a command.
+ * can be said. Null where there is none.
  */
 function mapOptions(link) {
   const all = link?.data?.passthru;
@@ -43,7 +39,7 @@ function mapOptions(link) {
     if (MAP_OPTIONS.includes(code)) found += all.slice(at, end).toLowerCase();
     at = end;
   }
-  return found === "" || found.length > LONGEST ? null : found;
+  return found === "" ? null : found;
 }
 
 /** The prefixes that were delegated to the router over the link, as text that a program takes. */
@@ -57,7 +53,6 @@ function prefixes(link) {
         entry.mask >= 0 &&
         entry.mask <= 128,
     )
-    .slice(0, PREFIXES)
     .map(({ address, mask }) => `${address}/${mask}`);
 }
 

@@ -144,6 +144,7 @@ return baseclass.extend({
   },
 
   together,
+  isIpv4,
 
   isYes: (value) => YES.includes(String(value)),
 

@@ -37,6 +37,7 @@ const STYLE = `
 .mapmin-cell.mapmin-level-3 { background: var(--error-color-high, #d9534f); }
 .mapmin-text { overflow-wrap: anywhere; white-space: pre-wrap; }
 .mapmin-log { max-height: 24em; overflow: auto; overflow-wrap: anywhere; white-space: pre-wrap; font-size: 85%; }
+.mapmin-doctor label { display: inline; float: none; width: auto; padding: 0; text-align: left; }
 .mapmin-doctor .btn { margin: 0 .5em .5em 0; }
 .mapmin table.table { table-layout: auto; }
 .mapmin .td, .mapmin .th { overflow-wrap: anywhere; }
@@ -276,10 +277,11 @@ function diagnosis({ interface: name, healthy, findings, unknown, skipped, passe
 /** Buttons that start the doctor, and what it found. `name` is null for all interfaces. */
 function doctor(name) {
   const result = E("div", { class: "mapmin-diagnosis", "aria-live": "polite" });
+  const probe = E("input", { type: "text", class: "cbi-input-text", placeholder: "192.0.2.1", size: 15 });
   const look = async (offline) => {
     fill(result, [E("p", { class: "spinning" }, [_("Looking…")])]);
     try {
-      const { answer } = await commands.doctor(name, offline);
+      const { answer } = await commands.doctor(name, offline ? null : probe.value.trim());
       fill(result, answer.flatMap((entry) => diagnosis(entry, answer.length === 1)));
     } catch (error) {
       fill(result, [notice("error", [said(error)])]);
@@ -298,6 +300,9 @@ function doctor(name) {
   return E("div", { class: "mapmin-doctor" }, [
     E("h4", {}, [_("What is wrong?")]),
     E("p", {}, [_("Goes through everything that the interface needs. With pings, it also asks the border relay: at most 20 packets.")]),
+    E("p", {}, [
+      E("label", {}, [_("Ping this IPv4 address, too (MAP-T asks nobody without one):"), " ", probe]),
+    ]),
     button("action", false, _("Look, with pings")),
     button("neutral", true, _("Look, without sending packets")),
     result,
@@ -352,7 +357,6 @@ class Panel {
       const { answer } = await commands.explain(hex, prefixes);
       fill(this.sent, explanation(answer));
     } catch (error) {
-      this.asked = "";
       fill(this.sent, [notice("error", [said(error)])]);
     }
   }
