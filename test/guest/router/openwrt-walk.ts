@@ -6,6 +6,14 @@ import { attempt, PATIENCE_MS, run, sleep, until, within } from "./command.ts";
 import { startDhcpServer } from "./kea.ts";
 import { startServer } from "./lan-host.ts";
 import { type Openwrt, type OpenwrtStatus, startOpenwrt } from "./openwrt.ts";
+import {
+  forwardsPass,
+  installUpnpd,
+  portOptions,
+  startFirewall,
+  upnpdAsBefore,
+  upnpdTold,
+} from "./openwrt-ports.ts";
 import { borderRelay, type Carrier, ce, option48879, server, type Transport } from "./plan.ts";
 import { checking, demand, detail, step } from "./report.ts";
 import { insertModule, installRouterFiles } from "./router.ts";
@@ -157,6 +165,21 @@ export async function openwrtWalk(
     await steady.answered();
     return "1400";
   });
+  await checking(name("fw4 starts"), () => (startFirewall(root) ? "started" : "not in OPENWRT_ROOT"));
+  installUpnpd();
+  openwrt.configure(mapSection(transport, portOptions));
+  openwrt.reload();
+  await checking(name("port forwards lead to the LAN host"), async () => {
+    await waitFor(openwrt, "wan_map", "to come up", up());
+    return forwardsPass();
+  });
+  await checking(name("miniupnpd is told its ports"), upnpdTold);
+  openwrt.configure(mapSection(transport, "\toption mtu '1400'\n"));
+  openwrt.reload();
+  await waitFor(openwrt, "wan_map", "to come up", up());
+  await checking(name("without the option, miniupnpd's configuration is as before"), () =>
+    upnpdAsBefore(openwrt),
+  );
   await checking(name("another prefix: the new address is there, by one renewal"), async () => {
     await steady.answered();
     steady.mark();

@@ -4,6 +4,7 @@
  *
  *   OPENWRT_ROOT/usr/sbin/{ubusd,netifd,odhcp6c}   usr/bin/{ubus,uci,jshn,jsonpath}   usr/share/libubox/jshn.sh
  *   OPENWRT_ROOT/lib/{functions.sh,functions/,config/uci.sh,netifd/}                  sbin/hotplug-call
+ *   and, for fw4: usr/bin/utpl   usr/share/firewall4/   sbin/fw4
  */
 
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -49,6 +50,7 @@ export interface OpenwrtStatus {
 
 export interface Openwrt {
   ubus(...words: readonly string[]): string;
+  uci(...words: readonly string[]): string;
   status(name: string): OpenwrtStatus | undefined;
   /** Writes /etc/config/network, `sections` after what every configuration has. */
   configure(sections: string): void;
@@ -108,6 +110,7 @@ export async function startOpenwrt(root: string, sections: string): Promise<Open
   const ubus = (...words: readonly string[]) => run(within("ce", ["ubus", "-t", "20", ...words]));
   const openwrt: Openwrt = {
     ubus,
+    uci: (...words) => run(within("ce", ["uci", ...words])),
     status(name) {
       const { code, stdout } = attempt(
         within("ce", ["ubus", "-S", "-t", "20", "call", `network.interface.${name}`, "status"]),
