@@ -39,6 +39,11 @@ async function save() {
   await bench.page.locator(".cbi-button-save").click();
 }
 
+/** LuCI says what is wrong in a window of its own. */
+async function dismiss() {
+  await bench.page.evaluate("document.querySelector('.modal .cbi-button')?.click()");
+}
+
 /** Waits until the router has what `holds` says. */
 async function saved(holds: () => boolean) {
   await expect.poll(holds, { timeout: 20_000 }).toBe(true);
@@ -128,6 +133,34 @@ describe("where the rule comes from", () => {
       rules: "/etc/mapmin/rules.json",
     });
   });
+});
+
+test("options that do not agree are marked, until they do", async () => {
+  const typed = {
+    peeraddr: "2001:db8:ffff::1",
+    ipaddr: "192.0.2.18",
+    ip6prefix: "2001:db8::",
+    ip6prefixlen: "56",
+  };
+  bench.router.network = { ...links, wan_map: { proto: "map", ...typed } };
+  bench.forgive(/^Option ".*" contains an invalid input value/);
+  const page = await show();
+  await enter("psid", "52");
+  expect(await page.locator(`${field("psidlen")}.cbi-input-invalid`).count()).toBe(1);
+  await save();
+  await page
+    .getByText("The length of the PSID is needed")
+    .first()
+    .waitFor({ ...PATIENCE, state: "attached" });
+  expect(bench.router.network["wan_map"]).toEqual({ proto: "map", ...typed });
+  await dismiss();
+  await choose("maptype", "map-t");
+  expect(await page.locator(`${field("peeraddr")}.cbi-input-invalid`).count()).toBe(1);
+  await choose("maptype", "map-e");
+  await enter("psidlen", "8");
+  expect(await page.locator(".cbi-input-invalid").count()).toBe(0);
+  await save();
+  await saved(() => bench.router.network["wan_map"]?.["psidlen"] === "8");
 });
 
 describe("a value that the handler would refuse", () => {

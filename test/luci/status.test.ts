@@ -101,19 +101,24 @@ describe("an interface that is up", () => {
 
   test("the pointer tells which port it is at", async () => {
     const page = await show();
-    const size = await page.evaluate<number>("document.querySelector('.mapmin-map svg').clientWidth");
-    const at = (port: number) => ({
-      x: (((port % 256) + 0.5) * size) / 256,
-      y: ((Math.floor(port / 256) + 0.5) * size) / 256,
-    });
-    const svg = page.locator(".mapmin-map svg");
-    await svg.hover({ position: at(33_000) });
-    expect(await page.locator(".mapmin-pointed").textContent()).toBe("33000: not ours");
-    await svg.hover({ position: at(64_721) });
-    expect(await page.locator(".mapmin-pointed").textContent()).toBe("64720-64723: 0 of 4 in use");
+    const pointed = (port: number) =>
+      page.evaluate<string>(`(() => {
+        const drawing = document.querySelector(".mapmin-map svg");
+        const { left, top, width, height } = drawing.getBoundingClientRect();
+        const clientX = left + ((${port % 256} + 0.6) * width) / 256;
+        const clientY = top + ((${Math.floor(port / 256)} + 0.6) * height) / 256;
+        drawing.dispatchEvent(new PointerEvent("pointermove", { clientX, clientY }));
+        return document.querySelector(".mapmin-pointed").textContent;
+      })()`);
+    expect(await pointed(33_000)).toBe("33000: not ours");
+    expect(await pointed(0)).toBe("0: not ours");
+    expect(await pointed(65_535)).toBe("65535: not ours");
+    for (const port of [64_720, 64_723]) expect(await pointed(port)).toBe("64720-64723: 0 of 4 in use");
+    for (const port of [64_719, 64_724]) expect(await pointed(port)).toBe(`${port}: not ours`);
   });
 
   test("is looked at again while the page is open, and what was opened stays open", async () => {
+    bench.router.dump = [{ ...link, data: { passthru: "beef0000" } }, shown];
     const page = await show();
     await page.locator(".mapmin-interface summary").click();
     expect((await drawn())[3]).toEqual([]);
@@ -125,6 +130,9 @@ describe("an interface that is up", () => {
     );
     expect((await drawn())[3]).toEqual([1232, 1233, 1234, 1235]);
     expect(await page.locator(".mapmin-interface details[open]").count()).toBe(1);
+    // What the provider sent has not changed.
+    expect(bench.router.commands.filter((line) => line.includes(" explain "))).toHaveLength(1);
+    expect(bench.router.commands.filter((line) => line.includes(" status ")).length).toBeGreaterThan(1);
   });
 });
 
@@ -330,7 +338,8 @@ describe.each([
         ...link,
         data: { passthru: "beef001f004202000d18c000020010002820010db800420300094020010db8ffff0000" },
       },
-      shown,
+      // A word that is wider than a phone.
+      { ...shown, errors: [{ subsystem: "map", code: "NO_RULE", data: ["a".repeat(300)] }] },
     ];
     bench.router.log = readFileSync("docs/router.md", "utf8").slice(0, 9000);
     const page = await show({ viewport, isMobile, dark });

@@ -102,7 +102,7 @@
       node.closest(".cbi-value").classList.toggle("hidden", !active);
       node.closest(".cbi-value").hidden = !active;
       const value = this.formvalue(id);
-      const answer = !active || (value === "" && this.rmempty) ? true : this.validate(id, value);
+      const answer = active ? this.validate(id, value) : true;
       node.classList.toggle("cbi-input-invalid", answer !== true);
       node.title = answer === true ? "" : answer;
       if (!active) return true;
@@ -133,10 +133,10 @@
       return this.formvalue(id) === "1" ? this.write(id, "1") : this.remove(id);
     }
   }
-  /** LuCI has a field for each entry; here each is a line. */
+  /** LuCI has a field for each entry; here each is a line. What is no list is taken apart at its blanks, as there. */
   class DynamicList extends Option {
     widget(_id, value) {
-      return E("textarea", {}, [[value ?? []].flat().join("\n")]);
+      return E("textarea", {}, [(Array.isArray(value) ? value : (value ?? "").split(/\s+/)).join("\n")]);
     }
     formvalue(id) {
       const lines = this.node(id)
@@ -178,7 +178,7 @@
       const name = E("input", { type: "text", class: "cbi-section-create-name" });
       return E("div", { class: "cbi-section" }, [
         ...this.ids().flatMap((id) => [
-          E("h3", {}, [id.toUpperCase()]),
+          /* HTML, as in LuCI. */ E("h3", {}, id.toUpperCase()),
           E(
             "div",
             { class: "cbi-section-node", "data-section-id": id },

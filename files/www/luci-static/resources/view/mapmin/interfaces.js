@@ -16,10 +16,11 @@ const isMap = (name) => SECTION.test(name) && uci.get("network", name, "proto") 
 /** The value of an option in the form, as text. */
 const written = (section, id, name) => String(section.formvalue(id, name) ?? "");
 
-/** Adds options to a tab of a section. */
+/** Adds options to a tab of a section. `linked` are the options of all tabs whose values must agree. */
 class Tab {
-  constructor(section, name, title) {
+  constructor(section, linked, name, title) {
     this.section = section;
+    this.linked = linked;
     this.name = name;
     section.tab(name, title);
   }
@@ -38,13 +39,23 @@ class Tab {
       const values = Object.fromEntries(RULE_OPTIONS.map((other) => [other, written(this.section, id, other)]));
       return rules.together({ ...values, [name]: String(value ?? "") })?.[name] ?? true;
     };
+    return this.link(option, name);
+  }
+
+  /** LuCI looks at a value again when it changes itself: whether it is right may hang on another. */
+  link(option, name) {
+    if (!RULE_OPTIONS.includes(name)) return option;
+    this.linked.push(option);
+    option.onchange = (_event, id) => {
+      for (const other of this.linked) other.triggerValidation(id);
+    };
     return option;
   }
 
   choice(name, title, description, choices) {
     const option = this.add(form.ListValue, name, title, description);
     for (const [value, label] of choices) option.value(value, label);
-    return option;
+    return this.link(option, name);
   }
 
   /** Yes or no, however it was written: the handler takes more words than LuCI. */
@@ -55,8 +66,8 @@ class Tab {
   }
 }
 
-function general(section) {
-  const tab = new Tab(section, "general", _("General"));
+function general(section, linked) {
+  const tab = new Tab(section, linked, "general", _("General"));
   const links = uci
     .sections("network", "interface")
     .filter(({ proto, ".name": name }) => proto !== "map" && proto !== "static" && SECTION.test(name))
@@ -95,8 +106,8 @@ function general(section) {
   tab.text("zone", _("Firewall zone"), _("Where it is not set, add the interface to a zone in the firewall's settings."), "");
 }
 
-function rule(section) {
-  const tab = new Tab(section, "rule", _("Rule"));
+function rule(section, linked) {
+  const tab = new Tab(section, linked, "rule", _("Rule"));
   const source = tab.choice(
     "_source",
     _("The rule comes from"),
@@ -132,8 +143,8 @@ function rule(section) {
   tab.flag("allow_private", _("Accept private addresses"), _("In rules: some providers share private addresses, and translate once more."));
 }
 
-function ports(section) {
-  const tab = new Tab(section, "ports", _("Ports"));
+function ports(section, linked) {
+  const tab = new Tab(section, linked, "ports", _("Ports"));
   const forward = tab.add(
     form.DynamicList,
     "forward",
@@ -154,8 +165,8 @@ function ports(section) {
   tab.text("dont_snat_to", _("Reserved ports (dont_snat_to)"), _("The same, by the name that LuCI's own form writes."), "");
 }
 
-function tunnel(section) {
-  const tab = new Tab(section, "tunnel", _("Tunnel"));
+function tunnel(section, linked) {
+  const tab = new Tab(section, linked, "tunnel", _("Tunnel"));
   tab.text("ip6ifaceid", _("Interface identifier"), _("Only if your provider gives you one (MAP-E, lw4o6)."), "::1");
   tab.text("mtu", _("MTU"), _("The largest IPv4 packet, in octets. If not set, it follows from the IPv6 interface."), "");
   tab.text("ttl", _("Hop limit"), _("Of the tunnel (MAP-E, lw4o6)."), "64");
@@ -183,7 +194,8 @@ return view.extend({
       uci.set("network", name, "proto", "map");
       return this.map.save(null, true);
     };
-    for (const add of [general, rule, ports, tunnel]) add(section);
+    const linked = [];
+    for (const add of [general, rule, ports, tunnel]) add(section, linked);
     return map.render();
   },
 });
