@@ -114,6 +114,7 @@ describe("where the rule comes from", () => {
       true,
     ]);
     await enter("ealen", "20");
+    await bench.picture("form-rule-desktop-light");
     await save();
     await saved(() => bench.router.network["wan_map"]?.["ealen"] === "20");
     expect(bench.router.network["wan_map"]).toEqual({ ...typed, ealen: "20" });

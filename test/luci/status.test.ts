@@ -99,6 +99,28 @@ describe("an interface that is up", () => {
     expect(await page.locator(".mapmin-facts").textContent()).toContain("all: the address is not shared");
   });
 
+  test("one range of ports, port forwards, and what was refused and why", async () => {
+    const one = {
+      ...(states.module as Record<string, string>),
+      offset: "0",
+      forwards: "tcp 13312 192.168.1.10:80",
+    };
+    bench.router.world = {
+      files: {
+        "/var/run/mapmin/wan.state": stateText(one),
+        "/proc/net/mapmint/counters": "map-wan nat_exhausted 12\nmap-wan drop_no_route 0\n",
+      },
+    };
+    const page = await show();
+    const facts = await page.locator(".mapmin-facts").textContent();
+    expect(facts).toContain("256 ports: 13312-13567");
+    expect(facts).toContain("tcp 13312 192.168.1.10:80");
+    const refused = await page.locator(".mapmin-refused").textContent();
+    expect(refused).toContain("12no port was free towards the destinationnat_exhausted");
+    expect(refused).not.toContain("drop_no_route");
+    expect((await drawn())[0]).toEqual(expand([[13_312, 13_567]]));
+  });
+
   test("the pointer tells which port it is at", async () => {
     const page = await show();
     const pointed = (port: number) =>

@@ -107,6 +107,7 @@ function portsText({ ports: count, ranges, psidLength }) {
   if (psidLength === 0) return _("all: the address is not shared");
   if (!Array.isArray(ranges) || ranges.length === 0) return _("%d ports").format(count);
   const shown = ranges.slice(0, 3).map(rangeText).join(", ");
+  if (ranges.length === 1) return _("%d ports: %s").format(count, shown);
   return _("%d ports in %d ranges: %s").format(count, ranges.length, ranges.length > 3 ? `${shown}, …` : shown);
 }
 
