@@ -26,14 +26,19 @@ export interface StartOptions {
   readonly meanwhile?: (pid: number, said: () => string) => Promise<void>;
 }
 
+/** All that a program's environment has. */
+export const environmentOf = (
+  environment: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> => ({ PATH: process.env["PATH"] ?? "", LC_ALL: "C", ...environment });
+
 /** Runs `engine script ARGUMENT ...` with an environment of its own. */
 export function start(
   engine: string,
   argv: readonly string[],
-  { input = "", environment = {}, meanwhile }: StartOptions = {},
+  { input = "", environment, meanwhile }: StartOptions = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(engine, argv, { env: { PATH: process.env["PATH"], LC_ALL: "C", ...environment } });
+    const child = spawn(engine, argv, { env: environmentOf(environment) });
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

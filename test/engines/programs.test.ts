@@ -1,11 +1,11 @@
 /** The programs on Node and on QuickJS: the same command lines, the same octets. */
 
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
-import { describe, expect, test } from "vitest";
-import { quickjs, repositoryFile, start } from "./engines.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Ended, environmentOf, quickjs, repositoryFile, start } from "./engines.ts";
 
 const qjs = quickjs();
 const LIMIT_MS = 120_000;
@@ -182,19 +182,68 @@ const cases: Case[] = [
   { entry: "handler", argv: ["hook", "wan6", "bound"], environment: { OPTION_48879: "zz" } },
 ];
 
+/** The first command line of each command, and what reads its standard input, have processes of their own as well. */
+const kinds = new Set<string>();
+const alone = cases.map(({ entry, argv, input }) => {
+  const kind = [entry, ...argv.slice(0, 2)].join(" ");
+  return input !== undefined || (!kinds.has(kind) && kinds.add(kind) !== undefined);
+});
+
 describe("the same command line", () => {
   const shown = (argv: readonly string[]) => argv.join(" ").slice(0, 100);
+  const bundled = (entry: string) => repositoryFile(`files/usr/lib/mapmin/${entry}.cjs`);
+  const at = mkdtempSync(join(tmpdir(), "mapmin-programs-"));
+  afterAll(() => rmSync(at, { recursive: true, force: true }));
 
-  test.concurrent.each(cases.map((row) => [row.entry, shown(row.argv), row] as const))(
+  /** What each case says, of those that read no input, in one process of an engine. */
+  let together: (readonly Ended[])[];
+  const rows = cases.filter(({ input }) => input === undefined);
+  beforeAll(async () => {
+    const script = join(at, "together.js");
+    await build({
+      entryPoints: [repositoryFile("test/engines/together.ts")],
+      bundle: true,
+      format: "iife",
+      platform: "node",
+      external: ["os", "std"],
+      outfile: script,
+    });
+    const list = join(at, "lines.json");
+    const lines = rows.map(({ entry, argv, environment }) => {
+      return { entry: bundled(entry), argv, environment: environmentOf(environment) };
+    });
+    writeFileSync(list, JSON.stringify(lines));
+    together = await Promise.all(
+      [process.execPath, qjs].map(async (engine) => {
+        const { stdout, stderr, code } = await start(engine, [script, list]);
+        expect([stderr, code]).toEqual(["", 0]);
+        return JSON.parse(stdout);
+      }),
+    );
+  }, LIMIT_MS);
+
+  test.each(rows.map((row, index) => [row.entry, shown(row.argv), index] as const))(
     "%s %s",
-    async (_entry, _argv, { entry, argv, ...options }) => {
-      const script = repositoryFile(`files/usr/lib/mapmin/${entry}.cjs`);
-      const [node, quick] = await Promise.all(
-        [process.execPath, qjs].map((engine) => start(engine, [script, ...argv], options)),
-      );
+    (_entry, _argv, index) => {
+      const [node, quick] = together.map((results) => results[index]);
       expect(quick).toEqual(node);
       // It said something: an engine that does nothing is equal to itself.
       expect((node?.stdout ?? "") + (node?.stderr ?? "")).not.toBe("");
+    },
+  );
+
+  test.concurrent.each(
+    cases.filter((_, index) => alone[index]).map((row) => [row.entry, shown(row.argv), row] as const),
+  )(
+    "a process of its own: %s %s",
+    async (_entry, _argv, row) => {
+      const { entry, argv, ...options } = row;
+      const [node, quick] = await Promise.all(
+        [process.execPath, qjs].map((engine) => start(engine, [bundled(entry), ...argv], options)),
+      );
+      expect(quick).toEqual(node);
+      expect((node?.stdout ?? "") + (node?.stderr ?? "")).not.toBe("");
+      if (options.input === undefined) expect(node).toEqual(together[0]?.[rows.indexOf(row)]);
     },
     LIMIT_MS,
   );

@@ -28,9 +28,10 @@ const OUT = ".mutants";
 
 /**
  * These start programs, judge documents or try thousands of random inputs: too slow to be run for each mutant.
- * `module-names` reads the sources of the kernel module, which the sandbox does not have.
+ * `module-names` reads the sources of the kernel module, which the sandbox does not have, and `luci` judges scripts that are not
+ * in `src/`.
  */
-const leftOut = /^(files|netifd-proto|docs)\/|^runner\.|malformed|fuzz|module-names/;
+const leftOut = /^(files|netifd-proto|docs|luci)\/|^runner\.|malformed|fuzz|module-names/;
 /** These try many inputs too, and judge the mutants of their own folder alone. */
 const ownFolderOnly = /^(wire\/printable|map\/ce|map\/virtual-block|provision\/port-params)\./;
 

@@ -24,6 +24,15 @@ chai.use((_, utils) => {
     const received = utils.flag(this, "object");
     return Promise.resolve().then(() => expect(received).toBe(expected));
   });
+  utils.addMethod(chai.Assertion.prototype, "toMatchInlineSnapshot", function (text) {
+    const indent = /^\n( *)/.exec(text)?.[1] ?? "";
+    const inner = text
+      .replace(/^\n/, "")
+      .replace(/\n *$/, "")
+      .replaceAll(new RegExp(`^${indent}`, "gm"), "");
+    const received = utils.flag(this, "object");
+    expect(typeof received === "string" ? `"${received}"` : received).toBe(inner);
+  });
 });
 
 function expect(value, message) {
@@ -40,6 +49,8 @@ const vi = {
   fn,
   spyOn,
   hoisted: (make) => make(),
+  // Each file's modules are evaluated for it alone.
+  resetModules() {},
   mockFrom: (directory, path, make) => mocks.set(resolve(directory, path), make()),
   stubEnv(name, value) {
     if (!stubbed.has(name)) stubbed.set(name, process.env[name]);
