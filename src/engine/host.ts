@@ -38,6 +38,11 @@ export interface Host {
   setDeviceMtu(device: string, mtu: number): void;
   /** Takes a device down, so that nothing leaves by it. @throws EffectError */
   shutDevice(device: string): void;
+  /**
+   * True for an IPv6 address that the kernel uses: it has it, and does not ask the neighbours any more whether it is theirs
+   * (RFC 4862 s5.4).
+   */
+  usesAddress(address: bigint): boolean;
   /** @throws EffectError when the state file is there and cannot be read */
   readState(iface: string): string | undefined;
   /** @throws EffectError */

@@ -35,6 +35,7 @@ import {
   closedMeanwhile,
   closing,
   notify,
+  ontoAnotherTunnel,
   run,
   undosOf,
   walkDown,
@@ -212,7 +213,8 @@ async function bringUp(provisioned: Provisioned, host: Host): Promise<void> {
   const steps = sessionSteps(claim, plan);
   // Written before the first effect: a teardown that cuts us short must know what to look for.
   host.writeState(plan.iface, formatState(describe(provisioned, claim, "starting", host.now())));
-  const ordered = host.deviceMtu(plan.device) === undefined ? steps : closedMeanwhile(plan, steps);
+  const ordered =
+    host.deviceMtu(plan.device) === undefined ? steps : ontoAnotherTunnel(plan, closedMeanwhile(plan, steps));
   await walkDown(plan, ordered, host);
   const state = { ...describe(provisioned, claim, "up", host.now()), ...inForce(steps, plan.device, host) };
   host.writeState(plan.iface, formatState(state));
@@ -328,6 +330,16 @@ function endsFlows(plan: Plan, saved: SavedState): boolean {
   );
 }
 
+/** How long the kernel may take to find that nobody else has an address, ms: a second, after one by chance (RFC 4861 s10). */
+const DETECTION_MS = 3_000;
+
+/** Waits until the kernel uses an address: the old customer edge goes on meanwhile. */
+async function usable(address: bigint, host: Host): Promise<void> {
+  for (let waited = 0; waited < DETECTION_MS && !host.usesAddress(address); waited += LOOK_MS) {
+    await host.sleep(LOOK_MS);
+  }
+}
+
 /** Puts a plan in the place of the one that is in force. What is equal is not touched, so that flows go on. */
 async function change(provisioned: Provisioned, saved: SavedState, host: Host): Promise<void> {
   const { plan } = provisioned;
@@ -352,7 +364,9 @@ async function change(provisioned: Provisioned, saved: SavedState, host: Host): 
   const ends = endsFlows(plan, saved);
   let flowsEnded = false;
   const moves = ends && due.some((step) => step.key === "netifd");
-  const failure = await walkOver(plan, moves ? closedMeanwhile(plan, due) : due, host, async ({ key }) => {
+  const ordered = ontoAnotherTunnel(plan, moves ? closedMeanwhile(plan, due) : due);
+  const failure = await walkOver(plan, ordered, host, async ({ key }) => {
+    if (key === "address" && plan.ce !== undefined) await usable(plan.ce.mapAddress, host);
     if (key !== "nat" || ipv4 === undefined || !ends || flowsEnded) return;
     flowsEnded = true;
     await attempt("forget the flows", { kind: "flush flows", ipv4 }, host);

@@ -5,7 +5,7 @@
 
 import type { DeviceName } from "../ip/names.ts";
 import type { Plan } from "../map/plan.ts";
-import { type errorRequest, linkDownRequest, NETWORK } from "../render/netifd.ts";
+import { bareUpdateRequest, type errorRequest, linkDownRequest, NETWORK } from "../render/netifd.ts";
 import { renderNftClosed } from "../render/nft.ts";
 import { describeEffect, type Effect, isUncertain, type Performed, perform } from "./effect.ts";
 import { forLog } from "./failure.ts";
@@ -89,9 +89,26 @@ export function closing({ table, device }: Closable): Undo {
  * first, and the NAT of the new one comes last. The module's device needs none of this: its rules change at once.
  */
 export function closedMeanwhile(plan: Plan, steps: readonly Step[]): readonly Step[] {
+  // The address comes first of all: until the neighbours have been asked for it, a tunnel cannot begin there.
+  const address = steps.filter((step) => step.key === "address");
   const nat = steps.find((step) => step.key === "nat");
   if (plan.tunnel === undefined || nat === undefined || !isClosable(nat.do)) return steps;
-  return [{ ...nat, ...closing(nat.do) }, ...steps.filter((step) => step !== nat), nat];
+  const others = steps.filter((step) => step !== nat && !address.includes(step));
+  return [...address, { ...nat, ...closing(nat.do) }, ...others, nat];
+}
+
+/**
+ * The steps with one more before netifd is told. netifd sets only what differs from what it was told before. A tunnel that
+ * differs is another device to it, with no address and no route on it: those that stay the same would be missing. So they are
+ * all taken back first.
+ */
+export function ontoAnotherTunnel(plan: Plan, steps: readonly Step[]): readonly Step[] {
+  if (plan.tunnel === undefined) return steps;
+  return steps.flatMap((step) =>
+    step.key === "netifd"
+      ? [{ ...step, title: "have the tunnel without addresses", do: notify(bareUpdateRequest(plan)) }, step]
+      : [step],
+  );
 }
 
 /** Performs steps, first to last. When one fails, it and those before it are undone. */

@@ -88,6 +88,11 @@ export function updateRequest(plan: Plan): JsonObject {
   };
 }
 
+/** Action 0 with the tunnel alone: netifd takes its addresses and routes back. */
+export function bareUpdateRequest(plan: Plan): JsonObject {
+  return { ...updateRequest(plan), ipaddr: [], routes: [] };
+}
+
 /** Action 0, the other way round: nothing of the interface is in use any more. */
 export function linkDownRequest(iface: string): JsonObject {
   return { interface: iface, action: Action.update, ifname: "*", "link-up": false };

@@ -18,6 +18,7 @@ const LIMITS = {
 
 /** Of a device's flags: it is up (linux/if.h). */
 const IFF_UP = 1;
+const IFA_F_TENTATIVE = 0x40;
 
 /** What a session needs, ubus among it. Close it, or the process may never end. */
 export interface ConnectedHost extends Host {
@@ -69,6 +70,12 @@ export function openHost(
       const path = `/sys/class/net/${device}/flags`;
       const flags = Number(files.readText(path));
       files.writeOnce(path, `0x${(flags & ~IFF_UP).toString(16)}\n`);
+    },
+    usesAddress(address) {
+      // Each line: address, index, prefix length, scope, flags, device.
+      const line = new RegExp(`^${address.toString(16).padStart(32, "0")}(?: \\w+){3} (\\w+)`, "m");
+      const [, flags] = line.exec(files.readText("/proc/net/if_inet6") ?? "") ?? [];
+      return flags !== undefined && (Number.parseInt(flags, 16) & IFA_F_TENTATIVE) === 0;
     },
     readState: (name) => files.readText(statePath(name)),
     writeState: (name, text) => files.replaceFile(statePath(name), text),

@@ -2,7 +2,7 @@
  * The border relay: programs we did not write, to whom the CE is one IPv4 address.
  *
  *   MAP-T   wan0 == 2001:db8:ffff::/64 ==> nat64 (tayga) == 192.0.2.18 ==> srv0
- *   MAP-E   wan0 == 2001:db8:ffff::1 ==> mape (ip6_tunnel) == 192.0.2.18 ==> srv0
+ *   MAP-E   wan0 == 2001:db8:ffff::1 ==> mape0 (ip6_tunnel) == 192.0.2.18 ==> srv0
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -17,7 +17,7 @@ interface Customer {
   readonly mapAddress: string;
 }
 
-async function startTranslator(customer: Customer): Promise<Daemon> {
+async function startTranslator(customers: readonly Customer[]): Promise<Daemon> {
   mkdirSync("/run/lab/tayga", { recursive: true });
   writeFileSync(
     TAYGA_CONF,
@@ -28,14 +28,14 @@ async function startTranslator(customer: Customer): Promise<Daemon> {
       // Its own IPv6 address may not lie in `prefix`.
       "ipv6-addr 2001:db8:ffff:1::1",
       `prefix ${borderRelay.dmr}`,
-      `map ${customer.ipv4} ${customer.mapAddress}`,
+      ...customers.map(({ ipv4, mapAddress }) => `map ${ipv4} ${mapAddress}`),
       "",
     ].join("\n"),
   );
   run(within("br", ["tayga", "--config", TAYGA_CONF, "--mktun"]));
   for (const argv of [
     ["link", "set", "nat64", "up"],
-    ["route", "add", `${customer.ipv4}/32`, "dev", "nat64"],
+    ...customers.map(({ ipv4 }) => ["route", "add", `${ipv4}/32`, "dev", "nat64"]),
     ["-6", "route", "add", borderRelay.dmr, "dev", "nat64"],
     ["-6", "route", "add", "2001:db8:ffff:1::1/128", "dev", "nat64"],
     ["route", "add", `${borderRelay.translatorAddress}/32`, "dev", "nat64"],
@@ -45,17 +45,20 @@ async function startTranslator(customer: Customer): Promise<Daemon> {
   return start(within("br", ["tayga", "--config", TAYGA_CONF, "--nodetach"]), "/run/lab/tayga.log");
 }
 
-function startTunnel(customer: Customer): void {
-  for (const argv of [
-    ["-6", "address", "add", `${borderRelay.tunnelAddress}/128`, "dev", "lo"],
-    [
-      ...["-6", "tunnel", "add", "mape", "mode", "ipip6", "encaplimit", "none"],
-      ...["local", borderRelay.tunnelAddress, "remote", customer.mapAddress],
-    ],
-    ["link", "set", "mape", "up"],
-    ["route", "add", `${customer.ipv4}/32`, "dev", "mape"],
-  ]) {
-    run(["ip", "-n", "br", ...argv]);
+function startTunnels(customers: readonly Customer[]): void {
+  run(["ip", "-n", "br", "-6", "address", "add", `${borderRelay.tunnelAddress}/128`, "dev", "lo"]);
+  for (const [i, { ipv4, mapAddress }] of customers.entries()) {
+    const device = `mape${i}`;
+    for (const argv of [
+      [
+        ...["-6", "tunnel", "add", device, "mode", "ipip6", "encaplimit", "none"],
+        ...["local", borderRelay.tunnelAddress, "remote", mapAddress],
+      ],
+      ["link", "set", device, "up"],
+      ["route", "add", `${ipv4}/32`, "dev", device],
+    ]) {
+      run(["ip", "-n", "br", ...argv]);
+    }
   }
 }
 
@@ -64,17 +67,20 @@ export interface BorderRelay {
   stop(): Promise<void>;
 }
 
-export async function startBorderRelay(transport: Transport, customer: Customer = ce): Promise<BorderRelay> {
+export async function startBorderRelay(
+  transport: Transport,
+  customers: readonly Customer[] = [ce],
+): Promise<BorderRelay> {
   if (transport === "map-e") {
-    startTunnel(customer);
+    startTunnels(customers);
     return {
       async stop() {
-        run(["ip", "-n", "br", "-6", "tunnel", "del", "mape"]);
+        for (const i of customers.keys()) run(["ip", "-n", "br", "-6", "tunnel", "del", `mape${i}`]);
         run(["ip", "-n", "br", "-6", "address", "del", `${borderRelay.tunnelAddress}/128`, "dev", "lo"]);
       },
     };
   }
-  const daemon = await startTranslator(customer);
+  const daemon = await startTranslator(customers);
   await until("tayga", 20_000, () => (daemon.child.exitCode === null ? true : undefined));
   return {
     async stop() {

@@ -347,7 +347,7 @@ delete chain ip ${TABLE} guard`),
 const everySecondId = `table ip other {
 	chain number {
 		type filter hook prerouting priority mangle;
-		iifname { "mape", "nat64" } ct mark 0 ct mark set numgen inc mod 2 offset 1
+		iifname { "mape0", "nat64" } ct mark 0 ct mark set numgen inc mod 2 offset 1
 	}
 	chain answers { type filter hook forward priority filter; iifname "srv0" ct mark 2 drop; }
 }`;

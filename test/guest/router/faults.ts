@@ -205,6 +205,13 @@ async function changedRule(router: Router): Promise<string> {
     attempt(within("ce", ["ip", "-6", "tunnel", "show"])).stdout.includes(relay) ? true : undefined,
   );
   await waitUp(router, MAP_INTERFACE, { recovers: true });
+  await settle(router, MAP_INTERFACE);
+  // netifd's new device has lost what was on the old one.
+  const device = `map-${MAP_INTERFACE}`;
+  const shown = ["address", "route"].map(
+    (kind) => attempt(within("ce", ["ip", "-4", kind, "show", "dev", device])).stdout,
+  );
+  demand(shown[0]?.includes(ce.ipv4) === true && shown[1]?.includes("default") === true, shown.join());
   return `the tunnel ends at ${relay}`;
 }
 

@@ -58,6 +58,9 @@ interface Interface {
   routes: Json[];
   /** Commands that take away what was set, last first. */
   undo: string[][];
+  /** What the last update set: addresses and routes, each with the command that takes it away, and the tunnel. */
+  settings: Map<string, string[]>;
+  tunnel: string;
   dependsOn?: string;
   child?: ChildProcess;
   /** A renew came while a handler was running: it follows. */
@@ -266,6 +269,8 @@ export class Netifd {
       addresses: [],
       routes: [],
       undo: [],
+      settings: new Map(),
+      tunnel: "",
       setups: 0,
     };
     this.#interfaces.set(name, entry);
@@ -275,6 +280,14 @@ export class Netifd {
   #ip(entry: Interface, argv: string[], undo?: string[]): void {
     execFileSync("ip", argv, { stdio: ["ignore", "ignore", "pipe"] });
     if (undo !== undefined) entry.undo.unshift(undo);
+  }
+
+  #take(argv: readonly string[]): void {
+    try {
+      execFileSync("ip", argv, { stdio: "ignore" });
+    } catch {
+      // The device may have gone with its handler, and its addresses and routes with it.
+    }
   }
 
   async #takeDown(entry: Interface): Promise<void> {
@@ -406,14 +419,10 @@ export class Netifd {
   }
 
   #clear(entry: Interface): void {
-    for (const argv of entry.undo) {
-      try {
-        execFileSync("ip", argv, { stdio: "ignore" });
-      } catch {
-        // The device may have gone with its handler, and its addresses and routes with it.
-      }
-    }
+    for (const argv of [...entry.settings.values(), ...entry.undo]) this.#take(argv);
     entry.undo = [];
+    entry.settings = new Map();
+    entry.tunnel = "";
     entry.device = "";
     entry.data = {};
     entry.addresses = [];
@@ -491,21 +500,52 @@ export class Netifd {
     }
   }
 
+  /**
+   * netifd compares with the update before: what is equal is not set again, even where the kernel has lost it. A tunnel that
+   * differs is another device, and the old one's addresses and routes go with it.
+   */
   #update(entry: Interface, args: Json): void {
-    const depends = entry.dependsOn;
-    this.#clear(entry);
-    if (depends !== undefined) entry.dependsOn = depends;
     const device = text(args["ifname"]);
     const tunnel = args["tunnel"] as Json | undefined;
-    if (tunnel !== undefined) this.#tunnel(entry, device, tunnel);
-    else this.#ip(entry, ["link", "set", device, "up"]);
+    if (tunnel === undefined) this.#ip(entry, ["link", "set", device, "up"]);
+    else if (JSON.stringify(tunnel) !== entry.tunnel) {
+      if (entry.tunnel !== "") this.#take(["link", "del", device]);
+      entry.undo = entry.undo.filter(([word]) => word !== "link");
+      this.#tunnel(entry, device, tunnel);
+      entry.tunnel = JSON.stringify(tunnel);
+    }
+    const before = entry.settings;
+    const now = new Map<string, string[]>();
+    const set = (words: string[], taken: string[]) => {
+      const key = words.join(" ");
+      if (!before.has(key)) this.#ip(entry, words);
+      now.set(key, taken);
+    };
+    const wanted: (() => void)[] = [];
+    entry.addresses = [];
     for (const { ipaddr, mask } of list(args["ipaddr"])) {
       const words = ["address", "add", `${ipaddr}/${text(mask) || "32"}`, "dev", device];
-      this.#ip(entry, words, ["address", "del", ...words.slice(2)]);
+      wanted.push(() => set(words, ["address", "del", ...words.slice(2)]));
       entry.addresses.push({ address: ipaddr, mask: Number(text(mask) || "32") });
+      now.set(words.join(" "), []);
     }
-    this.#routes(entry, device, "-4", list(args["routes"]));
-    this.#routes(entry, device, "-6", list(args["routes6"]));
+    entry.routes = [];
+    for (const [family, name] of [
+      ["-4", "routes"],
+      ["-6", "routes6"],
+    ] as const) {
+      for (const { target, netmask, mtu, metric } of list(args[name])) {
+        const words = [family, "route", "add", `${target}/${text(netmask)}`, "dev", device];
+        if (typeof mtu === "number") words.push("mtu", String(mtu));
+        if (typeof metric === "number") words.push("metric", String(metric));
+        wanted.push(() => set(words, [family, "route", "del", `${target}/${text(netmask)}`, "dev", device]));
+        entry.routes.push({ target, mask: Number(text(netmask)) });
+        now.set(words.join(" "), []);
+      }
+    }
+    for (const [key, taken] of before) if (!now.has(key)) this.#take(taken);
+    for (const one of wanted) one();
+    entry.settings = now;
     entry.device = device;
     entry.data = (args["data"] as Json | undefined) ?? {};
     entry.phase = "up";
@@ -519,15 +559,5 @@ export class Netifd {
     words.push("encaplimit", limit === "ignore" || limit === "" ? "none" : limit);
     this.#ip(entry, words, ["link", "del", device]);
     this.#ip(entry, ["link", "set", device, "mtu", String(tunnel["mtu"] ?? 1280), "up"]);
-  }
-
-  #routes(entry: Interface, device: string, family: "-4" | "-6", routes: readonly Json[]): void {
-    for (const { target, netmask, mtu, metric } of routes) {
-      const words = [family, "route", "add", `${target}/${text(netmask)}`, "dev", device];
-      if (typeof mtu === "number") words.push("mtu", String(mtu));
-      if (typeof metric === "number") words.push("metric", String(metric));
-      this.#ip(entry, words, [family, "route", "del", `${target}/${text(netmask)}`, "dev", device]);
-      entry.routes.push({ target, mask: Number(text(netmask)) });
-    }
   }
 }

@@ -55,6 +55,9 @@ export const edges: readonly [Edge, Edge] = [
   { prefix: "2001:db8:12:3500::", mapAddress: "2001:db8:12:3500:0:c000:212:35", psid: 0x35 },
 ];
 
+/** What the rule makes of the other prefix that Kea has: another address, and a set with the same numbers. */
+export const otherCe = { ipv4: "192.0.2.19", mapAddress: "2001:db8:13:3400:0:c000:213:34" } as const;
+
 /**
  * The same with an address that is not set aside for documents: miniupnpd takes no other. It is somebody's, and no packet of this lab
  * leaves the machine.

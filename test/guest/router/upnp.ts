@@ -182,7 +182,7 @@ export async function upnp(): Promise<void> {
   for (const [maptype, carrier] of carriers) {
     const title = `${maptype} by ${carrier === "module" ? "the module" : carrier}`;
     const name = (text: string) => `${title}: ${text}`;
-    const relay = await startBorderRelay(maptype, publicCe);
+    const relay = await startBorderRelay(maptype, [publicCe]);
     await setLink(router, {});
     const nat = carrier === "module" ? {} : { nat: "nftables" };
     const config = { ...optionsOf[maptype], ipaddr: publicCe.rulePrefix, ...nat, upnp_ports: PORTS };

@@ -649,17 +649,31 @@ describe("renew", () => {
   test("another prefix by netifd's tunnel: it is closed until it is the new one, and old flows end", async () => {
     const { did, world } = await renewed({ withoutModule: true }, mapE, mapE, otherPrefix);
     expect(did).toEqual([
+      "network add_dynamic",
       "nft close",
       "flush 192.0.2.18/32",
-      "network add_dynamic",
+      "notify 0",
       "notify 0",
       "nft load",
       "network.interface down",
     ]);
-    expect(effects(world)[2]).toContain('"name":"wan_map__"');
-    expect(effects(world)[5]).toContain('"interface":"wan_map_"');
+    expect(effects(world)[0]).toContain('"name":"wan_map__"');
+    expect(effects(world)[6]).toContain('"interface":"wan_map_"');
     expect(await teardown(wanMap, world)).toBe(0);
     expect(effects(world).at(-1)).toBe('network.interface down {"interface":"wan_map__"}');
+  });
+
+  test("the old tunnel serves until the kernel uses the new address, or three seconds are over", async () => {
+    const renewedWith = async (looks: readonly unknown[]) => {
+      const tentative = { "2001:db8:13:3400:0:c000:213:34": [...looks] };
+      const { code, world } = await renewed({ withoutModule: true, tentative }, mapE, mapE, otherPrefix);
+      const lines = world.asked.filter((line) => line.startsWith("sleep"));
+      return { code, sleeps: lines.length, did: effects(world)[0]?.split(" {")[0] };
+    };
+    const did = "network add_dynamic";
+    expect(await renewedWith([])).toEqual({ code: 0, sleeps: 0, did });
+    expect(await renewedWith([1, 1])).toEqual({ code: 0, sleeps: 2, did });
+    expect(await renewedWith(new Array(99).fill(1))).toEqual({ code: 0, sleeps: 15, did });
   });
 
   test("another prefix with the module's device: nothing is closed meanwhile, and it ends its flows itself", async () => {
@@ -679,15 +693,16 @@ describe("renew", () => {
     world.done.length = 0;
     expect(await renew(request(mapE), world)).toBe(1);
     expect(effects(world).map((line) => line.split(" {")[0])).toEqual([
+      "network add_dynamic",
       "nft close",
       "flush 192.0.2.18/32",
-      "network add_dynamic",
+      "notify 0",
       "notify 0",
       // Once more without timeouts, which a kernel may not have.
       "nft load",
       "nft load",
-      "network.interface down",
       "nft close",
+      "network.interface down",
       "notify 3",
     ]);
     expect([...world.tables.values()].join()).toContain('oifname "map-wan_map" drop');
@@ -697,8 +712,9 @@ describe("renew", () => {
     expect(await renew(request(mapE), world)).toBe(0);
     // What the tunnel is now nobody knows for sure: it is closed until it is told again.
     expect(effects(world).map((line) => line.split(" {")[0])).toEqual([
-      "nft close",
       "network add_dynamic",
+      "nft close",
+      "notify 0",
       "notify 0",
       "nft load",
       "network.interface up",
@@ -716,14 +732,19 @@ describe("renew", () => {
     otherPrefix(world);
     world.done.length = 0;
     expect(await renew(request(mapE), world)).toBe(1);
-    expect(effects(world).map((line) => line.split(" {")[0])).toEqual(["nft close", "notify 3"]);
+    expect(effects(world).map((line) => line.split(" {")[0])).toEqual([
+      "network add_dynamic",
+      "nft close",
+      "network.interface down",
+      "notify 3",
+    ]);
     expect([...world.tables.values()]).toEqual(good);
     expect(world.states.get("wan_map")).toContain("state=up");
   });
 
   test("the same address and set with nftables: flows are left alone", async () => {
     const { did } = await renewed({ withoutModule: true }, mapE, { ...mapE, mtu: 1400 });
-    expect(did).toEqual(["nft load", "notify 0"]);
+    expect(did).toEqual(["nft load", "notify 0", "notify 0"]);
     const other = await renewed({ withoutModule: true }, mapE, otherSet);
     expect(other.did).toContain("flush 192.0.2.18/32");
   });
@@ -743,7 +764,24 @@ describe("renew", () => {
     const { did } = await renewed({ withoutModule: true }, mapE, mapE, (world) => {
       world.devices.delete("map-wan_map");
     });
-    expect(did).toEqual(["notify 0"]);
+    expect(did).toEqual(["notify 0", "notify 0"]);
+  });
+
+  test("netifd has the new tunnel and refuses its addresses: the next renewal tells it again", async () => {
+    const world = makeWorld({ withoutModule: true });
+    await setup(request(mapE), world);
+    const { call } = world;
+    world.call = async (object, method, args) => {
+      if ((args as { ipaddr?: unknown[] }).ipaddr?.length === 1) throw new Refusal(6);
+      return call(object, method, args);
+    };
+    expect(await renew(request(otherRelay), world)).toBe(1);
+    // The address and the set are the same, so that the NAT is right for either tunnel.
+    expect(world.tables.get("mapmin_wan__map")).toContain("chain guard");
+    expect(world.states.get("wan_map")).toContain("state=failed");
+    world.call = call;
+    expect(await renew(request(otherRelay), world)).toBe(0);
+    expect(world.states.get("wan_map")).toContain("state=up");
   });
 
   test("somebody put another table in the place of the NAT: it is loaded again", async () => {

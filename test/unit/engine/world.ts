@@ -1,4 +1,5 @@
 import type { Host } from "../../../src/engine/host.ts";
+import { formatIpv6 } from "../../../src/ip/text.ts";
 import { EffectError } from "../../../src/wire/errors.ts";
 
 /** A world that records what was done to it, in order, and fails where a test says so. */
@@ -33,6 +34,8 @@ export interface WorldOptions {
    * `read control`, `mtu`, `shut`, `flush`, and of state files `state`, `read state`, `remove state`.
    */
   readonly failing?: ReadonlyMap<string, Error>;
+  /** Addresses that the kernel does not use yet: an entry for each look at which it does not. */
+  readonly tentative?: Readonly<Record<string, unknown[]>>;
   readonly withoutModule?: boolean;
 }
 
@@ -66,6 +69,7 @@ export function makeWorld({
   dump = { interface: [] },
   failing = new Map(),
   going = {},
+  tentative = {},
   withoutModule = false,
 }: WorldOptions = {}): World {
   const done: string[] = [];
@@ -165,6 +169,9 @@ export function makeWorld({
       done.push(`mtu ${device} ${mtu}`);
       fail("mtu");
       devices.set(device, mtu);
+    },
+    usesAddress(address) {
+      return (tentative[formatIpv6(address)] ?? []).shift() === undefined;
     },
     shutDevice(device) {
       done.push(`shut ${device}`);

@@ -187,6 +187,23 @@ describe("devices", () => {
     expect(openHost(system, "wan").deviceMtu("map-wan")).toBe(mtu);
   });
 
+  test("the kernel uses an address that it has, and that it does not ask its neighbours for", () => {
+    const { system, disk } = makeSystem();
+    const uses = (address: bigint) => openHost(system, "wan").usesAddress(address);
+    const address = 0x20010db8001334000000c00002130034n;
+    expect(uses(address)).toBe(false);
+    disk.set(
+      "/proc/net/if_inet6",
+      `00000000000000000000000000000001 01 80 10 80       lo
+20010db8001334000000c00002130034 0a 80 00 c0      wan
+fe800000000000000000c00002130034 0a 40 20 80      wan
+`,
+    );
+    expect([uses(1n), uses(address), uses(address + 1n)]).toEqual([true, false, false]);
+    disk.set("/proc/net/if_inet6", "20010db8001334000000c00002130034 0a 80 00 80      wan\n");
+    expect(uses(address)).toBe(true);
+  });
+
   test("an MTU is set, and a device is taken down with its other flags kept", () => {
     const { system, disk } = makeSystem();
     const host = openHost(system, "wan");
