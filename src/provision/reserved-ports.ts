@@ -32,6 +32,8 @@ export function nearestFree(set: PortSet, port: number, taken: ReadonlySet<numbe
  * those that are free, so that the rest of the home has the other half. No system ports.
  */
 export function lastPorts(set: PortSet, count: number, taken: readonly number[]): readonly number[] {
+  // Nobody asks for one: a router is spared the search.
+  if (count === 0) return [];
   const free = Array.from({ length: 64_512 }, (_, i) => 1_024 + i).filter(
     (port) => contains(set, port) && !taken.includes(port),
   );
