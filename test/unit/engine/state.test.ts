@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeState, formatState, type SavedState, stateDamage } from "../../../src/engine/state.ts";
+import { anyCharacter } from "../../support/any-character.ts";
 
 const full: SavedState = {
   interface: "wan_map",
@@ -57,7 +58,7 @@ describe("what is written is read back", () => {
   });
 
   test("values of any length and any characters leave a state that can be read", () => {
-    const text = fc.string({ unit: "binary", maxLength: 80 });
+    const text = fc.string({ unit: anyCharacter, maxLength: 80 });
     fc.assert(
       fc.property(text, text, fc.integer({ min: 0, max: 400 }), (error, remarks, times) => {
         const state: SavedState = { ...full, error: error.repeat(times), remarks, reserved_ports: remarks };
@@ -124,7 +125,7 @@ describe("what somebody else wrote is a warning", () => {
 
   test("no content raises anything", () => {
     const line = fc.oneof(
-      fc.string({ unit: "binary", maxLength: 20 }),
+      fc.string({ unit: anyCharacter, maxLength: 20 }),
       fc.constantFrom(
         "[a]",
         "[a.b]",
