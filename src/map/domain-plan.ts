@@ -16,15 +16,13 @@ const LONGEST_END_USER = 64;
 const USUAL_END_USER = 56;
 /** RFC 7597 s5.1. It leaves out the ports 0 to 1023. */
 export const USUAL_OFFSET = 6;
-/** With all 16 bits in the PSID, a customer would have one port. */
-const MOST_SHARING = LIMITS.psidLength - 1;
 /** 2001:db8::/32 is for documentation (RFC 3849). */
 const EXAMPLE = 0x20010db8n << 96n;
 
 /** What an operator has and wants. */
 export interface Demand {
   readonly customers: number;
-  /** Least ports of a customer. */
+  /** Least ports of a customer, 1 to 65,535. */
   readonly ports?: number | undefined;
   readonly ipv4: readonly Ipv4Prefix[];
   readonly ipv6?: Ipv6Prefix | undefined;
@@ -82,10 +80,11 @@ export function planDomain(demand: Demand): DomainPlan {
   const psidLength = bitsFor(customers / addresses);
   const offsetOf = (bits: number) => offset ?? Math.min(USUAL_OFFSET, LIMITS.sum - bits);
   const enough = (bits: number) =>
-    bits <= MOST_SHARING && offsetOf(bits) + bits <= LIMITS.sum && fewestPorts(offsetOf(bits), bits) >= ports;
+    offsetOf(bits) + bits <= LIMITS.sum && fewestPorts(offsetOf(bits), bits) >= ports;
   if (!enough(psidLength)) {
-    let most = MOST_SHARING;
-    while (most > 0 && !enough(most)) most--;
+    // Without sharing there is always enough. With 16 bits of PSID, the customer with PSID 0 has no port.
+    let most = LIMITS.psidLength - 1;
+    while (!enough(most)) most--;
     throw new InputError(
       "customers",
       `there is room for ${addresses * 2 ** most}: give more addresses (--ipv4), fewer ports (--ports) or a smaller --psid-offset`,

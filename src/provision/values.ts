@@ -22,7 +22,7 @@ export function numberOf(value: unknown, field: string, low: number, high: numbe
   if (typeof value === "string") return parseNumber(value, field, low, high);
   if (!Number.isInteger(value) || Number(value) < low || Number(value) > high) {
     // What has parts may have any depth.
-    const found = typeof value === "object" && value !== null ? "what is given" : JSON.stringify(value);
+    const found = typeof value === "object" ? "what is given" : JSON.stringify(value);
     throw new InputError(field, `${found} is not ${low} to ${high}`);
   }
   return value as number;

@@ -43,7 +43,7 @@ function rule(section: string, action: "allow" | "deny", external: string, inter
  * @throws InputError when miniupnpd's configuration has no section for the service
  */
 export function upnpdCommands(shown: string, grant: Grant | undefined): readonly string[] {
-  const lines = shown.split("\n").filter((line) => line !== "");
+  const lines = shown.split("\n");
   const named = (pattern: RegExp) => lines.flatMap((line) => pattern.exec(line)?.[1] ?? []);
   const [service] = named(SERVICE);
   const old = named(OURS);

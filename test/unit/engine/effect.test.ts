@@ -45,6 +45,14 @@ describe("an effect tells whether it did something, and what brings back what wa
     });
   });
 
+  test("a table of no device where there was none: it goes", async () => {
+    const { device: _, ...side } = { ...loading, device };
+    expect(await perform(side as Effect, makeWorld())).toEqual({
+      did: true,
+      restore: { ...side, script: `add table ip ${table}\ndelete table ip ${table}\n` },
+    });
+  });
+
   test("a table in the place of another: the other comes back", async () => {
     const world = makeWorld();
     const old = `table ip ${table} {\n\tchain old {\n\t}\n}\n`;

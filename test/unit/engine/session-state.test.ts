@@ -131,6 +131,17 @@ describe("the state file of an interface that is up says", () => {
   });
 });
 
+test("a domain without rules, by netifd's tunnel: there is no NAT to load, and a renewal closes nothing", async () => {
+  const world = makeWorld({ status: withoutRules, withoutModule: true });
+  expect(await setup(request({}), world)).toBe(0);
+  const state = lines(world);
+  expect(state).toContain("carrier=tunnel");
+  expect(state.filter((line) => /^(table|reserved_ports)=/.test(line))).toEqual([]);
+  world.status = { ...withoutRules, "ipv6-prefix": [{ address: "2001:db8:13:3400::", mask: 56 }] };
+  expect(await renew(request({}), world)).toBe(0);
+  expect(world.tables.size).toBe(0);
+});
+
 test("ports for miniupnpd are kept from NAT, beside the others; half of those that are free at most", async () => {
   const world = makeWorld();
   const config = { reserved_ports: "62287", forward: ["tcp 62286 10.0.0.1"], upnp_ports: 2 };

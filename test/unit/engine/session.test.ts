@@ -534,7 +534,7 @@ describe("teardown of a setup that was killed", () => {
 });
 
 describe("port forwards", () => {
-  const forward = ["tcp 4928 192.168.1.10:80"];
+  const forward = ["tcp 4928 192.168.1.10:80", "udp 4929 192.168.1.10"];
   const side = "mapmin_wan__map_fwd";
   const otherPrefix = { ...linkStatus, "ipv6-prefix": [{ address: "2001:db8:13:3400::", mask: 56 }] };
   const all = { ...mapE, offset: 4, forward };
@@ -546,7 +546,7 @@ describe("port forwards", () => {
     const world = makeWorld(options);
     expect(await setup(request(all), world)).toBe(0);
     expect(world.tables.get(side)).toContain("tcp . 4928 : 192.168.1.10 . 80");
-    expect(decodeState(world.states.get("wan_map") ?? "")?.forwards).toBe(forward.join());
+    expect(decodeState(world.states.get("wan_map") ?? "")?.forwards).toBe(forward.join(", "));
     const loads = effects(world).filter((line) => line === "nft load");
     expect(loads).toHaveLength(world.tables.size);
     world.done.length = 0;
@@ -586,6 +586,24 @@ describe("port forwards", () => {
     world.status = otherPrefix;
     expect(await renew(request(all), world)).toBe(1);
     expect(world.tables.get(side)).toBe(before);
+  });
+
+  test("a renewal that fails takes back the first ones", async () => {
+    const failing = new Map<string, Error>();
+    const world = makeWorld({ failing });
+    expect(await setup(request({ ...all, forward: [] }), world)).toBe(0);
+    failing.set("notify 0", new Refusal(9));
+    world.done.length = 0;
+    expect(await renew(request({ ...all, mtu: 1400 }), world)).toBe(1);
+    expect(effects(world).map((line) => line.split(" {")[0])).toEqual([
+      "nft load",
+      "control remove map-wan_map",
+      "notify 0",
+      "control remove map-wan_map",
+      "nft delete",
+      "notify 3",
+    ]);
+    expect(world.tables.size).toBe(0);
   });
 
   test("where it is in doubt which tunnel netifd has, the NAT's table closes it, and theirs does not", async () => {
@@ -847,17 +865,25 @@ describe("renew", () => {
     expect([byModule.code, byModule.did]).toEqual([1, ["notify 3"]]);
   });
 
-  test("a table that cannot be listed may be right: nothing is closed", async () => {
-    const failing = new Map<string, Error>();
-    const world = makeWorld({ withoutModule: true, failing });
-    await setup(request(mapE), world);
-    const tables = [...world.tables];
-    failing.set("list", new EffectError("nft", "no memory"));
-    world.done.length = 0;
-    world.status = { ...linkStatus, "ipv6-prefix": [] };
-    expect(await renew(request(mapE), world)).toBe(1);
-    expect([...world.tables]).toEqual(tables);
-  });
+  test.each([1, 99])(
+    "a table that cannot be listed (%i times) may be right: nothing is closed",
+    async (times) => {
+      const world = makeWorld({ withoutModule: true });
+      await setup(request(mapE), world);
+      const tables = [...world.tables];
+      const { listTable } = world;
+      let asked = 0;
+      world.listTable = async (table, form) => {
+        asked++;
+        if (asked <= times) throw new EffectError("nft", "no memory");
+        return listTable(table, form);
+      };
+      world.done.length = 0;
+      world.status = { ...linkStatus, "ipv6-prefix": [] };
+      expect(await renew(request(mapE), world)).toBe(1);
+      expect([...world.tables]).toEqual(tables);
+    },
+  );
 
   test("what the kernel has lost is put back: the ruleset was flushed", async () => {
     const { code, did } = await renewed({ withoutModule: true }, mapE, mapE, (world) => world.tables.clear());

@@ -47,6 +47,7 @@ describe.each(Object.entries(plans))("the steps of %s", (_title, plan) => {
     });
     expect(sessionSteps(known).map((step) => step.undo)).toEqual(steps.map((step) => step.undo));
     expect(sessionSteps(known).every((step) => step.do === undefined)).toBe(true);
+    expect(sessionSteps(known).flatMap((step) => step.command)).toEqual([]);
   });
 
   test("without a state the kernel's part is undone", () => {

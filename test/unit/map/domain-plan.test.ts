@@ -110,6 +110,11 @@ describe("a proposal", () => {
       { ports: 2_000 },
       "customers: there is room for 8192: give more addresses (--ipv4), fewer ports (--ports) or a smaller --psid-offset",
     ],
+    [
+      "almost all ports, for too many customers",
+      { customers: 257, ports: 65_535 },
+      expect.stringContaining("room for 256:"),
+    ],
     ["more than 15 bits of PSID", { customers: 2 ** 24 }, expect.stringContaining("room for 8388608:")],
     ["no room for the offset", { offset: 11 }, expect.stringContaining("customers: there is room for 8192:")],
     [
@@ -204,6 +209,19 @@ describe("a check", () => {
   test.each<[Partial<RulePlan>, readonly string[]]>([
     [{}, []],
     [{ psidLength: 8, endUserLength: 60, customers: 65_536, ports: 252 }, []],
+    [{ endUserLength: 56 }, []],
+    [{ endUserLength: 64 }, []],
+    [{ eaLength: 8, offset: 15, ports: 65_535 }, []],
+    [{ offset: 8 }, []],
+    [{ eaLength: 8, ports: 65_536 }, ["ports: a customer has 65535, fewer than 65536: give fewer EA bits"]],
+    [
+      { eaLength: 48, ipv6: parseIpv6Prefix("2001::/16"), ipv4: parseIpv4Prefix("0.0.0.0/0"), offset: 0 },
+      ["ports: a customer has 0, fewer than 1: give fewer EA bits"],
+    ],
+    [
+      { endUserLength: 65 },
+      ["end-user-length: is 65, and has to be 56 (the rule's prefix and EA bits) to 64"],
+    ],
     [{ ports: 253 }, ["ports: a customer has 252, fewer than 253: give fewer EA bits"]],
     [{ offset: 0, ports: 256 }, ["ports: a customer has 255, fewer than 256: give fewer EA bits"]],
     [

@@ -133,6 +133,31 @@ describe("which rows", () => {
     expect(wheres(text, { transport: "map-t" })).toEqual(["rules[1]"]);
     expect(wheres(text, { transport: "map-e" })).toEqual(["rules[0]"]);
   });
+
+  test("a row that does not say its transport has the one that is named", () => {
+    const text = two({}, { br: "2001:db8:ffff::1", dmr: "2001:db8:ffff::/64" });
+    const endUserPrefixes = [parseIpv6Prefix("2001:db8:112:3400::/56")];
+    for (const choice of [{}, { endUserPrefixes }])
+      expect(of(text, { ...choice, transport: "map-t" }).domain.transport).toBe("map-t");
+  });
+
+  test("that of a customer is of the transport that is named", () => {
+    const longer = { ruleIpv6Prefix: "2001:db8:0::/44", transport: "map-t", dmr: "2001:db8:fffe::/64" };
+    const endUserPrefixes = [parseIpv6Prefix("2001:db8:2:3400::/60")];
+    expect(wheres(two(longer), { endUserPrefixes })).toEqual(["rules[1]"]);
+    expect(wheres(two(longer), { endUserPrefixes, transport: "map-e" })).toEqual(["rules[0]"]);
+  });
+
+  test("one customer of lw4o6", () => {
+    const text = two({}, { transport: "lw4o6", br: "2001:db8:ffff::1" });
+    expect(of(text, { rows: [1] }).domain).toMatchObject({ transport: "lw4o6", rules: [{ eaLength: 16 }] });
+  });
+
+  test("a bad row of others is a note to a customer's", () => {
+    const endUserPrefixes = [parseIpv6Prefix("2001:db8:12:3400::/56")];
+    const { notes } = of(two({ ruleIpv6Prefix: "x" }), { endUserPrefixes });
+    expect(notes).toEqual([expect.stringMatching(/^rules\[1\]\.ruleIpv6Prefix: .*; this row is left out$/)]);
+  });
 });
 
 describe("what an option cannot say", () => {
@@ -192,9 +217,11 @@ describe("what an option cannot say", () => {
       "rules[1].mtu: no option can say this; the customers' routers need `option mtu '1460'`",
     ]);
     const prefixes = [parseIpv6Prefix("2001:db8:112:3400::/56")];
-    expect(
-      of(two({ mtu: 1460 }, { br: "2001:db8:ffff::1", legacy: true }), { endUserPrefixes: prefixes }).notes,
-    ).toEqual([
+    const theirs = of(two({ mtu: 1460 }, { br: "2001:db8:ffff::1", legacy: true }), {
+      endUserPrefixes: prefixes,
+    });
+    expect(theirs.domain.legacyInterfaceId).toBe(false);
+    expect(theirs.notes).toEqual([
       "rules[1].legacy: no option can say this; the customers' routers need `option legacymap '1'`",
       "rules[1].mtu: no option can say this; the customers' routers need `option mtu '1460'`",
     ]);

@@ -39,6 +39,7 @@ test.each([
   ["", form],
   ["sctp 4928 192.168.1.10", form],
   ["TCP 4928 192.168.1.10", form],
+  ["xtcp 4928 192.168.1.10", form],
   ["tcp 4928", form],
   ["tcp 0 192.168.1.10", form],
   ["tcp 65536 192.168.1.10", form],
@@ -88,6 +89,17 @@ test("with a whole address any port will do, and there are no more than 4,096", 
   expect(done).toEqual([lines[0]]);
   expect(remarks[0]?.text).toBe('"udp 53 10.0.0.1" is left out: port: more than 4096 in all lines');
 });
+
+test.each(["tcp 0 10.0.0.1:80", "tcp 65536 10.0.0.1:80", "tcp 65535-65536 10.0.0.1:80"])(
+  "with a whole address %s is left out",
+  (line) => {
+    const { forwards, remarks } = decodeForwards([line], { offset: 6, psidLength: 0, psid: 0 }, []);
+    expect(forwards).toEqual([]);
+    expect(remarks).toEqual([
+      { code: "forward-refused", path: "forward", text: `"${line}" is left out: ${form}` },
+    ]);
+  },
+);
 
 test("where the provider does the NAT, nothing can be forwarded", () => {
   const { forwards, remarks } = decodeForwards(["tcp 4928 10.0.0.1"], undefined, []);

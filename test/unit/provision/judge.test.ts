@@ -4,7 +4,7 @@ import { parseDeviceName, parseInterfaceName } from "../../../src/ip/names.ts";
 import { specialIpv4, specialIpv6 } from "../../../src/ip/special.ts";
 import { formatIpv4Prefix, formatIpv6Prefix, parseIpv6Prefix } from "../../../src/ip/text.ts";
 import { provision } from "../../../src/provision/choose.ts";
-import { decodeNeighbours } from "../../../src/provision/network.ts";
+import { decodeLink, decodeNeighbours, decodeOffered } from "../../../src/provision/network.ts";
 import type { InterfaceConfig } from "../../../src/provision/request.ts";
 import { SetupError } from "../../../src/wire/errors.ts";
 
@@ -280,4 +280,27 @@ test("what a dump holds that is not understood costs that entry", () => {
     { iface: "lan", ipv4: [{ address: 0xc0000201, length: 32 }], ipv6: [] },
   ]);
   expect(decodeNeighbours({ interface: [{ ...odd, "ipv4-address": 7 }] }, [])).toEqual([]);
+});
+
+describe("what netifd says of one interface, among others that say nothing", () => {
+  const wan6 = parseInterfaceName("wan6", "x");
+  const odd = [null, 7, {}, { interface: 5 }];
+
+  test("the link's status", () => {
+    const dump = { interface: [...odd, { interface: "wan6", up: true }] };
+    expect(decodeLink(dump, wan6)?.up).toBe(true);
+    expect(decodeLink({ interface: odd }, wan6)).toBeUndefined();
+  });
+
+  test("what was offered is a MAP interface and dynamic", () => {
+    const dump = {
+      interface: [
+        ...odd,
+        { interface: "wan6_4", proto: "map", dynamic: true },
+        { interface: "wan6_6", proto: "dslite", dynamic: true },
+        { interface: "home", proto: "map", dynamic: false },
+      ],
+    };
+    expect(decodeOffered(dump, wan6)).toEqual(["wan6_4"]);
+  });
 });

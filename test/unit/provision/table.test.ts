@@ -274,6 +274,12 @@ describe("what a row gives", () => {
   });
 });
 
+test("a row alone is a domain of its one rule", () => {
+  const { rows, defaults } = parseTable(json([good]));
+  for (const { rule, domain } of rows.map((row) => ruleOf(row, defaults)))
+    expect(domain?.rules).toEqual([rule]);
+});
+
 const pd = ["2001:db8:12:3400::/56"].map(parseIpv6Prefix);
 
 /** The row that is chosen, and the remarks. */
@@ -476,6 +482,15 @@ test("a field that a row has twice makes that row bad, and no other", () => {
   ]);
 });
 
+test("a row that is a text is counted as one", () => {
+  const twice = JSON.stringify(good).replace("{", '{"eaLength":8,');
+  const { rows, defaults } = parseTable(`{"rules":["x",${twice}]}`);
+  expect(rows[0]?.fault?.message).toBe("rules[0]: is not an object");
+  expect(rows.slice(1).map((row) => shown(ruleOf(row, defaults)))).toEqual([
+    "rules[1] is bad: rules[1].eaLength: is given twice",
+  ]);
+});
+
 test("what stands in front of the rules is not counted among them", () => {
   const row = JSON.stringify(good);
   const twice = row.replace("{", '{"eaLength":8,');
@@ -497,6 +512,7 @@ describe("CSV", () => {
     ["CR alone", `${head}\r${line}\r`, 2],
     ["blanks", ` ${head.replaceAll(",", " ,\t")} \n ${line.replaceAll(",", " , ")} `, 2],
     ["empty lines", `\n\r\n${head}\n , ,,\n\n${line}`, 6],
+    ["a default in a comment that begins with more words", `# not # psidOffset = 4\n${head}\n${line}`, 3],
     ["comments", `# psid offset 4\n#\n${head}\n#2001:db8::/33,x\n${line}`, 5],
     ["defaults", `#psid-offset= 6\n# transport = map-e\n${head}\n${line}`, 4],
     ["a default behind the rows", `${head}\n${line}\n# psidOffset=6`, 2],
@@ -510,6 +526,28 @@ describe("CSV", () => {
     ["empty cells", `${head},psid,psidLength,dmr,comment\n${line},,,,""`, 2],
   ])("%s", (_title, text, number) => {
     expect(rulesOf(text)).toEqual([{ where: `line ${number}`, ...plain }]);
+  });
+
+  test("a default may stand at the sign itself, or behind several blanks", () => {
+    for (const start of ["#", "# ", "#  \t"])
+      expect(rulesOf(`${start}psidOffset=4\n${head}\n${line}`)).toEqual([
+        { where: "line 3", ...plain, offset: 4 },
+      ]);
+  });
+
+  test("two quotes in a quoted cell are one, and a byte order mark elsewhere is not passed over", () => {
+    const row = (transport: string) => `${head},transport\n${line},${transport}`;
+    expect(rulesOf(row('"map""-e"'))).toEqual([
+      'line 2 is bad: line 2, transport: "map"-e" is not one of map-t, map-e, lw4o6',
+    ]);
+    expect(rulesOf(row("map\ufeff-e"))).toEqual([expect.stringContaining("line 2, transport: ")]);
+  });
+
+  test("a row that ends before its prefix is told as such", () => {
+    const { rows, defaults } = parseTable("ruleIpv4Prefix,eaLength,ruleIpv6Prefix\n192.0.2.0/24,16");
+    expect(rows.map((row) => refusal(() => ruleOf(row, defaults)))).toEqual([
+      "line 2: 2 cells are not 3, one for each column",
+    ]);
   });
 
   test("is the same table as JSON", () => {

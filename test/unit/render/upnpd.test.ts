@@ -110,3 +110,43 @@ test("a configuration without the service is refused by name", () => {
     "/etc/config/upnpd: has no section of the type upnpd",
   );
 });
+
+test("a section of ours too many, or one value that differs, is corrected", () => {
+  const shown = after(old, upnpdCommands(old, grant));
+  for (const stale of ["mapmin_3", "mapmin_12"]) {
+    const commands = upnpdCommands(`${shown}upnpd.${stale}=perm_rule\n`, grant);
+    expect(commands).toContain(`delete upnpd.${stale}`);
+  }
+  expect(upnpdCommands(shown, { ...grant, address: "192.0.2.19" })).toContain(
+    "set upnpd.config.external_ip='192.0.2.19'",
+  );
+});
+
+test("what is not there is not taken away: uci would refuse it", () => {
+  expect(upnpdCommands(`${newer}upnpd.mapmin_0=perm_rule\n`, undefined)).toEqual([
+    "delete upnpd.mapmin_0",
+    "commit upnpd",
+  ]);
+  expect(upnpdCommands("upnpd.mapmin_0=perm_rule\n", undefined)).toEqual([
+    "delete upnpd.mapmin_0",
+    "commit upnpd",
+  ]);
+});
+
+test("sections are told by their types, to the end of the line, and never by a value", () => {
+  const odd = `upnpd.a.note='see upnpd.mapmin_7='
+upnpd.a.note='see upnpd.b=upnpd
+upnpd.a.note='see upnpd.c=internal_network
+upnpd.d=upnpd_old
+upnpd.e=internal_network_old
+${newer}upnpd.@internal_network[10]=internal_network
+`;
+  const commands = upnpdCommands(odd, grant);
+  expect(commands.filter((line) => line.startsWith("delete"))).toEqual([]);
+  expect(commands.filter((line) => /external_iface|acl/.test(line))).toEqual([
+    "set upnpd.settings.external_iface='wan_map'",
+    "set upnpd.@internal_network[0].acl_custom_first='1'",
+    "set upnpd.guests.acl_custom_first='1'",
+    "set upnpd.@internal_network[10].acl_custom_first='1'",
+  ]);
+});
