@@ -71,6 +71,23 @@ ruleIpv6Prefix,ruleIpv4Prefix,eaLength,fmr
     expect(outOf("--customers 3 --ipv4 192.0.2.0/24")).toContain("\n# PSID offset 6, PSID length 0\n");
   });
 
+  test("forwarding, and MAP-E where nobody says", () => {
+    expect(outOf(`${WANTED} --forward`)).toMatch(/,14,true\n$/);
+    expect(outOf(WANTED)).toContain("\n# transport = map-e\n# add --br or --dmr");
+  });
+
+  test("a border relay that a router would refuse is a note", () => {
+    expect(outOf(`${WANTED} --br ::1`)).toContain(
+      "#   note: a router refuses this rule: border relay: ::1/128 is ",
+    );
+  });
+
+  test("ports below 1024 are noted as soon as some are given, and customers share", () => {
+    expect(outOf(`${WANTED} --psid-offset 7`)).toContain("# note: ports below 1024 are given");
+    expect(outOf(`${WANTED} --psid-offset 6`)).not.toContain("ports below");
+    expect(outOf("--customers 3 --ipv4 192.0.2.0/24 --psid-offset 0")).not.toContain("ports below");
+  });
+
   test("--json has the numbers, and each rule", () => {
     const { rules, ...numbers } = JSON.parse(outOf(`${WANTED} --dmr 2001:db8:ffff::/64 --json`));
     expect(numbers).toEqual({ psidOffset: 6, psidLength: 6, endUserLength: 56, notes: [] });
@@ -94,6 +111,11 @@ describe("a check", () => {
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(out).toContain("#   65536 customers, 256 share an address, 252 ports each in 63 ranges\n");
     expect(out).toMatch(/\n2001:db8::\/40,192\.0\.2\.0\/24,16,false\n$/);
+  });
+
+  test("tells the end-user prefixes", () => {
+    expect(outOf(CHECKED)).toContain("with end-user prefixes of /56\n");
+    expect(outOf(`${CHECKED} --end-user-length 60`)).toContain("with end-user prefixes of /60\n");
   });
 
   test("says all that is wrong, and exits with 1", () => {
@@ -126,6 +148,16 @@ test.each([
   ["--customers 1 --ports 0 --ipv4 192.0.2.0/24", 'INVALID_OPTION: ports: "0" is not 1 to 65535'],
   ["--customers 1 --ipv4 x", expect.stringContaining('INVALID_OPTION: ipv4: "x"')],
   [`${WANTED} --ipv6 y`, expect.stringContaining('INVALID_OPTION: ipv6: "y"')],
+  [`${WANTED} --end-user-length 100`, 'INVALID_OPTION: end-user-length: "100" is not 0 to 99'],
+  [`${CHECKED} --psid-length 100`, 'INVALID_OPTION: psid-length: "100" is not 0 to 99'],
+  [
+    `${CHECKED} --psid-offset 99`,
+    {
+      code: 1,
+      out: "",
+      err: "error: psid-offset: is 99, and 8 bits of PSID leave 8 at most: give less, or fewer EA bits\n",
+    },
+  ],
   [`${WANTED} --psid-offset 16`, 'INVALID_OPTION: psid-offset: "16" is not 0 to 15'],
   [
     `${WANTED} --dmr ::/60`,

@@ -8,7 +8,7 @@ import { makeTerminal } from "./terminal.ts";
 
 function run(line: string, table?: string) {
   const terminal = makeTerminal();
-  const files = { readText: (path: string) => (path === "/t" ? table : undefined) };
+  const files = { readText: (path: string) => (path === "/t" || path === "" ? table : undefined) };
   const code = runEncode(line === "" ? [] : line.split(" "), { ...terminal, files });
   return { code, out: terminal.out(), err: terminal.err() };
 }
@@ -69,6 +69,12 @@ describe("the octets", () => {
     expect({ errors, remarks }).toEqual({ errors: [], remarks: [] });
     expect(edges).toMatchObject([{ transport: "map-t", ipv4: "192.0.2.18/32", psid: 0x34, psidOffset: 6 }]);
   });
+});
+
+test("EA bits that are given for lw4o6 are not passed over", () => {
+  expect(refused(`${bound} --ea-length 8`)).toBe(
+    "INVALID_OPTION: rule-ipv4-prefix: 192.0.2.18/32: lw4o6 gives a whole address, and no EA bits",
+  );
 });
 
 describe("in the words of servers", () => {
@@ -151,6 +157,30 @@ describe("a table", () => {
     expect(refused("--table /t", table(2600))).toBe(
       "INVALID_OPTION: table: 67620 octets of rules do not fit an option: give each customer its own rule (--row, --pd)",
     );
+  });
+
+  /** Rows of options, of 25 to 27 octets each by the length of the prefix. */
+  const sized = (...counts: readonly [of25: number, of26: number, of27: number]) =>
+    [
+      "# br = 2001:db8:ffff::1\nruleIpv6Prefix,ruleIpv4Prefix,eaLength",
+      ...counts.flatMap((count, i) =>
+        Array.from({ length: count }, (_, n) => {
+          return `2001:${(0x100 * i + 0x1000 + (n >> 8)).toString(16)}:${(n & 255).toString(16)}00::/${40 + 8 * i},192.0.2.0/24,8`;
+        }),
+      ),
+    ].join("\n");
+
+  test("the last that is as long as can be", () => {
+    expect(run("--table /t --format dnsmasq", sized(3, 4, 5)).out).toHaveLength(1024 + 1);
+    expect(run("--table /t", sized(40, 10, 0)).err).toBe("");
+    expect(run("--table /t", sized(39, 11, 0)).err).toContain("the option takes 1281 octets");
+    expect(run("--table /t", sized(2605, 15, 0)).out).toHaveLength(2 * (65_535 + 4) + 1);
+    expect(refused("--table /t", sized(2604, 16, 0))).toContain("65536 octets of rules");
+  });
+
+  test("two notes are two lines", () => {
+    const bad = table(3).replaceAll(/:([23])::\/48,192\.0\.2/g, ":$1::/48,10.0.2");
+    expect(run("--table /t", bad).err).toMatch(/^note: line 4: .*\nnote: line 5: .*\n$/);
   });
 
   test("odhcpd's option goes to everybody", () => {

@@ -62,6 +62,19 @@ rules[3]: 2001:db8:300::/40 203.0.113.0/28 map-t
     });
   });
 
+  test("what a router would refuse is a note that names the field", () => {
+    const row = { ruleIpv6Prefix: "2001:db8::/40", ruleIpv4Prefix: "192.0.2.0/24", eaLength: 16, br: "::1" };
+    const rules = [
+      { ...row, ruleIpv6Prefix: "fe80::/40" },
+      { ...row, transport: "map-t", dmr: "fe80::/64" },
+      row,
+    ];
+    const { out, err } = run(JSON.stringify({ rules }));
+    for (const field of ["rules[0].ruleIpv6Prefix", "rules[1].dmr", "rules[2].br"])
+      expect(out).toContain(`  note: a router refuses this rule: ${field}: `);
+    expect(err).toBe("");
+  });
+
   test("with a prefix: the row that matches, and the edge as explain shows it", () => {
     const { code, out, err } = run(vector("table.csv"), ...PD);
     expect({ code, err }).toEqual({ code: 0, err: "" });

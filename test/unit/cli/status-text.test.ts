@@ -114,6 +114,15 @@ test("all rows of an interface whose module does the NAT", async () => {
   });
 });
 
+test("port forwards, one below the other", async () => {
+  const forwards = "tcp 1233 192.168.1.10:80, udp 1234 192.168.1.10";
+  const states = { "wan.state": text({ ...state, forwards }) };
+  expect((await status([], { states })).out).toMatch(
+    /^ {2}forwarded +tcp 1233 192\.168\.1\.10:80\n +udp 1234 192\.168\.1\.10$/m,
+  );
+  expect(JSON.parse((await status(["--json"], { states })).out)).toMatchObject([{ forwards }]);
+});
+
 test("the same for programs", async () => {
   const files = { "/proc/net/nf_conntrack": flow(1233) };
   const told = await status(["--json"], { states: { "wan.state": text(state) }, files });

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { runUpnp } from "../../../src/cli/upnp.ts";
+import { runUpnp, upnpHelp } from "../../../src/cli/upnp.ts";
 import { EffectError } from "../../../src/wire/errors.ts";
 import { makeTerminal } from "./terminal.ts";
 
@@ -77,6 +77,26 @@ test("without ports there is nothing to tell, and what was told before is taken 
   shown += "upnpd.mapmin_0=perm_rule\n";
   expect((await upnp()).out).toBe("ports for miniupnpd: none any more\n");
   expect(ran).toContain("delete upnpd.mapmin_0");
+  expect(records).toEqual(["upnpd ok ports for miniupnpd | none any more; miniupnpd starts anew"]);
+});
+
+test("ranges are told one after the other", async () => {
+  disk.set(STATE, state("upnp_ports=5000 5002-5003\n"));
+  expect((await upnp()).out).toBe("ports for miniupnpd: 5000 5002-5003\n");
+});
+
+test.each([
+  ["is damaged", "upnp_ports=5000\n"],
+  ["has no address", state("upnp_ports=5000\n").replace(/ipv4=.*\n/, "")],
+])("a state file that %s gives no ports", async (_title, text) => {
+  disk.set(STATE, text);
+  expect(await upnp()).toEqual({ code: 0, out: "", err: "" });
+});
+
+test("--help", async () => {
+  expect(await upnp("--help")).toEqual({ code: 0, out: upnpHelp, err: "" });
+  expect(upnpHelp).toMatch(/^usage: mapminctl upnp \[--dry-run\]\n/);
+  expect(ran).toEqual([]);
 });
 
 test("an interface that has failed has no ports, and another one may have", async () => {
