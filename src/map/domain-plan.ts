@@ -82,8 +82,8 @@ export function planDomain(demand: Demand): DomainPlan {
   const enough = (bits: number) =>
     offsetOf(bits) + bits <= LIMITS.sum && fewestPorts(offsetOf(bits), bits) >= ports;
   if (!enough(psidLength)) {
-    // Without sharing there is always enough. With 16 bits of PSID, the customer with PSID 0 has no port.
-    let most = LIMITS.psidLength - 1;
+    // Without sharing there is always enough.
+    let most: number = LIMITS.psidLength;
     while (!enough(most)) most--;
     throw new InputError(
       "customers",

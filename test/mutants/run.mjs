@@ -33,7 +33,8 @@ const OUT = ".mutants";
  */
 const leftOut = /^(files|netifd-proto|docs|luci)\/|^runner\.|malformed|fuzz|module-names/;
 /** These try many inputs too, and judge the mutants of their own folder alone. */
-const ownFolderOnly = /^(wire\/printable|map\/ce|map\/virtual-block|provision\/port-params)\./;
+const ownFolderOnly =
+  /^(wire\/printable|map\/(ce|virtual-block)|provision\/(port-params|table-oracle|options-oracle))\./;
 
 /** A survivor that stays. `lab` names the run of a real kernel that kills it: it counts as killed. */
 const reasons = JSON.parse(readFileSync(new URL("survivors.json", import.meta.url), "utf8"));

@@ -252,6 +252,12 @@ describe("what is refused", () => {
     expect(out).toContain("18c0a80200");
   });
 
+  test("a PSID that the EA bits contradict is a note", () => {
+    expect(run(`${translated} --psid 3 --psid-length 8`).err).toBe(
+      "note: PSID 3 of 8 bits was given and is used; the EA bits contain another one, 0 of 8 bits\n",
+    );
+  });
+
   test("an IPv6 prefix of the whole address fits without EA bits", () => {
     const whole = "--rule-ipv6-prefix 2001:db8::1/112 --rule-ipv4-prefix 192.0.2.0/24 --ea-length 16";
     expect(run(`--transport map-t --dmr 2001:db8:ffff::/64 ${whole}`).code).toBe(0);
