@@ -35,7 +35,7 @@ import {
   closedMeanwhile,
   closing,
   notify,
-  ontoAnotherTunnel,
+  ontoNewDevice,
   run,
   undosOf,
   walkDown,
@@ -206,16 +206,15 @@ function inForce(
   };
 }
 
-/** Puts a plan into force where none is, and undoes what was done when a step fails. */
-async function bringUp(provisioned: Provisioned, host: Host): Promise<void> {
+/** Puts a plan into force where none is, and undoes what was done when a step fails. `again`: netifd may know an earlier one. */
+async function bringUp(provisioned: Provisioned, host: Host, again = false): Promise<void> {
   const { plan } = provisioned;
   const claim = claimOf(plan);
   const steps = sessionSteps(claim, plan);
   // Written before the first effect: a teardown that cuts us short must know what to look for.
   host.writeState(plan.iface, formatState(describe(provisioned, claim, "starting", host.now())));
-  const ordered =
-    host.deviceMtu(plan.device) === undefined ? steps : ontoAnotherTunnel(plan, closedMeanwhile(plan, steps));
-  await walkDown(plan, ordered, host);
+  const ordered = host.deviceMtu(plan.device) === undefined ? steps : closedMeanwhile(plan, steps);
+  await walkDown(plan, again ? ontoNewDevice(plan, ordered) : ordered, host);
   const state = { ...describe(provisioned, claim, "up", host.now()), ...inForce(steps, plan.device, host) };
   host.writeState(plan.iface, formatState(state));
   host.log("setup", "ok", summary(provisioned));
@@ -364,13 +363,20 @@ async function change(provisioned: Provisioned, saved: SavedState, host: Host): 
   const ends = endsFlows(plan, saved);
   let flowsEnded = false;
   const moves = ends && due.some((step) => step.key === "netifd");
-  const ordered = ontoAnotherTunnel(plan, moves ? closedMeanwhile(plan, due) : due);
-  const failure = await walkOver(plan, ordered, host, async ({ key }) => {
-    if (key === "address" && plan.ce !== undefined) await usable(plan.ce.mapAddress, host);
-    if (key !== "nat" || ipv4 === undefined || !ends || flowsEnded) return;
-    flowsEnded = true;
-    await attempt("forget the flows", { kind: "flush flows", ipv4 }, host);
-  });
+  const ordered = moves ? closedMeanwhile(plan, due) : due;
+  // A tunnel that differs is another device to netifd.
+  const isNew = plan.tunnel !== undefined || host.deviceMtu(plan.device) === undefined;
+  const failure = await walkOver(
+    plan,
+    isNew ? ontoNewDevice(plan, ordered) : ordered,
+    host,
+    async ({ key }) => {
+      if (key === "address" && plan.ce !== undefined) await usable(plan.ce.mapAddress, host);
+      if (key !== "nat" || ipv4 === undefined || !ends || flowsEnded) return;
+      flowsEnded = true;
+      await attempt("forget the flows", { kind: "flush flows", ipv4 }, host);
+    },
+  );
   if (failure !== undefined) {
     const { code, text } = explained(failure.error);
     const state = failure.tunnelInDoubt ? ("failed" as const) : ("up" as const);
@@ -423,7 +429,7 @@ export async function renew(request: HandlerRequest, host: Host): Promise<number
   }
   try {
     // The dependency on the link is still the one of the setup that failed.
-    await bringUp(provisioned, host);
+    await bringUp(provisioned, host, true);
   } catch (error) {
     return refuse(iface, error, host);
   }

@@ -98,15 +98,14 @@ export function closedMeanwhile(plan: Plan, steps: readonly Step[]): readonly St
 }
 
 /**
- * The steps with one more before netifd is told. netifd sets only what differs from what it was told before. A tunnel that
- * differs is another device to it, with no address and no route on it: those that stay the same would be missing. So they are
- * all taken back first.
+ * The steps with one more before netifd is told: for a device that is new, in the place of one that netifd was told of.
+ * netifd sets only what differs from what it was told before, and addresses and routes that stay the same would be
+ * missing. So they are all taken back first.
  */
-export function ontoAnotherTunnel(plan: Plan, steps: readonly Step[]): readonly Step[] {
-  if (plan.tunnel === undefined) return steps;
+export function ontoNewDevice(plan: Plan, steps: readonly Step[]): readonly Step[] {
   return steps.flatMap((step) =>
     step.key === "netifd"
-      ? [{ ...step, title: "have the tunnel without addresses", do: notify(bareUpdateRequest(plan)) }, step]
+      ? [{ ...step, title: "have the device without addresses", do: notify(bareUpdateRequest(plan)) }, step]
       : [step],
   );
 }

@@ -88,9 +88,9 @@ export function updateRequest(plan: Plan): JsonObject {
   };
 }
 
-/** Action 0 with the tunnel alone: netifd takes its addresses and routes back. */
+/** Action 0 with the device alone: netifd takes its addresses and routes back. */
 export function bareUpdateRequest(plan: Plan): JsonObject {
-  return { ...updateRequest(plan), ipaddr: [], routes: [] };
+  return { ...updateRequest(plan), ipaddr: [], routes: [], routes6: [] };
 }
 
 /** Action 0, the other way round: nothing of the interface is in use any more. */

@@ -196,6 +196,15 @@ export async function openwrtWalk(
     demand(gap < 1_000, `IPv4 was away for ${gap} ms`);
     return `longest gap ${gap} ms`;
   });
+  if (carrier === "module") {
+    await checking(name("the module unloaded and loaded again: IPv4 is back by one renewal"), async () => {
+      run(["rmmod", "mapmint"]);
+      insertModule();
+      openwrt.ubus("call", "network.interface.wan_map", "renew");
+      await steady.answered();
+      return "answered";
+    });
+  }
   await checking(name("netifd killed and started again: the interface comes up"), async () => {
     await kea.reload({ option, prefix: true });
     openwrt.ubus("call", "network.interface.wan6", "renew");

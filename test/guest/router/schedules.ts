@@ -16,7 +16,13 @@ import { leftSince, ownPids, type Snapshot, snapshot } from "./leftovers.ts";
 import { optionsOf, setLink } from "./link.ts";
 import { type Carrier, ce, edges, server } from "./plan.ts";
 import { checking, demand, detail, step } from "./report.ts";
-import { insertModule, installRouterFiles, type Router, startRouter } from "./router.ts";
+import {
+  type InterfaceStatus,
+  insertModule,
+  installRouterFiles,
+  type Router,
+  startRouter,
+} from "./router.ts";
 import { type Action, draw, type Part, type Program, programs, type Schedule, tell } from "./schedule.ts";
 import { buildTopology } from "./topology.ts";
 
@@ -85,6 +91,18 @@ class Run {
       if (!running) return;
       if (Date.now() > deadline) throw new Error("the handler does not end");
       await sleep(30);
+    }
+  }
+
+  /** The interface's status, once it does not wait or says for what: netifd may be about to start a handler. */
+  private async answered(): Promise<InterfaceStatus | undefined> {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const status = await this.router.status(IFACE);
+      const waits = status?.pending === true && (status.errors?.length ?? 0) === 0;
+      if (!waits || Date.now() > deadline) return status;
+      await sleep(30);
+      await this.settled();
     }
   }
 
@@ -198,12 +216,12 @@ class Run {
     this.strike(trouble);
     await acting;
     await this.settled();
-    const status = await this.router.status(IFACE);
+    // Nobody is left to tell of a handler that was killed.
+    const told = !trouble.startsWith("handler");
+    const status = told ? await this.answered() : undefined;
     await this.mend(trouble);
     if (trouble === "flush ruleset" && this.carrier === "nftables")
       this.excused.push({ from, to: Date.now() });
-    // Nobody is left to tell of a handler that was killed.
-    if (trouble.startsWith("handler")) return;
     demand(
       status?.pending !== true || (status.errors?.length ?? 0) > 0,
       `${action}: the interface waits without an error`,

@@ -249,7 +249,7 @@ describe("the log of a renewal", () => {
       shut,
       oldFlows,
       // netifd's new tunnel has nothing on it, and netifd would leave out what is as before.
-      expect.stringMatching(/^ok have the tunnel without addresses .*"ipaddr":\[\],"routes":\[\]/),
+      expect.stringMatching(/^ok have the device without addresses .*"ipaddr":\[\],"routes":\[\]/),
       expect.stringMatching(/^ok tell netifd .*"ipaddr":\[\{.*"routes":\[\{/),
       newNat,
       'ok remove the MAP address from the link ubus call network.interface down {"interface":"wan_map_"}',
@@ -269,7 +269,7 @@ describe("the log of a renewal", () => {
       newAddress,
       shut,
       oldFlows,
-      expect.stringMatching(/^failed have the tunnel without addresses /),
+      expect.stringMatching(/^failed have the device without addresses /),
       table,
       'ok remove the MAP address from the link ubus call network.interface down {"interface":"wan_map__"}',
       `failed renew ubus: status ${status}`,
@@ -333,6 +333,7 @@ describe("the log of a renewal", () => {
     expect(log(world).map((line) => line.split(" ").slice(0, 3).join(" "))).toEqual([
       "ok set the",
       "ok set the",
+      "ok have the",
       "ok tell netifd",
       "ok setup map-e",
     ]);

@@ -840,7 +840,7 @@ describe("renew", () => {
       world.control = "";
       world.devices.delete("map-wan_map");
     });
-    expect(did).toEqual(["control add map-wan_map", "mtu map-wan_map 1500", "notify 0"]);
+    expect(did).toEqual(["control add map-wan_map", "mtu map-wan_map 1500", "notify 0", "notify 0"]);
   });
 
   test("a tunnel without its table is closed, though the renewal itself comes to nothing", async () => {
@@ -891,11 +891,15 @@ describe("renew", () => {
   });
 
   test("what the kernel has lost is put back: the module was unloaded and loaded again", async () => {
-    const { did } = await renewed({}, bare, bare, (world) => {
+    const { did, world } = await renewed({}, bare, bare, (world) => {
       world.control = "";
       world.devices.delete("map-wan_map");
     });
-    expect(did).toEqual(["control add map-wan_map", "mtu map-wan_map 1500", "notify 0"]);
+    expect(did).toEqual(["control add map-wan_map", "mtu map-wan_map 1500", "notify 0", "notify 0"]);
+    // netifd would leave out what is as before, and the new device has nothing on it.
+    const [none, all] = effects(world).slice(-2);
+    expect(none).toContain('"ipaddr":[],"routes":[],"routes6":[]');
+    expect(all).toMatch(/"ipaddr":\[\{.*"routes":\[\{.*"routes6":\[\{/);
   });
 
   test("somebody changed the device's rules: they are set again", async () => {
