@@ -138,6 +138,8 @@ export type Report = (ReportedPorts | NoPorts) & {
   readonly mapIpv6Address: string | undefined;
   readonly reservedPorts?: string;
   readonly forwards?: string;
+  /** Those of {@link reservedPorts} that miniupnpd may hand out. */
+  readonly upnpPorts?: string;
   readonly mtu?: number;
   /** Null where the kernel's table of flows cannot be read. */
   readonly inUse?: PortUse | null;
@@ -223,6 +225,7 @@ async function see(
     ipv4,
     mapIpv6Address: state.map_address,
     ...reportedPorts(savedPortSet(state)),
+    ...(state.upnp_ports ? { upnpPorts: state.upnp_ports } : {}),
     ...(state.forwards ? { forwards: state.forwards } : {}),
     ...(state.reserved_ports ? { reservedPorts: state.reserved_ports } : {}),
     ...(state.mtu === undefined ? {} : { mtu: Number(state.mtu) }),

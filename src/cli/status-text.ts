@@ -123,6 +123,7 @@ export function describe(report: Report, screen: Screen): string {
       ["MAP address", report.mapIpv6Address],
       ...portRows(report),
       ["reserved ports", report.reservedPorts],
+      ["for miniupnpd", report.upnpPorts],
       ...listed("forwarded", report.forwards?.split(", ") ?? []),
       ...useRows(report),
     ]),

@@ -245,6 +245,20 @@ test("where the ports are not known, nor is how many there are towards a remote 
   ]);
 });
 
+test("forwards, a line each, and the ports for miniupnpd", async () => {
+  const forwards = "tcp 1233 192.168.1.2:80, udp 1234-1235 192.168.1.3";
+  const kept = { reserved_ports: "1232-1235 64720-64723", upnp_ports: "64720-64723", forwards };
+  const states = { "wan.state": text({ ...state, ...kept }) };
+  const { out } = await status([], { states, programs: { conntrack: "" } });
+  expect(out).toContain(`  reserved ports  1232-1235 64720-64723
+  for miniupnpd   64720-64723
+  forwarded       tcp 1233 192.168.1.2:80
+                  udp 1234-1235 192.168.1.3
+`);
+  const [told] = JSON.parse((await status(["--json"], { states })).out);
+  expect(told).toMatchObject({ reservedPorts: kept.reserved_ports, upnpPorts: "64720-64723", forwards });
+});
+
 test("the picture of a whole address; of a table that is not known there is none", async () => {
   const states = { "wan.state": text({ ...state, psid_length: "0", psid: "0" }) };
   const whole = await status([], { states, programs: { conntrack: flow(80) }, isTerminal: true });
