@@ -399,6 +399,7 @@ describe("the row that is chosen", () => {
     expect(said([far(1), far(2)])).toBe(
       "end-user prefix: no rule matches: the delegated prefixes are 2001:db8:12:3400::/56; the rules are for 2001:db9:1::/48, 2001:db9:2::/48",
     );
+    expect(said([1, 2, 3, 4].map(far), [])).toMatch(/2001:db9:4::\/48$/);
     expect(said([1, 2, 3, 4, 5, 6].map(far), [])).toBe(
       "end-user prefix: no rule matches: no prefix has been delegated yet; the rules are for 2001:db9:1::/48, 2001:db9:2::/48, 2001:db9:3::/48, 2001:db9:4::/48 and 2 more",
     );
