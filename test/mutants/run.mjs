@@ -31,10 +31,9 @@ const OUT = ".mutants";
  * `module-names` reads the sources of the kernel module, which the sandbox does not have, and `luci` judges scripts that are not
  * in `src/`.
  */
-const leftOut = /^(files|netifd-proto|docs|luci)\/|^runner\.|malformed|fuzz|module-names/;
+const leftOut = /^(files|netifd-proto|docs|luci)\/|^runner\.|malformed|fuzz|table-oracle|module-names/;
 /** These try many inputs too, and judge the mutants of their own folder alone. */
-const ownFolderOnly =
-  /^(wire\/printable|map\/(ce|virtual-block)|provision\/(port-params|table-oracle|options-oracle))\./;
+const ownFolderOnly = /^(wire\/printable|map\/(ce|virtual-block)|provision\/(port-params|options-oracle))\./;
 
 /** A survivor that stays. `lab` names the run of a real kernel that kills it: it counts as killed. */
 const reasons = JSON.parse(readFileSync(new URL("survivors.json", import.meta.url), "utf8"));

@@ -77,8 +77,9 @@ const config = {
   sequence: { seed: 0, hooks: "stack", setupFiles: "list" },
   chaiConfig: undefined,
   maxConcurrency: 1,
-  testTimeout: 10_000,
-  hookTimeout: 10_000,
+  // Instrumented sources are slow, and a mutant that hangs is ended by Stryker.
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
   retry: 0,
   includeTaskLocation: false,
   tags: [],
