@@ -174,6 +174,7 @@ export async function openwrtWalk(
     return forwardsPass();
   });
   await checking(name("miniupnpd is told its ports"), upnpdTold);
+  await checking(name("the doctor finds nothing wrong beside fw4"), nothingWrong);
   openwrt.configure(mapSection(transport, "\toption mtu '1400'\n"));
   openwrt.reload();
   await waitFor(openwrt, "wan_map", "to come up", up());
