@@ -171,6 +171,12 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof EffectError && error.status === UbusStatus.notFound;
 }
 
+/** True when ubusd or netifd is not there, as while they start anew, or does not answer. */
+export function isAway(error: unknown): boolean {
+  const away: readonly (number | undefined)[] = [undefined, ...Object.values(UbusStatus)];
+  return error instanceof EffectError && away.includes(error.status);
+}
+
 /** True when it is not known whether what was asked for is done: no answer came. */
 export function isUncertain(error: unknown): boolean {
   return !(error instanceof EffectError) || error.status === undefined || error.status === UbusStatus.timeout;

@@ -53,5 +53,5 @@ export interface Host {
   sleep(ms: number): Promise<void>;
 }
 
-/** The ubus status codes that sessions tell apart. */
-export const UbusStatus = { notFound: 4, timeout: 7 } as const;
+/** The ubus status codes that sessions tell apart; each may mean that netifd is not there. */
+export const UbusStatus = { notFound: 4, timeout: 7, connectionFailed: 10 } as const;

@@ -34,6 +34,7 @@ import {
   attempt,
   closedMeanwhile,
   closing,
+  insist,
   notify,
   ontoNewDevice,
   run,
@@ -151,7 +152,7 @@ export async function report(
 ): Promise<void> {
   const { code, text } = explained(error);
   host.log(action, "failed", `${code}: ${forLog(error)}`);
-  if (await attempt("report the error", notify(errorRequest(iface, code, text)), host)) {
+  if (await insist("report the error", notify(errorRequest(iface, code, text)), host)) {
     await attempt("wait until it is started again", notify(blockRequest(iface)), host);
   }
 }
@@ -165,10 +166,10 @@ async function refuse(iface: InterfaceName, error: unknown, host: Host): Promise
   const { code, text } = explained(error);
   const since = host.now().toISOString();
   try {
-    host.writeState(
-      iface,
-      formatState({ interface: iface, state: "failed", since, error: `${code}: ${text}` }),
-    );
+    // What netifd was asked for and did not say no to may be there: a teardown has to look for it.
+    const { address_interfaces } = savedState(iface, host) ?? {};
+    const failed = { interface: iface, state: "failed", since, error: `${code}: ${text}` } as const;
+    host.writeState(iface, formatState(address_interfaces ? { ...failed, address_interfaces } : failed));
   } catch (unwritten) {
     // A full disk must not keep netifd from learning of the failure.
     host.log("write the state", "failed", forLog(unwritten));
@@ -423,7 +424,7 @@ export async function renew(request: HandlerRequest, host: Host): Promise<number
     // The last good state stays in force until there is something better.
     host.log("renew", "failed", forLog(error));
     const { code, text } = explained(error);
-    await attempt("report the error", notify(errorRequest(iface, code, text)), host);
+    await insist("report the error", notify(errorRequest(iface, code, text)), host);
     if (error instanceof MapminError) return 1;
     throw error;
   }

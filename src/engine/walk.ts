@@ -7,7 +7,7 @@ import type { DeviceName } from "../ip/names.ts";
 import type { Plan } from "../map/plan.ts";
 import { bareUpdateRequest, type errorRequest, linkDownRequest, NETWORK } from "../render/netifd.ts";
 import { renderNftClosed } from "../render/nft.ts";
-import { describeEffect, type Effect, isUncertain, type Performed, perform } from "./effect.ts";
+import { describeEffect, type Effect, isAway, isUncertain, type Performed, perform } from "./effect.ts";
 import { forLog } from "./failure.ts";
 import type { Host } from "./host.ts";
 import type { Step, Undo } from "./steps.ts";
@@ -36,6 +36,23 @@ export async function attempt(title: string, effect: Effect, host: Host): Promis
     return true;
   } catch {
     return false;
+  }
+}
+
+/** How often netifd is told again, and how long we wait before that, ms: it is back a moment after ubusd. */
+const TRIES = 6;
+const BACK_MS = 400;
+
+/** Like {@link attempt}, for what netifd has to learn: where it does not answer, or is not there, it may be starting anew. */
+export async function insist(title: string, effect: Effect, host: Host): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await run(title, effect, host);
+      return true;
+    } catch (error) {
+      if (tries === TRIES || !isAway(error)) return false;
+      await host.sleep(BACK_MS);
+    }
   }
 }
 

@@ -299,6 +299,57 @@ describe("setup", () => {
     expect(world.tables.size).toBe(0);
   });
 
+  test.each([
+    ["ubusd is gone", 10],
+    ["netifd is not back yet", 4],
+    ["netifd gives no answer", 7],
+  ])("an error reaches netifd although %s for a moment", async (_title, status) => {
+    const failing = new Map<string, Error>([
+      ["mtu", new EffectError("mtu", "no")],
+      ["notify 3", new Refusal(status)],
+    ]);
+    const world = makeWorld({ failing });
+    const { sleep } = world;
+    world.sleep = async (ms) => {
+      await sleep(ms);
+      if (world.asked.filter((line) => line === "sleep 400").length === 3) failing.delete("notify 3");
+    };
+    expect(await setup(request(), world)).toBe(1);
+    const told = effects(world).filter((line) => line.startsWith("notify 3"));
+    expect(told).toHaveLength(4);
+    expect(effects(world).at(-1)).toContain("notify 4");
+  });
+
+  test("netifd that refuses an error, or stays away, is not told for ever", async () => {
+    for (const [status, times] of [
+      [6, 1],
+      [10, 6],
+    ] as const) {
+      const failing = new Map<string, Error>([
+        ["mtu", new EffectError("mtu", "no")],
+        ["notify 3", new Refusal(status)],
+      ]);
+      const world = makeWorld({ failing });
+      expect(await setup(request(), world)).toBe(1);
+      expect(effects(world).filter((line) => line.startsWith("notify 3"))).toHaveLength(times);
+      expect(effects(world).at(-1)).toContain("notify 3");
+    }
+  });
+
+  test("an address that netifd was asked for, and could not be asked to take back, is taken back by a teardown", async () => {
+    const failing = new Map<string, Error>([
+      ["network add_dynamic", new Refusal(10)],
+      ["network.interface down", new Refusal(10)],
+    ]);
+    const world = makeWorld({ failing, withoutModule: true });
+    expect(await setup(request(mapE), world)).toBe(1);
+    expect(world.states.get("wan_map")).toContain("state=failed\n");
+    expect(world.states.get("wan_map")).toContain("address_interfaces=wan_map_\n");
+    failing.clear();
+    expect(await teardown(wanMap, world)).toBe(0);
+    expect(effects(world).at(-1)).toBe('network.interface down {"interface":"wan_map_"}');
+  });
+
   test("the state is `starting` before the first effect", async () => {
     const world = makeWorld({ failing: new Map([["control", new EffectError("control", "no")]]) });
     const written: string[] = [];
