@@ -2,6 +2,7 @@
 
 import { savedNat, savedPortCount, savedPortSet } from "../engine/saved-nat.ts";
 import type { SavedState } from "../engine/state.ts";
+import { forwardTableBeside } from "../map/plan.ts";
 import { setPort, virtualBlock } from "../map/virtual-block.ts";
 import { checkLoaded } from "../render/readback.ts";
 import { planOf } from "./after-setup.ts";
@@ -50,7 +51,10 @@ function lookAtOrder(patient: Patient): Verdict {
   return givenState(patient, ({ table, device = "" }) => {
     if (table === undefined) return "not used";
     return given(patient.facts.earlierNat, (chains) => {
-      const first = chains.find((chain) => appliesTo(chain, device));
+      // Our own forwards come first: what they give is a port of the set.
+      const first = chains.find(
+        (chain) => chain.table !== forwardTableBeside(table) && appliesTo(chain, device),
+      );
       return first === undefined
         ? "fine"
         : fault(

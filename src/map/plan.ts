@@ -169,9 +169,14 @@ export function tableName(iface: InterfaceName): string {
   return `mapmin_${iface.replace(/[^A-Za-z0-9]/g, (c) => (c === "_" ? "__" : `_${c.charCodeAt(0).toString(16)}`))}`;
 }
 
+/** The name of the table with the port forwards beside a table with the NAT. */
+export function forwardTableBeside(table: string): string {
+  return `${table}_fwd`;
+}
+
 /** The name of the table with an interface's port forwards. No other interface's table has it: see {@link tableName}. */
 export function forwardTableName(iface: InterfaceName): string {
-  return `${tableName(iface)}_fwd`;
+  return forwardTableBeside(tableName(iface));
 }
 
 /** The FMRs: rules with the F flag set (RFC 7597 s5), also the BMR if it has F. Longest IPv4 prefix first. */

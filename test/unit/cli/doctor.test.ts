@@ -482,6 +482,17 @@ test("a rule from a table is as good as one that is typed", async () => {
   expect(JSON.parse(out)).toMatchObject([{ interface: "wan", healthy: true, findings: [] }]);
 });
 
+test("our own port forwards before the NAT are no fault", async () => {
+  const table = "mapmin_wan_fwd";
+  const rule = { family: "ip", table, chain: "early", expr: [{ masquerade: null }] };
+  const programs = {
+    "nft -j list chains": chains(50, "ip", table),
+    [`nft -j list table ip ${table}`]: JSON.stringify({ nftables: [{ rule }] }),
+  };
+  const { out } = await doctor("tunnel", ["--json", "--offline"], { programs });
+  expect(JSON.parse(out)).toMatchObject([{ healthy: true, findings: [] }]);
+});
+
 describe("each fault gives its own finding, and no other", () => {
   const texts = new Map<string, string>();
 
