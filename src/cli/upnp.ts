@@ -1,6 +1,7 @@
 import { decodeState, interfacesOf, STATE_DIRECTORY, statePath } from "../engine/state.ts";
 import { parseInterfaceName } from "../ip/names.ts";
 import { formatIpv4, parseIpv4Prefix } from "../ip/text.ts";
+import { formatRange } from "../map/port-set.ts";
 import { asRanges } from "../map/virtual-block.ts";
 import { decodePorts } from "../provision/request.ts";
 import { type Grant, upnpdCommands } from "../render/upnpd.ts";
@@ -69,10 +70,7 @@ export async function runUpnp(argv: readonly string[], system: System): Promise<
   }
   if (commands.length === 0) return Exit.ok;
   const log = openLog(system, grant?.iface ?? "upnpd");
-  const what =
-    grant === undefined
-      ? "none any more"
-      : grant.ports.map(([low, high]) => (low === high ? low : `${low}-${high}`)).join(" ");
+  const what = grant === undefined ? "none any more" : grant.ports.map(formatRange).join(" ");
   try {
     await system.run("uci", ["batch"], { input: batch });
     log("ports for miniupnpd", "ok", `${what}; ${await restart(system)}`);

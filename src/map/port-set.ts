@@ -11,6 +11,11 @@ export const LIMITS = { offset: 15, psidLength: 16, sum: 16 } as const;
 /** An inclusive range of ports. */
 export type PortRange = readonly [low: number, high: number];
 
+/** `80`, or `5000-5003`. */
+export function formatRange([low, high]: PortRange): string {
+  return low === high ? `${low}` : `${low}-${high}`;
+}
+
 /**
  * @throws InputError naming `offset`, `psidlen` or `psid`, when a > 15, k > 16, a + k > 16 or the PSID exceeds k bits.
  */

@@ -14,7 +14,7 @@ import type { NatPlan } from "./plan.ts";
 import { type PortRange, portRanges } from "./port-set.ts";
 
 /** Ports below are system ports (RFC 6335 s6). Source NAT avoids them, and the block contains none. */
-const FIRST_USER_PORT = 1024;
+export const FIRST_USER_PORT = 1024;
 const LAST_PORT = 65_535;
 
 /** The block, and the ports of the set that it stands for. */

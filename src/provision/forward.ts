@@ -10,6 +10,7 @@ import { nearestFree } from "./reserved-ports.ts";
 
 /** Most ports in all lines together: each is an element of a map of nftables. */
 const MOST_PORTS = 4_096;
+const TOO_MANY = `more than ${MOST_PORTS} in all lines`;
 const LAST_PORT = 65_535;
 /** How much of a line a remark quotes, characters. */
 const QUOTED = 60;
@@ -24,6 +25,8 @@ function decodeLine(line: string): readonly Forward[] {
   if (!(low > 0 && low <= high && high <= LAST_PORT && hostLow > 0 && hostLow + high - low <= LAST_PORT)) {
     throw new InputError("form", "expected `tcp 4928 192.168.1.10:80`, or a range of ports");
   }
+  // Before they are made: a few lines could ask for millions.
+  if (high - low >= MOST_PORTS) throw new InputError("port", TOO_MANY);
   const host = parseIpv4(address);
   const refused = refuseIpv4({ address: host, length: 32 }, true);
   if (refused !== undefined) throw new InputError("host", refused);
@@ -58,29 +61,32 @@ export function decodeForwards(
   const forwards: Forward[] = [];
   const done: string[] = [];
   const remarks: Remark[] = [];
-  for (const given of lines) {
-    const line = given.trim().replace(/\s+/g, " ");
+  const kept = new Set(reserved);
+  const taken = new Set<string>();
+  for (const text of lines) {
+    const line = text.trim().replace(/\s+/g, " ");
     try {
       const found = decodeLine(line);
       if (set === undefined)
         throw new InputError("port", "the provider does the NAT, and there is no port set");
       for (const { protocol, port } of found) {
         if (!contains(set, port)) {
-          const taken = new Set([...reserved, ...forwards.map((forward) => forward.port)]);
-          const near = nearestFree(set, port, taken);
+          const near = nearestFree(set, port, kept);
           throw new InputError("port", `${port} is not in the port set; nearest that are free: ${near}`);
         }
-        if (forwards.some((forward) => forward.protocol === protocol && forward.port === port))
-          throw new InputError("port", `${port} is in a line above`);
+        if (taken.has(`${protocol} ${port}`)) throw new InputError("port", `${port} is in a line above`);
       }
-      if (forwards.length + found.length > MOST_PORTS)
-        throw new InputError("port", `more than ${MOST_PORTS} in all lines`);
-      forwards.push(...found);
+      if (forwards.length + found.length > MOST_PORTS) throw new InputError("port", TOO_MANY);
+      for (const forward of found) {
+        forwards.push(forward);
+        kept.add(forward.port);
+        taken.add(`${forward.protocol} ${forward.port}`);
+      }
       done.push(line);
     } catch (error) {
       if (!(error instanceof MapminError)) throw error;
-      const text = `"${line.slice(0, QUOTED)}" is left out: ${error.message}`;
-      remarks.push({ code: "forward-refused", path: "forward", text });
+      const why = `"${line.slice(0, QUOTED)}" is left out: ${error.message}`;
+      remarks.push({ code: "forward-refused", path: "forward", text: why });
     }
   }
   return { forwards, done, remarks };

@@ -1,8 +1,8 @@
 /** Ports that a person wants kept, held against the ports that the CE has. */
 
 import type { PortSet, Remark } from "../map/model.ts";
-import { contains, type PortRange } from "../map/port-set.ts";
-import { asRanges } from "../map/virtual-block.ts";
+import { contains, formatRange } from "../map/port-set.ts";
+import { allocatablePorts, asRanges, FIRST_USER_PORT } from "../map/virtual-block.ts";
 
 /** Most ranges outside the set that a remark names. */
 const NAMED = 4;
@@ -10,10 +10,6 @@ const NAMED = 4;
 /** Ascending ports as a person writes them: `80 5000-5003`. */
 export function formatPorts(ports: readonly number[]): string {
   return asRanges(ports).map(formatRange).join(" ");
-}
-
-function formatRange([low, high]: PortRange): string {
-  return low === high ? `${low}` : `${low}-${high}`;
 }
 
 /** The ports of the set next below and above a port that are not in `taken`, in words. */
@@ -34,9 +30,13 @@ export function nearestFree(set: PortSet, port: number, taken: ReadonlySet<numbe
 export function lastPorts(set: PortSet, count: number, taken: readonly number[]): readonly number[] {
   // Nobody asks for one: a router is spared the search.
   if (count === 0) return [];
-  const free = Array.from({ length: 64_512 }, (_, i) => 1_024 + i).filter(
-    (port) => contains(set, port) && !taken.includes(port),
-  );
+  const reserved = new Set(taken);
+  // No set restricts a whole address, and none lists its ports.
+  const ports =
+    set.psidLength === 0
+      ? Array.from({ length: 64_512 }, (_, i) => FIRST_USER_PORT + i)
+      : allocatablePorts({ portSet: set, reservedPorts: taken });
+  const free = ports.filter((port) => port >= FIRST_USER_PORT && !reserved.has(port));
   return free.slice(free.length - Math.min(count, free.length >> 1));
 }
 

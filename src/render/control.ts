@@ -4,6 +4,7 @@ import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { formatIpv4, formatIpv4Prefix, formatIpv6, formatIpv6Prefix } from "../ip/text.ts";
 import type { CustomerEdge, MapRule } from "../map/model.ts";
 import type { ModulePlan } from "../map/plan.ts";
+import { formatRange } from "../map/port-set.ts";
 import { asRanges } from "../map/virtual-block.ts";
 import { SetupError } from "../wire/errors.ts";
 import { fingerprint } from "../wire/fingerprint.ts";
@@ -72,9 +73,7 @@ function carrierWords(plan: ModulePlan): string {
 /** @throws SetupError INVALID_OPTION for more ranges of reserved ports than the module takes */
 function natWords({ nat }: ModulePlan): string {
   if (nat === undefined) return "nat.mode off";
-  const ranges = asRanges(nat.reservedPorts).map(([low, high]) =>
-    low === high ? `${low}` : `${low}-${high}`,
-  );
+  const ranges = asRanges(nat.reservedPorts).map(formatRange);
   if (ranges.length > RESERVED_RANGES) {
     throw new SetupError(
       "INVALID_OPTION",

@@ -13,15 +13,13 @@ import { formatIpv4 } from "../ip/text.ts";
 import type { ForwardPlan } from "../map/plan.ts";
 import { type NftSet, nftScript } from "./nft-script.ts";
 
-function map(name: string, key: string, pairs: readonly (readonly [from: string, to: string])[]): NftSet {
-  // Where two ports lead to one of the host, what it sends leaves from the first.
-  const elements = [...new Map(pairs.toReversed())].map(([from, to]) => `${from} : ${to}`);
+function map(name: string, key: string, pairs: ReadonlyMap<string, string>): NftSet {
   return {
     kind: "map",
     name,
     type: `type inet_proto . ${key} : ipv4_addr . inet_service`,
     flags: "constant",
-    elements: elements.reverse(),
+    elements: [...pairs].map(([from, to]) => `${from} : ${to}`),
   };
 }
 
@@ -29,12 +27,13 @@ function map(name: string, key: string, pairs: readonly (readonly [from: string,
 export function renderForwards({ table, device, ipv4, forwards }: ForwardPlan): string {
   const own = formatIpv4(ipv4.address);
   const ports = "meta l4proto { tcp, udp }";
-  const inward: [string, string][] = [];
-  const outward: [string, string][] = [];
+  const inward = new Map<string, string>();
+  const outward = new Map<string, string>();
   for (const { protocol, port, host, hostPort } of forwards) {
     const place = `${formatIpv4(host)} . ${hostPort}`;
-    inward.push([`${protocol} . ${port}`, place]);
-    outward.push([`${protocol} . ${place}`, `${own} . ${port}`]);
+    inward.set(`${protocol} . ${port}`, place);
+    // Where two ports lead to one of the host, what it sends leaves from the first.
+    if (!outward.has(`${protocol} . ${place}`)) outward.set(`${protocol} . ${place}`, `${own} . ${port}`);
   }
   return nftScript(
     { table, device },

@@ -32,7 +32,7 @@
 import { type DeviceName, isDeviceName } from "../ip/names.ts";
 import { formatIpv4, formatIpv4Prefix } from "../ip/text.ts";
 import type { NatPlan } from "../map/plan.ts";
-import { portRanges } from "../map/port-set.ts";
+import { formatRange, portRanges } from "../map/port-set.ts";
 import {
   asRanges,
   keptPorts,
@@ -123,8 +123,7 @@ function mssClamp(plan: NatPlan): Rule {
   ];
 }
 
-const elements = (ranges: readonly (readonly [number, number])[]) =>
-  ranges.map(([low, high]) => (low === high ? `${low}` : `${low}-${high}`));
+const elements = (ranges: readonly (readonly [number, number])[]) => ranges.map(formatRange);
 
 function reservedSets(plan: NatPlan): readonly NftSet[] {
   const ranges = elements(asRanges(plan.reservedPorts));

@@ -4,7 +4,7 @@
  */
 
 import type { InterfaceName } from "../ip/names.ts";
-import type { PortRange } from "../map/port-set.ts";
+import { formatRange, type PortRange } from "../map/port-set.ts";
 import { InputError } from "../wire/errors.ts";
 
 /** The ports that miniupnpd may hand out. */
@@ -60,9 +60,7 @@ export function upnpdCommands(shown: string, grant: Grant | undefined): readonly
   if (service === undefined) throw new InputError("/etc/config/upnpd", "has no section of the type upnpd");
   // Ports below 1024 of a host are its own services: OpenWrt's own rules leave them out as well.
   const rules = [
-    ...grant.ports.map(([low, high], i) =>
-      rule(`mapmin_${i}`, "allow", low === high ? `${low}` : `${low}-${high}`, "1024-65535"),
-    ),
+    ...grant.ports.map((range, i) => rule(`mapmin_${i}`, "allow", formatRange(range), "1024-65535")),
     rule(`mapmin_${grant.ports.length}`, "deny", "0-65535", "0-65535"),
   ];
   const wanted = [

@@ -8,7 +8,7 @@ import { startCapture } from "./capture.ts";
 import { attempt, run, within } from "./command.ts";
 import { firewall } from "./firewall.ts";
 import { startServer, traffic } from "./lan-host.ts";
-import { optionsOf, setLink } from "./link.ts";
+import { carriers, configurationOf, type optionsOf, setLink } from "./link.ts";
 import { type Carrier, ce, inPortSet, lan, portSetSize, server } from "./plan.ts";
 import { check, checking, demand, detail, step } from "./report.ts";
 import { insertModule, installRouterFiles, type Router, startRouter, waitUp } from "./router.ts";
@@ -113,8 +113,8 @@ function statusOfAll(carrier: Carrier): string {
 }
 
 async function configure(router: Router, maptype: keyof typeof optionsOf, carrier: Carrier): Promise<string> {
-  const nat = carrier === "module" ? {} : { nat: "nftables" };
-  await router.call("lab", "configure", { name: "wan_map", config: { ...optionsOf[maptype], ...nat } });
+  const config = configurationOf(maptype, carrier);
+  await router.call("lab", "configure", { name: "wan_map", config });
   const { l3_device: device } = await waitUp(router, "wan_map");
   if (device === undefined) throw new Error("wan_map has no device");
   return device;
@@ -142,13 +142,6 @@ async function byNftables(device: string, name: (text: string) => string): Promi
   );
   run(within("ce", ["nft", "delete", "table", "inet", "fw4"]));
 }
-
-const carriers = [
-  ["map-t", "module"],
-  ["map-e", "module"],
-  ["lw4o6", "module"],
-  ["map-e", "nftables"],
-] as const satisfies readonly (readonly [keyof typeof optionsOf, Carrier])[];
 
 export async function capacity(): Promise<void> {
   step("What a home has of its port set");

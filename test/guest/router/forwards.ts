@@ -10,8 +10,8 @@ import { startBorderRelay } from "./border-relay.ts";
 import { startCapture } from "./capture.ts";
 import { attempt, run, within } from "./command.ts";
 import { startServer, startServerOn, traffic, trafficFrom } from "./lan-host.ts";
-import { optionsOf, setLink } from "./link.ts";
-import { type Carrier, ce, inPortSet, lan, portSetSize } from "./plan.ts";
+import { carriers, configurationOf, setLink } from "./link.ts";
+import { ce, inPortSet, lan, portSetSize } from "./plan.ts";
 import { check, checking, demand, detail, step } from "./report.ts";
 import { insertModule, installRouterFiles, startRouter, waitUp } from "./router.ts";
 import { buildTopology } from "./topology.ts";
@@ -91,13 +91,6 @@ function told(): string {
   return entry?.remarks ?? "";
 }
 
-const carriers = [
-  ["map-t", "module"],
-  ["map-e", "module"],
-  ["lw4o6", "module"],
-  ["map-e", "nftables"],
-] as const satisfies readonly (readonly [keyof typeof optionsOf, Carrier])[];
-
 export async function forwards(): Promise<void> {
   step("Port forwards, both ways");
   await buildTopology();
@@ -111,8 +104,7 @@ export async function forwards(): Promise<void> {
     const title = `${maptype} by ${carrier === "module" ? "the module" : carrier}`;
     if (!title.includes(pattern)) continue;
     const relay = await startBorderRelay(maptype === "map-t" ? "map-t" : "map-e");
-    const nat = carrier === "module" ? {} : { nat: "nftables" };
-    const config = { ...optionsOf[maptype], ...nat, forward: [...good, ...refused] };
+    const config = { ...configurationOf(maptype, carrier), forward: [...good, ...refused] };
     await router.call("lab", "configure", { name: "wan_map", config });
     await waitUp(router, "wan_map");
     await checking(`${title}: status tells what is forwarded, and what cannot be`, told);

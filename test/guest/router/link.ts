@@ -1,7 +1,7 @@
 /** The MAP interface without a DHCPv6 server: the lab says what the link has, and configures the interface itself. */
 
 import { PATIENCE_MS, until } from "./command.ts";
-import { borderRelay, ce, endUserPrefix } from "./plan.ts";
+import { borderRelay, type Carrier, ce, endUserPrefix } from "./plan.ts";
 import type { Router } from "./router.ts";
 
 export type Options = Readonly<Record<string, string | number | readonly string[]>>;
@@ -21,6 +21,19 @@ export const optionsOf = {
     peeraddr: borderRelay.tunnelAddress,
   },
 } as const satisfies Readonly<Record<string, Options>>;
+
+/** Each transport by the module, and one without it. */
+export const carriers = [
+  ["map-t", "module"],
+  ["map-e", "module"],
+  ["lw4o6", "module"],
+  ["map-e", "nftables"],
+] as const satisfies readonly (readonly [keyof typeof optionsOf, Carrier])[];
+
+/** The configuration of a transport by a carrier. */
+export function configurationOf(maptype: keyof typeof optionsOf, carrier: Carrier): Options {
+  return { ...optionsOf[maptype], ...(carrier === "module" ? {} : { nat: "nftables" }) };
+}
 
 function rule(maptype: string): Options {
   return {

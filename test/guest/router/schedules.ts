@@ -13,7 +13,7 @@ import { attempt, PATIENCE_MS, run, sleep, start, within } from "./command.ts";
 import { firewall } from "./firewall.ts";
 import { startServer, trafficIn } from "./lan-host.ts";
 import { leftSince, ownPids, type Snapshot, snapshot } from "./leftovers.ts";
-import { optionsOf, setLink } from "./link.ts";
+import { configurationOf, type Options, type optionsOf, setLink } from "./link.ts";
 import { type Carrier, ce, edges, server } from "./plan.ts";
 import { checking, demand, detail, step } from "./report.ts";
 import {
@@ -72,10 +72,10 @@ class Run {
   private mtu = 0;
 
   private readonly router: Router;
-  private readonly options: Readonly<Record<string, string | number>>;
+  private readonly options: Options;
   private readonly carrier: Carrier;
 
-  constructor(router: Router, options: Readonly<Record<string, string | number>>, carrier: Carrier) {
+  constructor(router: Router, options: Options, carrier: Carrier) {
     this.router = router;
     this.options = options;
     this.carrier = carrier;
@@ -304,7 +304,7 @@ export async function schedules(
   const storms = (["lan", "ce"] as const).map((namespace) =>
     start(trafficIn(namespace, "storm", 40), `/run/lab/storm-${namespace}.log`),
   );
-  const options = { ...optionsOf[maptype], ...(carrier === "module" ? {} : { nat: "nftables" }) };
+  const options = configurationOf(maptype, carrier);
   const excused: Excused[] = [];
   const began: { readonly ms: number; readonly schedule: Schedule }[] = [];
   const wrong: string[] = [];

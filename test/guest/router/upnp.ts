@@ -10,7 +10,7 @@ import { startBorderRelay } from "./border-relay.ts";
 import { startCapture } from "./capture.ts";
 import { attempt, PATIENCE_MS, run, until, within } from "./command.ts";
 import { startServer, startServerOn, trafficFrom } from "./lan-host.ts";
-import { optionsOf, setLink, settle } from "./link.ts";
+import { configurationOf, type optionsOf, setLink, settle } from "./link.ts";
 import { type Carrier, ce, edges, inPortSet, lan, publicCe } from "./plan.ts";
 import { check, checking, demand, detail, step } from "./report.ts";
 import { insertModule, installRouterFiles, type Router, startRouter, waitUp } from "./router.ts";
@@ -184,8 +184,11 @@ export async function upnp(): Promise<void> {
     const name = (text: string) => `${title}: ${text}`;
     const relay = await startBorderRelay(maptype, [publicCe]);
     await setLink(router, {});
-    const nat = carrier === "module" ? {} : { nat: "nftables" };
-    const config = { ...optionsOf[maptype], ipaddr: publicCe.rulePrefix, ...nat, upnp_ports: PORTS };
+    const config = {
+      ...configurationOf(maptype, carrier),
+      ipaddr: publicCe.rulePrefix,
+      upnp_ports: PORTS,
+    };
     await router.call("lab", "configure", { name: "wan_map", config });
     await waitUp(router, "wan_map");
     hotplug("ifup");

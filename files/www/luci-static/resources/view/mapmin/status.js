@@ -123,6 +123,7 @@ function facts(report) {
     ],
     [_("Ports"), portsText(report)],
     [_("Reserved ports"), report.reservedPorts],
+    [_("Ports for UPnP and PCP"), report.upnpPorts],
     [_("Port forwards"), report.forwards],
     [_("Transport"), report.transport === undefined ? undefined : worded(TRANSPORTS, report.transport)],
     [_("NAT"), natText(report)],
