@@ -11,7 +11,7 @@
  *   traffic.mjs steady HOST                    a datagram each 20 ms from a new socket each second; prints when each was answered, ms
  */
 
-import { createHash } from "node:crypto";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { createConnection, createServer, type Socket } from "node:net";
 import { ports } from "./traffic-ports.ts";
@@ -115,7 +115,12 @@ function serve(): void {
     socket.once("data", (octet) => socket.write(octet));
   }).listen({ port: ports.short, backlog: 1024 });
   const port = createSocket("udp4");
-  port.on("message", (_, peer) => port.send(String(peer.port), peer.port, peer.address, () => undefined));
+  port.on("message", (data, peer) => {
+    // Who names a token gets it back: by that it knows the answer.
+    const token = data.toString();
+    const answer = token === "?" ? `${peer.port}` : `${peer.port} ${token}`;
+    port.send(answer, peer.port, peer.address, () => undefined);
+  });
   port.on("error", () => undefined);
   port.bind(ports.port);
   const echo = createSocket("udp4");
@@ -335,8 +340,12 @@ async function greet(host: string, protocol: string, port: number, own: number):
     } else {
       const socket = createSocket("udp4");
       socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "error"));
-      socket.on("message", heard);
-      socket.bind(own, () => socket.send("?", port, host, () => undefined));
+      const token = randomUUID();
+      socket.on("message", (data) => {
+        const [seen = "", theirs] = data.toString().split(" ");
+        if (theirs === token) resolve(seen);
+      });
+      socket.bind(own, () => socket.send(token, port, host, () => undefined));
     }
   });
   print({ answer } satisfies Greeting);
@@ -361,7 +370,8 @@ async function pcp(host: string, protocol: string, port: number, wanted: number)
   request.set([2, 1]);
   request.writeUInt32BE(120, 4);
   request.set(mapped(socket.address().address), 8);
-  request.writeUInt32BE(Date.now() >>> 0, 24);
+  const nonce = randomBytes(12);
+  request.set(nonce, 24);
   request[36] = protocol === "tcp" ? 6 : 17;
   request.writeUInt16BE(port, 40);
   request.writeUInt16BE(wanted, 42);
@@ -375,9 +385,10 @@ async function pcp(host: string, protocol: string, port: number, wanted: number)
     print(mapping);
     setTimeout(() => process.exit(0), 50);
   };
-  socket.on("message", (answer) =>
-    end({ code: answer[3] ?? -1, port: answer.readUInt16BE(42), address: answer.subarray(56, 60).join(".") }),
-  );
+  socket.on("message", (answer) => {
+    if (!answer.subarray(24, 36).equals(nonce)) return;
+    end({ code: answer[3] ?? -1, port: answer.readUInt16BE(42), address: answer.subarray(56, 60).join(".") });
+  });
   socket.on("error", () => undefined);
   socket.send(request);
 }
