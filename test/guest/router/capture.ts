@@ -3,8 +3,8 @@
  * that carries the CE's IPv4 address, translated (MAP-T) or inside a tunnel (MAP-E).
  */
 
-import { readFileSync } from "node:fs";
-import { type Daemon, start, until, within } from "./command.ts";
+import { readFileSync, rmSync } from "node:fs";
+import { attempt, type Daemon, PATIENCE_MS, start, until, within } from "./command.ts";
 import { ce, type Edge, edges, endUserPrefix, inPortSet, publicCe, publicEdges } from "./plan.ts";
 
 export interface Verdict {
@@ -216,35 +216,36 @@ function judge(file: Buffer): Judge {
   return found;
 }
 
+let captures = 0;
+
+/**
+ * The kernel hands packets to tcpdump in blocks, up to a second late, and tcpdump writes what fills a block of its own: what
+ * is ended at once has not seen the last ones. One more packet is sent, and waited for.
+ */
+async function everythingWritten(tcpdump: Daemon): Promise<void> {
+  captures += 1;
+  const last = Buffer.from(`last packet ${captures}`.padEnd(16, "."));
+  const ping = ["ping", "-c", "1", "-W", "2", "-p", last.toString("hex"), "ff02::1%wan"];
+  attempt(within("ce", ping));
+  await until("the capture's last packet", PATIENCE_MS, () => {
+    tcpdump.child.kill("SIGUSR2");
+    return readFileSync(FILE).includes(last) ? true : undefined;
+  });
+}
+
 /** Captures on the provider's side of the CE's link. */
 export async function startCapture(): Promise<Capture> {
-  const tcpdump: Daemon = start(
-    within("pn", [
-      "tcpdump",
-      "-Z",
-      "root",
-      "-i",
-      "ce0",
-      "-n",
-      "-s",
-      "160",
-      "-B",
-      "65536",
-      "-Q",
-      "in",
-      "-w",
-      FILE,
-      "ip6 or ip",
-    ]),
-    LOG,
-  );
-  await until("tcpdump", 20_000, () =>
+  // What an earlier capture wrote would be taken for this one's.
+  rmSync(LOG, { force: true });
+  const command = ["tcpdump", "-Z", "root", "-i", "ce0", "-n", "-s", "160", "-B", "65536", "-Q", "in"];
+  const tcpdump = start(within("pn", [...command, "-w", FILE, "ip6 or ip"]), LOG);
+  await until("tcpdump", PATIENCE_MS, () =>
     readFileSync(LOG, "utf8").includes("listening on") ? true : undefined,
   );
   const ended = async () => {
+    await everythingWritten(tcpdump);
     await tcpdump.stop();
-    const text = readFileSync(LOG, "utf8").split("listening on").at(-1) ?? "";
-    const [, dropped = "-1"] = /(\d+) packets? dropped by kernel/.exec(text) ?? [];
+    const [, dropped = "-1"] = /(\d+) packets? dropped by kernel/.exec(readFileSync(LOG, "utf8")) ?? [];
     return { found: judge(readFileSync(FILE)), lost: Number(dropped) };
   };
   return {
