@@ -24,8 +24,9 @@ const LINK = "wan6";
 
 type Table = Readonly<Record<string, unknown>>;
 
+/** With the time, as the handler's own log has it. */
 function log(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${new Date().toISOString()} ${line}\n`);
 }
 
 /** What is in a status may be anything JSON has; blobmsg carries the same. */

@@ -380,7 +380,9 @@ export class Netifd {
       rest = lines.pop() ?? "";
       for (const line of lines) this.#options.log(`${entry.name} (${child.pid}): ${line}`);
     });
-    child.once("close", () => {
+    child.once("close", (code, signal) => {
+      if (code !== 0)
+        this.#options.log(`${entry.name} (${child.pid}): ${action} ended with ${code ?? signal}`);
       if (entry.child !== child) return;
       delete entry.child;
       if (entry.renewPending !== true) return;

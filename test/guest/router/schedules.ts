@@ -264,12 +264,13 @@ async function runSchedule(of: Run, { parts }: Schedule, before: Snapshot): Prom
   return { fault, left: leftSince(before) };
 }
 
-/** What the handler has logged since then, whose times are whole seconds. */
-function logSince(ms: number): string {
+/** What the handler and netifd have logged since then; the handler's times are whole seconds. */
+function logSince(router: Router, ms: number): string {
   const from = new Date(Math.floor(ms / 1_000) * 1_000).toISOString().slice(0, 19);
-  return readFileSync("/tmp/map.log", "utf8")
+  return `${readFileSync("/tmp/map.log", "utf8")}\n${router.netifdLog()}`
     .split("\n")
-    .filter((line) => line >= from)
+    .filter((line) => line >= from && line.startsWith("2"))
+    .sort((one, other) => (one.slice(0, 19) < other.slice(0, 19) ? -1 : 1))
     .join("\n");
 }
 
@@ -319,7 +320,7 @@ export async function schedules(
     excused.push(...of.excused);
     if (left.length > 0) leftovers.push(`${tell(schedule)}: ${left.join("; ")}`);
     if (fault !== undefined) wrong.push(`${tell(schedule)}: ${fault}`);
-    if (fault !== undefined || left.length > 0) detail(logSince(ms));
+    if (fault !== undefined || left.length > 0) detail(logSince(router, ms));
     detail(`${title}: ${index + 1} of ${count}`);
   }
   for (const storm of storms) await storm.stop();
@@ -332,7 +333,7 @@ export async function schedules(
     detail(`${when} ${packet.what}: ${schedule === undefined ? "before the first" : tell(schedule)}`);
   }
   const [firstLeft] = left;
-  if (firstLeft !== undefined) detail(logSince(firstLeft.ms - 5_000));
+  if (firstLeft !== undefined) detail(logSince(router, firstLeft.ms - 5_000));
   await checking(name("nothing left from outside the port set"), () => {
     const seeds = new Set(left.map((packet) => scheduleOf(packet)?.seed));
     const text = `${left.length} of ${fromCe} packets, ${lost} not seen`;
