@@ -4,7 +4,7 @@
  */
 
 import type { Fact, Facts, Ping, Probes, ShownDevice, Volley } from "../doctor/facts.ts";
-import { known, unknown } from "../doctor/facts.ts";
+import { known, told, unknown } from "../doctor/facts.ts";
 import { earlierChains, parseFirewall, sourceNatIn } from "../doctor/firewall.ts";
 import { busiestPeers, pingedIds } from "../doctor/flows.ts";
 import {
@@ -63,6 +63,16 @@ async function learn<T>(look: () => Promise<T> | T): Promise<Fact<T>> {
   }
 }
 
+/** What a look gives, or what is wrong with what was configured. */
+function orRefusal<T>(look: () => T): T | MapminError {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof MapminError) return error;
+    throw error;
+  }
+}
+
 function then<T, U>(fact: Fact<T>, use: (value: T) => U): Fact<U> {
   return fact.known ? known(use(fact.value)) : fact;
 }
@@ -85,15 +95,15 @@ export async function lookAround(system: DoctorSystem, bus: Bus): Promise<Surrou
     uci: await learn(async () =>
       parseUci(await system.run("uci", ["-q", "show", "network"], { limitMs: LIMIT_MS })),
     ),
-    states: interfacesOf(states.known ? states.value : []).filter(isInterfaceName),
+    states: states.known ? interfacesOf(states.value).filter(isInterfaceName) : [],
   };
 }
 
 /** Every MAP interface: configured, known to netifd, or set up. */
 export function mapInterfaces({ dump, uci, states }: Surroundings): readonly InterfaceName[] {
   const shown = dump.known ? decodeDump(dump.value).filter(({ proto }) => proto === "map") : [];
-  const sections = uci.known ? [...uci.value] : [];
-  const configured = sections.filter(
+  const sections = told(uci) ?? new Map<string, Section>();
+  const configured = [...sections].filter(
     ([, section]) => optionOf(section, "proto") === "map" && optionOf(section, "disabled") !== "1",
   );
   const names = [...shown.map(({ name }) => name), ...configured.map(([name]) => name), ...states];
@@ -101,8 +111,8 @@ export function mapInterfaces({ dump, uci, states }: Surroundings): readonly Int
 }
 
 function missingEngine({ files }: DoctorSystem): string | undefined {
-  const path = files.readText(ENGINE_FILE)?.split("\n")[0]?.trim();
-  if (path === undefined || path === "") return undefined;
+  const path = (files.readText(ENGINE_FILE) ?? "").replace(/\n.*/s, "").trim();
+  if (path === "") return undefined;
   const at = path.lastIndexOf("/");
   return files.namesIn(path.slice(0, Math.max(at, 1))).includes(path.slice(at + 1)) ? undefined : path;
 }
@@ -158,8 +168,10 @@ async function nftFacts(system: DoctorSystem, iface: InterfaceName, state: Saved
     earlierNat: await learn(async () => {
       if (byModule) return [];
       const chains = earlierChains(await nft("chains"), table, OUR_PRIORITY);
-      const texts = await Promise.all(chains.map((chain) => nft("table", chain.family, chain.table)));
-      return chains.flatMap((chain, index) => sourceNatIn(texts[index] ?? "", chain));
+      const found = chains.map(async (chain) =>
+        sourceNatIn(await nft("table", chain.family, chain.table), chain),
+      );
+      return (await Promise.all(found)).flat();
     }),
     firewall: await learn(() => orNone(async () => parseFirewall(await nft("table", "inet", "fw4")))),
   };
@@ -178,7 +190,7 @@ async function mwan3Facts(system: DoctorSystem) {
   return [...shown].filter(([, section]) => section[".type"] === "interface").map(([name]) => name);
 }
 
-/** The text of a file that every kernel of ours has. @throws EffectError when it is not there */
+/** The text of a file that every kernel of ours has. */
 async function needFile({ files }: DoctorSystem, path: string): Promise<Fact<string>> {
   const text = await learn(() => files.readText(path));
   if (!text.known) return text;
@@ -198,13 +210,13 @@ export async function gather(
 ): Promise<Facts> {
   const { files } = system;
   const own = await learn(() => stateAt(system, iface));
-  const state = own.known ? own.value.state : undefined;
+  const state = told(own)?.state;
   const interfaces = then(dump, decodeDump);
   // Who has not answered once is not waited for again.
   const askNetifd = async <T>(look: () => Promise<T>): Promise<Fact<T>> => (dump.known ? learn(look) : dump);
   const shown = interfaces.known ? interfaces.value.find(({ name }) => name === iface) : undefined;
   const dynamic = shown?.dynamic === true;
-  const section = uci.known ? uci.value.get(iface) : undefined;
+  const section = told(uci)?.get(iface);
   const tunlink = tunlinkOf(iface, state, section, dynamic);
   const link = await askNetifd(async () => {
     if (interfaces.known && !interfaces.value.some(({ name }) => name === tunlink)) return undefined;
@@ -227,14 +239,8 @@ export async function gather(
       : unknown(`${iface} was created with options that netifd does not tell`)
     : section === undefined
       ? unknown(uci.known ? `/etc/config/network has no section ${iface}` : uci.why)
-      : await learn(() => {
-          try {
-            return decodeConfig(JSON.stringify(section));
-          } catch (error) {
-            if (error instanceof MapminError) return error;
-            throw error;
-          }
-        });
+      : known(orRefusal(() => decodeConfig(JSON.stringify(section))));
+  const ip4table = optionOf(section, "ip4table");
   return {
     iface,
     tunlink,
@@ -249,22 +255,17 @@ export async function gather(
       mark.known && control.known
         ? known(mark.value !== undefined ? "ours" : control.value !== undefined ? "nat46" : "none")
         : unknown(mark.known ? "the control file cannot be read" : mark.why),
-    moduleLines: then(control, (text) => linesOf(text ?? "", device)),
+    moduleLines: then(control, (text) => (text === undefined ? undefined : linesOf(text, device))),
     forwarding: await table(system, "/proc/sys/net/ipv4/ip_forward", (text) => text.trim() !== "0"),
     tunnelSupport: await learn(() => files.namesIn("/sys/module").includes("ip6_tunnel")),
     config,
     rulesText: then(config, (options) => {
       if (options instanceof MapminError) return undefined;
-      try {
-        return rulesText(options, (path) => files.readText(path, TABLE_LIMIT));
-      } catch (error) {
-        if (error instanceof MapminError) return error;
-        throw error;
-      }
+      return orRefusal(() => rulesText(options, (path) => files.readText(path, TABLE_LIMIT)));
     }),
     routeOptions: uci.known
       ? known({
-          ...(section?.["ip4table"] === undefined ? {} : { table: optionOf(section, "ip4table") ?? "" }),
+          ...(ip4table === undefined ? {} : { table: ip4table }),
           noDefault: optionOf(section, "defaultroute") === "0",
         })
       : uci,
@@ -272,7 +273,7 @@ export async function gather(
     link,
     linkDevice: await learn(() => deviceOf(system, linkName)),
     state: then(own, (value) => value.state),
-    ...(own.known && own.value.damage !== undefined ? { stateDamage: own.value.damage } : {}),
+    stateDamage: told(own)?.damage,
     otherStates: others,
     device: await learn(() => deviceOf(system, device)),
     addresses4: await table(system, "/proc/net/fib_trie", parseLocalAddresses),
@@ -325,8 +326,8 @@ async function pingTwice(
 
 /** What is probed: the border relay, and an address that the user names. */
 export interface Targets {
-  readonly relay?: string;
-  readonly named?: string;
+  readonly relay: string | undefined;
+  readonly named: string | undefined;
   readonly device: string;
   /** The router's own IPv4 address, dotted. */
   readonly ipv4: string;
@@ -342,35 +343,30 @@ async function volley(
 ): Promise<Fact<Volley>> {
   const all = (count: number) =>
     Promise.all(Array.from({ length: PING.volley }, () => ping(system, address, ["-I", device], count)));
-  const told = async () => {
+  const idsNow = async () => {
     const table = await learn(() => readFlows(system, { limitMs: LIMIT_MS }));
     return table.known ? pingedIds(table.value, ipv4, address) : [];
   };
-  let before: Volley["ids"] = [];
-  let pings = await all(1);
-  if (!pings.every((one) => one.known && one.value.answered)) {
-    before = await told();
-    pings = await all(2);
-  }
-  const failed = pings.find((one) => !one.known);
-  if (failed?.known === false) return failed;
-  const answered = pings.filter((one) => one.known && one.value.answered).length;
+  const isAnswered = (one: Fact<Ping>) => one.known && one.value.answered;
+  const sent = PING.volley;
+  if ((await all(1)).every(isAnswered)) return known({ address, sent, answered: sent, ids: [] });
+  const before = await idsNow();
+  const pings = await all(2);
+  for (const one of pings) if (!one.known) return one;
+  const answered = pings.filter(isAnswered).length;
   const ids =
-    answered === pings.length ? [] : (await told()).filter(({ id }) => !before.some((old) => old.id === id));
-  return known({ address, sent: pings.length, answered, ids });
+    answered === sent ? [] : (await idsNow()).filter(({ id }) => !before.some((old) => old.id === id));
+  return known({ address, sent, answered, ids });
 }
 
 /** At most 20 packets: to the named address from several ids, then large ones; to the relay where that did not answer. */
 export async function probe(targets: Targets, system: DoctorSystem): Promise<Probes> {
   const { relay, named, device, mtu } = targets;
-  const answers = named === undefined ? undefined : await volley(named, targets, system);
-  if (named !== undefined && answers?.known === true && answers.value.answered > 0) {
-    if (answers.value.answered < answers.value.sent) return { named: answers };
-    const large = await pingTwice(system, named, ["-I", device, "-s", `${mtu - PING_HEADERS}`]);
-    return { named: answers, full: then(large, (value) => ({ ...value, octets: mtu })) };
-  }
-  return {
-    ...(answers === undefined ? {} : { named: answers }),
-    ...(relay === undefined ? {} : { relay: await pingTwice(system, relay, ["-6"]) }),
-  };
+  const toRelay = async () => (relay === undefined ? {} : { relay: await pingTwice(system, relay, ["-6"]) });
+  if (named === undefined) return toRelay();
+  const answers = await volley(named, targets, system);
+  if (!answers.known || answers.value.answered === 0) return { named: answers, ...(await toRelay()) };
+  if (answers.value.answered < answers.value.sent) return { named: answers };
+  const large = await pingTwice(system, named, ["-I", device, "-s", `${mtu - PING_HEADERS}`]);
+  return { named: answers, full: then(large, (value) => ({ ...value, octets: mtu })) };
 }

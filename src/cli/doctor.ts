@@ -91,8 +91,8 @@ async function withProbes(facts: Facts, named: string | undefined, system: Docto
   const relay = far === undefined || plan.transport === "map-t" ? undefined : formatIpv6(far);
   const probes = await probe(
     {
-      ...(relay === undefined ? {} : { relay }),
-      ...(named === undefined ? {} : { named }),
+      relay,
+      named,
       device: plan.device,
       ipv4: formatIpv4(plan.ipv4.address),
       mtu: plan.mtu,
@@ -129,8 +129,8 @@ export async function runDoctor(
     return Exit.usage;
   }
   const named = namedAddress(values.probe);
+  for (const name of positionals) parseInterfaceName(name, "INTERFACE");
   const [wanted] = positionals;
-  if (wanted !== undefined) parseInterfaceName(wanted, "INTERFACE");
   const bus = system.openBus();
   try {
     progress(system, "looking at the router");

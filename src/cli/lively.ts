@@ -22,5 +22,5 @@ export function printLine(screen: LivelyScreen, text: string, colour?: Colour): 
 export function progress(screen: LivelyScreen, text = ""): void {
   if (!screen.isTerminal) return;
   screen.control("\r\u001b[K");
-  if (text !== "") screen.stdout(text.slice(0, screen.columns - 1));
+  screen.stdout(text.slice(0, screen.columns - 1));
 }

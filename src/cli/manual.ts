@@ -45,6 +45,9 @@ function roff(text: string): string {
   return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("'", "\\(aq").replace(/^\./, "\\&.");
 }
 
+/** An option or a command, and behind two blanks or more what it does. */
+const ROW = /^ +(\S.*?) {2,}(.+)/;
+
 /** A help text as lines of a man page: its usage as it is, rows of options as tagged paragraphs. */
 function manLines(help: string): readonly string[] {
   const [usage = "", ...parts] = help.replace(/^usage: /, "").split("\n\n");
@@ -59,13 +62,16 @@ function manLines(help: string): readonly string[] {
   for (const part of parts) {
     let before = true;
     for (const line of part.trimEnd().split("\n")) {
-      const [, tag, text] = /^ +(\S.*?) {2,}(.+)$/.exec(line) ?? [];
-      if (tag !== undefined && text !== undefined) lines.push(".TP", `\\fB${roff(tag)}\\fR`, roff(text));
+      const row = line.replace(
+        ROW,
+        (_, tag: string, text: string) => `.TP\n\\fB${roff(tag)}\\fR\n${roff(text)}`,
+      );
+      if (row !== line) lines.push(row);
       else {
         if (before) lines.push(".PP");
         lines.push(roff(line.trim()));
       }
-      before = tag !== undefined;
+      before = row !== line;
     }
   }
   return lines;
@@ -76,7 +82,8 @@ export function helpCommand(manual: Manual): Command {
   return async (argv, system) => {
     const { commands, help } = manual;
     // `-s` is a topic, too.
-    const words = argv.length === 1 && Object.hasOwn(commands, argv[0] ?? "") ? ["--", ...argv] : argv;
+    const words =
+      argv.length === 1 && argv.every((word) => Object.hasOwn(commands, word)) ? ["--", ...argv] : argv;
     const { values, positionals } = parseOptions(words, { man: FLAG, help: FLAG }, true);
     const [topic, ...more] = positionals;
     if (values.help === true) system.stdout(helpHelp);
@@ -114,8 +121,8 @@ export function completionCommand({ commands }: Manual): Command {
       system.stdout(completionHelp);
       return Exit.ok;
     }
-    if (shell !== "bash" || more.length > 0) {
-      if (shell === undefined) throw new UsageError("name the shell: bash");
+    if (shell === undefined || more.length > 0) throw new UsageError("name the shell: bash");
+    if (shell !== "bash") {
       const why =
         shell === "ash" ? "BusyBox's ash completes names of files alone" : "is not a shell that can be told";
       throw new InputError(shell, `${why}; install bash, and run \`mapminctl completion bash\` there`);

@@ -58,7 +58,7 @@ function lookAtInterface({ facts }: Patient): Verdict {
       return fault(
         "SETUP_UNFINISHED",
         `the setup of ${iface} began at ${state.since} and has not ended`,
-        `wait a minute; if nothing changes ${again}, and see /tmp/map.log`,
+        `wait a minute; if nothing changes, ${again}, and see /tmp/map.log`,
       );
     }
     if (state === undefined || !shown.up) {

@@ -115,8 +115,8 @@ export interface Facts {
   readonly linkDevice: Fact<ShownDevice | undefined>;
   /** Undefined where there is no state file. */
   readonly state: Fact<SavedState | undefined>;
-  /** What is wrong with the state file. */
-  readonly stateDamage?: string;
+  /** What is wrong with the state file; undefined where nothing is. */
+  readonly stateDamage: string | undefined;
   /** State files of the other MAP interfaces. */
   readonly otherStates: Fact<readonly SavedState[]>;
   readonly device: Fact<ShownDevice | undefined>;

@@ -74,20 +74,24 @@ describe("calc", () => {
   });
 
   test.each([
-    ["ruleIpv4Prefix", "192.0.2.0/33"],
-    ["ruleIpv6Prefix", "2001:db8::/129"],
-    ["endUserIpv6Prefix", "2001:dead::/56"],
-    ["endUserIpv6Prefix", 7],
-    ["eaLength", 49],
-    ["eaLength", 1.5],
-    ["eaLength", "16x"],
-    ["psidOffset", 16],
-    ["psidLength", 17],
-    ["legacy", "yes"],
-  ])("%s %j is an error that says so", (field, value) => {
-    const answer = calcLine(JSON.stringify({ ...vectors[0], [field]: value }));
-    expect(answer).toHaveProperty("error");
-    expect((answer as { error: string }).error.length).toBeGreaterThan(8);
+    ["ruleIpv4Prefix", "192.0.2.0/33", 'prefix: "192.0.2.0/33" has no length of 0 to 32 after a slash'],
+    ["ruleIpv4Prefix", undefined, "ruleIpv4Prefix: is missing"],
+    ["ruleIpv6Prefix", "2001:db8::/129", 'prefix: "2001:db8::/129" has no length of 0 to 128 after a slash'],
+    ["ruleIpv6Prefix", false, "ruleIpv6Prefix: is not text"],
+    [
+      "endUserIpv6Prefix",
+      "2001:dead::/56",
+      "end-user prefix: 2001:dead::/56 is not within the rule's 2001:db8::/40",
+    ],
+    ["endUserIpv6Prefix", 7, "endUserIpv6Prefix: is not text"],
+    ["eaLength", 49, "eaLength: 49 is not 0 to 48"],
+    ["eaLength", 1.5, "eaLength: 1.5 is not 0 to 48"],
+    ["eaLength", "16x", 'eaLength: "16x" is not 0 to 48'],
+    ["psidOffset", 16, "psidOffset: 16 is not 0 to 15"],
+    ["psidLength", 17, "psidLength: 17 is not 0 to 16"],
+    ["legacy", "yes", "legacy: is not true or false"],
+  ])("%s %j is an error that says so", (field, value, error) => {
+    expect(calcLine(JSON.stringify({ ...vectors[0], [field]: value }))).toEqual({ error });
   });
 
   test.each([80, 132, 20])(

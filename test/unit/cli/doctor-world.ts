@@ -1,7 +1,11 @@
 /** A router as `mapminctl doctor` sees it: files, programs, netifd. RFC 7597's example 1, and a test changes a part of it. */
 
 import { runDoctor } from "../../../src/cli/doctor.ts";
+import type { DoctorSystem } from "../../../src/cli/doctor-facts.ts";
+import type { LivelyScreen } from "../../../src/cli/lively.ts";
+import type { SavedState } from "../../../src/engine/state.ts";
 import { rulesPrint } from "../../../src/render/control.ts";
+import type { Bus } from "../../../src/system/system.ts";
 import { EffectError } from "../../../src/wire/errors.ts";
 import { makeTerminal } from "./terminal.ts";
 
@@ -9,7 +13,7 @@ import { makeTerminal } from "./terminal.ts";
 export type Answer = string | Error | undefined;
 
 export interface World {
-  /** By path; undefined takes a file away. */
+  /** By path; undefined takes a file away. A directory has none, or fails. */
   readonly files?: Readonly<Record<string, Answer>>;
   /** By command line; several answers are given one after the other, and the last one again and again. */
   readonly programs?: Readonly<Record<string, Answer | readonly Answer[]>>;
@@ -37,7 +41,7 @@ export const rules = [
 
 const common = {
   interface: "wan",
-  state: "up",
+  state: "up" as const,
   since: "2026-01-02T03:04:05Z",
   tunlink: "wan6",
   device: "map-wan",
@@ -49,7 +53,7 @@ const common = {
   source: "the interface's options",
 };
 
-export const states: Readonly<Record<"module" | "tunnel", Readonly<Record<string, string>>>> = {
+export const states: Readonly<Record<"module" | "tunnel", SavedState>> = {
   module: { ...common, transport: "map-t", mtu: "1480", carrier: "module", rules: rulesPrint(rules) },
   tunnel: {
     ...common,
@@ -62,7 +66,7 @@ export const states: Readonly<Record<"module" | "tunnel", Readonly<Record<string
   },
 };
 
-export const stateText = (state: Readonly<Record<string, string>>) =>
+export const stateText = (state: SavedState | Readonly<Record<string, string>>) =>
   Object.entries(state)
     .map(([key, value]) => `${key}=${value}\n`)
     .join("");
@@ -217,50 +221,67 @@ export function healthy(by: "module" | "tunnel") {
   return { files, programs, ubus };
 }
 
-/** Runs the doctor in a world that differs from a healthy one. */
-export async function doctor(by: "module" | "tunnel", argv: readonly string[], world: World = {}) {
+/** A router that differs from a healthy one, and what is asked of it. */
+export function makeRouter(by: "module" | "tunnel", world: World = {}) {
   const base = healthy(by);
   const files = { ...base.files, ...world.files };
   const programs = { ...base.programs, ...world.programs };
   const ubus = { ...base.ubus, ...world.ubus };
   const terminal = makeTerminal();
+  /** Command lines, in order. */
   const asked: string[] = [];
+  /** Everything that is waited for, and for how long at most. */
+  const waits: string[] = [];
+  const buses = { open: 0 };
   const give = (answer: Answer) => {
     if (answer instanceof Error) throw answer;
     return answer;
   };
-  const code = await runDoctor(argv, {
+  const bus: Bus = {
+    async call(name, method, args, limitMs) {
+      const { interface: iface } = args as { interface?: string };
+      const key = [name, method, ...(iface === undefined ? [] : [iface])].join(" ");
+      waits.push(`${key}: ${limitMs} ms`);
+      const answer = ubus[key] ?? new EffectError(`ubus call ${name} ${method}`, "NOT_FOUND", { status: 4 });
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+    close() {
+      buses.open--;
+    },
+  };
+  const system: DoctorSystem & LivelyScreen = {
     ...terminal,
     files: {
       readText: (path) => give(files[path]),
       namesIn: (directory) => {
         give(files[directory]);
-        const inside = Object.keys(files).filter(
-          (path) => path.startsWith(`${directory}/`) && files[path] !== undefined,
+        const inside = directory.endsWith("/") ? directory : `${directory}/`;
+        const found = Object.keys(files).filter(
+          (path) => path.startsWith(inside) && files[path] !== undefined,
         );
-        return [
-          ...new Set(inside.map((path) => path.slice(directory.length + 1).split("/")[0] ?? "")),
-        ].sort();
+        return [...new Set(found.map((path) => path.slice(inside.length).split("/")[0] ?? ""))].sort();
       },
     },
-    run: async (file, words) => {
+    run: async (file, words, limits) => {
       const line = [file, ...words].join(" ");
       asked.push(line);
+      waits.push(`${line}: ${limits?.limitMs} ms`);
       const answers = line in programs ? programs[line] : new EffectError(line, "not installed");
       const turn = asked.filter((one) => one === line).length - 1;
       return give(Array.isArray(answers) ? answers[Math.min(turn, answers.length - 1)] : answers) ?? "";
     },
-    openBus: () => ({
-      async call(name, method, args) {
-        const { interface: iface } = args as { interface?: string };
-        const key = [name, method, ...(iface === undefined ? [] : [iface])].join(" ");
-        const answer =
-          ubus[key] ?? new EffectError(`ubus call ${name} ${method}`, "NOT_FOUND", { status: 4 });
-        if (answer instanceof Error) throw answer;
-        return answer;
-      },
-      close() {},
-    }),
-  });
-  return { code, out: terminal.out(), err: terminal.err(), asked };
+    openBus: () => {
+      buses.open++;
+      return bus;
+    },
+  };
+  return { system, bus, buses, asked, waits, out: terminal.out, err: terminal.err };
+}
+
+/** Runs the doctor in a world that differs from a healthy one. */
+export async function doctor(by: "module" | "tunnel", argv: readonly string[], world: World = {}) {
+  const { system, asked, out, err } = makeRouter(by, world);
+  const code = await runDoctor(argv, system);
+  return { code, out: out(), err: err(), asked };
 }

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { doctorHelp } from "../../../src/cli/doctor.ts";
+import { doctorHelp, runDoctor } from "../../../src/cli/doctor.ts";
 import { chain } from "../../../src/doctor/diagnose.ts";
 import { EffectError } from "../../../src/wire/errors.ts";
 import {
@@ -12,6 +12,7 @@ import {
   flowRule,
   healthy,
   link,
+  makeRouter,
   natTable,
   options,
   rule,
@@ -494,23 +495,29 @@ test("our own port forwards before the NAT are no fault", async () => {
 });
 
 describe("each fault gives its own finding, and no other", () => {
-  const texts = new Map<string, string>();
-
-  test.each(rows.map((row) => ({ title: row[0], row })))("$title", async ({ row }) => {
-    const [title, by, world, code, words = ["--offline"]] = row;
+  const findingsOf = async ([, by, world, , words = ["--offline"]]: Row) => {
     const told = await doctor(by, ["--json", ...words], world);
     const answers: readonly { findings: readonly { code: string; text: string; remedy: string }[] }[] =
       JSON.parse(told.out);
-    const findings = answers.flatMap((answer) => answer.findings);
-    expect(findings.map((finding) => finding.code)).toEqual([code]);
-    expect(told.code).toBe(1);
-    const [finding] = findings;
-    texts.set(title, `${title}\n  ${code}\n  wrong: ${finding?.text}\n  do:    ${finding?.remedy}\n`);
+    return { exit: told.code, findings: answers.flatMap((answer) => answer.findings) };
+  };
+
+  test.each(rows.map((row) => ({ title: row[0], row })))("$title", async ({ row }) => {
+    const { exit, findings } = await findingsOf(row);
+    expect(findings.map((finding) => finding.code)).toEqual([row[3]]);
+    expect(exit).toBe(1);
   });
 
   test("in these words", async () => {
+    const texts: string[] = [];
+    for (const row of rows) {
+      const { findings } = await findingsOf(row);
+      for (const { code, text, remedy } of findings) {
+        texts.push(`${row[0]}\n  ${code}\n  wrong: ${text}\n  do:    ${remedy}\n`);
+      }
+    }
     const golden = fileURLToPath(new URL("golden/doctor.txt", import.meta.url));
-    await expect([...texts.values()].join("\n")).toMatchFileSnapshot(golden);
+    await expect(texts.join("\n")).toMatchFileSnapshot(golden);
   });
 
   test("titles differ, and what a check waits for comes before it", () => {
@@ -922,14 +929,149 @@ describe("the command", () => {
     ]);
   });
 
-  test("no interface at all, and no netifd either", async () => {
-    const none = both(file("/var/run/mapmin/wan.state", undefined), uci({}), dump(link));
-    const told = await doctor("tunnel", ["--offline"], none);
-    expect([told.code, told.out]).toEqual([1, expect.stringContaining("MAP: 1 finding\n  NO_INTERFACE\n")]);
-    const silent = { ubus: { "network.interface dump": new EffectError("ubus", "TIMEOUT") } };
-    const { out } = await doctor("tunnel", ["--json"], both(none, silent));
-    expect(JSON.parse(out)).toMatchObject([
-      { interface: null, healthy: false, findings: [{ code: "NETIFD_SILENT" }] },
+  const none = both(file("/var/run/mapmin/wan.state", undefined), uci({}), dump(link));
+
+  test("no interface at all, for a person", async () => {
+    const { code, out } = await doctor("tunnel", ["--offline"], none);
+    expect(code).toBe(1);
+    expect(out).toMatchInlineSnapshot(`
+      "MAP: 1 finding
+        NO_INTERFACE
+          wrong: no MAP interface is configured, and no lease has offered one
+          do:    set \`option reqopts '48879'\` on your IPv6 interface, or add an
+                 interface with \`option proto 'map'\` to /etc/config/network
+      "
+    `);
+  });
+
+  test.each([
+    [
+      "no interface at all",
+      none,
+      {
+        check: "interface",
+        code: "NO_INTERFACE",
+        text: "no MAP interface is configured, and no lease has offered one",
+        remedy:
+          "set `option reqopts '48879'` on your IPv6 interface, or add an interface with `option proto 'map'` to /etc/config/network",
+      },
+    ],
+    [
+      "and no netifd either",
+      both(none, { ubus: { "network.interface dump": new EffectError("ubus", "TIMEOUT") } }),
+      {
+        check: "netifd",
+        code: "NETIFD_SILENT",
+        text: "netifd does not answer: ubus: TIMEOUT",
+        remedy: "run `service network restart`, and look at `logread -e netifd`",
+      },
+    ],
+  ])("%s, for a program", async (_title, world, finding) => {
+    const { code, out } = await doctor("tunnel", ["--json"], world);
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toEqual([
+      { interface: null, healthy: false, findings: [finding], unknown: [], skipped: [], passed: [] },
     ]);
+  });
+
+  test("one of two interfaces that is ill makes the exit code 1, whichever it is", async () => {
+    for (const other of ["a", "z"]) {
+      const world = both(
+        dump(link, shown, { ...shown, interface: other, l3_device: "" }),
+        program(
+          "uci -q show network",
+          `${uciText({ ...rule, ...options.tunnel })}\nnetwork.${other}.proto='map'\n`,
+        ),
+      );
+      const { code, out } = await doctor("tunnel", ["--json", "--offline"], world);
+      const healthy = JSON.parse(out).map((answer: { interface: string; healthy: boolean }) => [
+        answer.interface,
+        answer.healthy,
+      ]);
+      expect(healthy.sort()).toEqual(
+        [
+          [other, false],
+          ["wan", true],
+        ].sort(),
+      );
+      expect(code).toBe(1);
+    }
+  });
+
+  test("probes are not sent where it is not known what setup would make", async () => {
+    const world = program("uci -q show network", new EffectError("uci", "Permission denied"));
+    const { code, asked } = await doctor("tunnel", probing, world);
+    expect([code, asked.filter((line) => line.startsWith("ping "))]).toEqual([0, []]);
+  });
+
+  /** As a terminal shows it, the controls written out. */
+  async function onTerminal(by: By, argv: readonly string[], world: World = {}) {
+    const { system, out, buses } = makeRouter(by, world);
+    const run = runDoctor(argv, { ...system, isTerminal: true, control: system.stdout });
+    const code = await run.catch((error: Error) => `threw ${error.message}`);
+    const seen = out()
+      .replaceAll("\r\u001b[K", "<wipe>")
+      .replaceAll("\u001b[31m", "<red>")
+      .replaceAll("\u001b[32m", "<green>")
+      .replaceAll("\u001b[m", "<plain>");
+    return { code, seen, open: buses.open };
+  }
+
+  test("on a terminal: what takes its time is said and wiped away, and colours tell whether all is well", async () => {
+    const well = await onTerminal("tunnel", []);
+    expect(well).toMatchObject({ code: 0, open: 0 });
+    expect(well.seen).toMatchInlineSnapshot(`
+      "<wipe>looking at the router<wipe>looking at wan<wipe>sending probes through wan, which takes some seconds<wipe><green>wan: nothing wrong<plain>
+        right: engine, protocol handler, netifd, kernel features, link, delegated
+               prefix, configuration, rule and prefix, port parameters, interface, up
+               to date, MAP device, addresses, default route, route to the border
+               relay, next router, MTU, NAT, order of NAT, firewall zone, flow
+               offload, rivals, ports in use, probes
+      <wipe>"
+    `);
+    const ill = await onTerminal("tunnel", ["wan"], state("tunnel", { state: "starting" }));
+    expect(ill).toMatchObject({ code: 1, open: 0 });
+    expect(ill.seen).toMatchInlineSnapshot(`
+      "<wipe>looking at the router<wipe>looking at wan<wipe><red>wan: 1 finding<plain>
+      <red>  SETUP_UNFINISHED<plain>
+          wrong: the setup of wan began at 2026-01-02T03:04:05Z and has not ended
+          do:    wait a minute; if nothing changes, run \`ifup wan\`, and see
+                 /tmp/map.log
+        not looked at, because of the above: up to date, MAP device, addresses,
+                                             default route, route to the MAP device,
+                                             route to the border relay, next router,
+                                             MTU, NAT, order of NAT, firewall zone,
+                                             flow offload, ports in use, probes
+        right: engine, protocol handler, netifd, kernel features, link, delegated
+               prefix, configuration, rule and prefix, port parameters, rivals
+      <wipe>"
+    `);
+  });
+
+  test("on a terminal: what is not known", async () => {
+    const world = file("/proc/net/fib_trie", undefined);
+    const { code, seen } = await onTerminal("tunnel", ["--offline"], world);
+    expect(code).toBe(0);
+    expect(seen).toMatchInlineSnapshot(`
+      "<wipe>looking at the router<wipe>looking at wan<wipe><green>wan: nothing wrong<plain>
+        not known: addresses: /proc/net/fib_trie is not there
+        right: engine, protocol handler, netifd, kernel features, link, delegated
+               prefix, configuration, rule and prefix, port parameters, interface, up
+               to date, MAP device, default route, route to the border relay, next
+               router, MTU, NAT, order of NAT, firewall zone, flow offload, rivals,
+               ports in use
+      <wipe>"
+    `);
+  });
+
+  test.each<[string, World, string]>([
+    ["a wrong name", {}, 'threw unknown MAP interface "wam"; did you mean "wan"?'],
+    ["a bug", { ubus: { "network.interface dump": new TypeError("a bug") } }, "threw a bug"],
+  ])("%s leaves neither words on the terminal nor an open bus", async (_title, world, code) => {
+    expect(await onTerminal("tunnel", ["wam"], world)).toEqual({
+      code,
+      seen: "<wipe>looking at the router<wipe>",
+      open: 0,
+    });
   });
 });

@@ -2,8 +2,14 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { UsageError } from "../../../src/cli/arguments.ts";
-import { runCommand } from "../../../src/cli/command.ts";
-import { OPTION_WORDS, optionsIn } from "../../../src/cli/manual.ts";
+import { type Command, runCommand } from "../../../src/cli/command.ts";
+import {
+  completionCommand,
+  helpCommand,
+  type Manual,
+  OPTION_WORDS,
+  optionsIn,
+} from "../../../src/cli/manual.ts";
 import { runMapminctl } from "../../../src/cli/mapminctl.ts";
 import { EffectError, InputError } from "../../../src/wire/errors.ts";
 import { makeTerminal } from "./terminal.ts";
@@ -37,6 +43,7 @@ describe("help", () => {
       expect(out).toBe((await run(topic, "--help")).out);
     }
     expect(await run("help")).toEqual(await run("--help"));
+    expect((await run("help", "encode", "--help")).out).toMatch(/^usage: mapminctl help /);
   });
 
   test.each([
@@ -44,7 +51,9 @@ describe("help", () => {
     ["help __proto__", 'unknown topic "__proto__"'],
     ["help encode domain", "give one topic, or --man"],
     ["help encode --man", "give one topic, or --man"],
+    ["help -s x", 'unknown option "-s"'],
     ["completion", "name the shell: bash"],
+    ["completion bash zsh", "name the shell: bash"],
   ])("%s", async (line, message) => {
     const [name] = line.split(" ");
     const err = `${message}\n(mapminctl ${name} --help tells what it takes)\n`;
@@ -62,11 +71,83 @@ describe("help", () => {
       }
       if (command !== "completion") expect(told.length).toBeGreaterThan(0);
     }
-    expect(optionsIn('--a-b 1, "mapminctl x --no", (--c)|--a-b')).toEqual(["--a-b", "--c"]);
+    expect(optionsIn('--a-b 1, "mapminctl x --no", (--c)|--a-b, --d"-e"')).toEqual(["--a-b", "--c", "--d"]);
   });
 });
 
+/** Two commands, whose help texts have what is special to the man page. */
+const small: Manual = {
+  help: "usage: m COMMAND\n\n  one  \\'1'-\n\nEnd.\n",
+  commands: {
+    one:
+      async () =>
+      (_argv, { stdout }) => {
+        stdout("usage: m one [--a]\n         kept\n       m one        b\n        kept as well\n\n");
+        stdout(".A usage: text.  And\nmore\n  --a  does  this\n  -b   that\n   indented\n.\n\n   Last  \n");
+        return 0;
+      },
+    "t-w":
+      async () =>
+      (_argv, { stdout }) => {
+        stdout("of usage: no\n\nEnd.\n");
+        return 0;
+      },
+  },
+};
+
+async function made(command: Command, ...argv: readonly string[]) {
+  const terminal = makeTerminal();
+  expect(await command(argv, terminal)).toBe(0);
+  return terminal.out();
+}
+
 describe("the man page", () => {
+  test("usage as it is, rows as tagged paragraphs, and what roff would take for its own is escaped", async () => {
+    expect(await made(helpCommand(small), "--man")).toMatchInlineSnapshot(`
+      ".TH MAPMINCTL 8
+      .SH NAME
+      mapminctl \\- customer edges of MAP\\-T, MAP\\-E and lw4o6
+      .SH SYNOPSIS
+      .nf
+      m COMMAND
+      .fi
+      .TP
+      \\fBone\\fR
+      \\e\\(aq1\\(aq\\-
+      .PP
+      End.
+      .SH COMMANDS
+      .SS one
+      .nf
+      m one [\\-\\-a]
+               kept
+      m one        b
+              kept as well
+      .fi
+      .PP
+      \\&.A usage: text.  And
+      more
+      .TP
+      \\fB\\-\\-a\\fR
+      does  this
+      .TP
+      \\fB\\-b\\fR
+      that
+      .PP
+      indented
+      \\&.
+      .PP
+      Last
+      .SS t\\-w
+      .nf
+      of usage: no
+      .fi
+      .PP
+      End.
+      "
+    `);
+  });
+
   test("is made of known requests, and has every command and option", async () => {
     const { code, out, err } = await run("help", "--man");
     expect({ code, err }).toEqual({ code: 0, err: "" });
@@ -105,6 +186,7 @@ describe("completion", () => {
     ["e", ["explain", "encode"]],
     ["--", ["--help", "--version"]],
     ["rules ", ["check", "--pd", "--json", "--help"]],
+    ["explain ", ["--pd", "--json", "--help"]],
     ["help d", ["doctor", "domain"]],
     ["rules check ", []],
     ["encode --rule", ["--rule-ipv6-prefix", "--rule-ipv4-prefix"]],
@@ -116,6 +198,28 @@ describe("completion", () => {
     ["encode --table /e", []],
   ])("%s", async (line, expected) => {
     expect(await offered(...line.split(" "))).toEqual(expected);
+  });
+
+  test("a line for each option with words, and for each command", async () => {
+    expect(await made(completionCommand(small), "bash")).toMatchInlineSnapshot(`
+      "# What bash completes of mapminctl's words; made by: mapminctl completion bash
+      _mapminctl() {
+        local words="" word=\${COMP_WORDS[COMP_CWORD]}
+        case \${COMP_WORDS[COMP_CWORD-1]} in
+          --transport) words="map-t map-e lw4o6" ;;
+          --format) words="hex kea dnsmasq isc-dhcp odhcpd" ;;
+          --table|check) ;;
+          *) case $COMP_CWORD:\${COMP_WORDS[1]} in
+          1:*) words="one t-w --help --version" ;;
+          *:one) words="--a --help" ;;
+          *:t-w) words="--help" ;;
+          esac ;;
+        esac
+        COMPREPLY=($(compgen -W "$words" -- "$word"))
+      }
+      complete -o default -F _mapminctl mapminctl
+      "
+    `);
   });
 
   test("words of options are those that the command takes", async () => {

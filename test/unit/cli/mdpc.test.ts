@@ -59,6 +59,8 @@ describe("mdpc prints what the original did", () => {
     const { out, err } = mdpc(`00${rule}${dmr}`, ["-v"]);
     expect(err).toContain("map-t, 1 rule, 1 prefix");
     expect(out.split("\n")).toHaveLength(3);
+    const two = { PREFIXES: `2001:dead::/56,1,2 ${prefixes}` };
+    expect(mdpc(`00${rule}${dmr}`, ["-v"], two).err).toContain("map-t, 1 rule, 2 prefixes\n");
   });
 });
 

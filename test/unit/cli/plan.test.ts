@@ -45,6 +45,28 @@ describe("plan", () => {
     expect(run(...given, "--nft").out).toBe(nft);
   });
 
+  test("a table of rules is read, and port forwards are shown", () => {
+    const table = {
+      rules: [
+        {
+          ruleIpv6Prefix: "2001:db8::/40",
+          ruleIpv4Prefix: "192.0.2.0/24",
+          eaLength: 16,
+          br: "2001:db8:ffff::1",
+        },
+      ],
+    };
+    const terminal = makeTerminal();
+    const readText = (path: string) => (path === "/t" ? JSON.stringify(table) : undefined);
+    const config = JSON.stringify({ rules: "/t", forward: "tcp 1233 192.168.1.2:80" });
+    const argv = ["--config", config, "--pd", "2001:db8:12:3400::/56", "--json"];
+    expect(runPlan(argv, { ...terminal, files: { ...terminal.files, readText } })).toBe(0);
+    const { source, forward } = JSON.parse(terminal.out());
+    expect(source).toBe("the table /t, rules[0]");
+    expect(forward).toContain("table ip mapmin_wan6__4_fwd {");
+    expect(JSON.parse(run(...given, "--json").out).forward).toBeNull();
+  });
+
   test("--no-module: MAP-E takes netifd's tunnel, and nftables do the NAT", () => {
     const config = JSON.stringify({ rule: `${rule.replace("map-t", "map-e")},br=2001:db8:ffff::1` });
     const argv = ["--config", config, "--pd", "2001:db8:12:3400::/56", "--json"];
