@@ -55,7 +55,7 @@ function lookAtOption(patient: Patient): Verdict {
       );
     }
     return given(facts.requested, (requested) =>
-      requested.split(/[\s,]+/).includes("48879")
+      requested.split(/[\s,]/).includes("48879")
         ? fault(
             "OPTION_NOT_RECEIVED",
             `${facts.tunlink} asks for option 48879, and the provider's DHCPv6 reply has no MAP option`,

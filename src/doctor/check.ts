@@ -2,7 +2,7 @@
 
 import type { SavedState } from "../engine/state.ts";
 import type { Provisioned } from "../provision/choose.ts";
-import type { MapminError } from "../wire/errors.ts";
+import { MapminError } from "../wire/errors.ts";
 import type { Fact, Facts } from "./facts.ts";
 
 /** What a fault says, and the one thing to do about it. */
@@ -54,6 +54,16 @@ export interface Diagnosis {
   readonly skipped: readonly { readonly check: string; readonly because: string }[];
 }
 
+/** What cannot be read, such as an address in a state file that somebody has written to, is not known. */
+function verdictOf(look: Check["look"], patient: Patient): Verdict {
+  try {
+    return look(patient);
+  } catch (error) {
+    if (!(error instanceof MapminError)) throw error;
+    return { unknown: error.message };
+  }
+}
+
 /** Goes through the checks in order. One whose condition has failed is not looked at. */
 export function examine(checks: readonly Check[], patient: Patient): Diagnosis {
   /** By the name of a check that has failed or was not looked at: the check that failed first. */
@@ -69,7 +79,7 @@ export function examine(checks: readonly Check[], patient: Patient): Diagnosis {
       skipped.push({ check: about, because });
       continue;
     }
-    const verdict = look(patient);
+    const verdict = verdictOf(look, patient);
     if (verdict === "fine") passed.push(about);
     else if (verdict === "not used") continue;
     else if ("unknown" in verdict) unknown.push({ check: about, why: verdict.unknown });

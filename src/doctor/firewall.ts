@@ -72,10 +72,10 @@ export function earlierChains(text: string, ours: string, priority: number): rea
   return objects(text).flatMap(({ chain }) => {
     if (!isFields(chain)) return [];
     const { family, table, name, type, hook, prio } = chain;
-    if (typeof family !== "string" || typeof table !== "string" || typeof name !== "string") return [];
-    const ipv4 = family === "ip" || family === "inet";
+    if ((family !== "ip" && family !== "inet") || typeof table !== "string" || typeof name !== "string")
+      return [];
     const early = type === "nat" && hook === "postrouting" && Number(prio) <= priority;
-    if (!ipv4 || !early || table === ours || !SAFE_NAME.test(table)) return [];
+    if (!early || table === ours || !SAFE_NAME.test(table)) return [];
     return [{ family, table, name }];
   });
 }
@@ -92,9 +92,9 @@ function devicesOf({ statements }: Rule, key: string): readonly string[] | undef
   return undefined;
 }
 
-/** `map-*` stands for every name that begins so. */
-function names(patterns: readonly string[], device: string): boolean {
-  return patterns.some((pattern) =>
+/** `map-*` stands for every name that begins so. Undefined without patterns. */
+function names(patterns: readonly string[] | undefined, device: string): boolean | undefined {
+  return patterns?.some((pattern) =>
     pattern.endsWith("*") ? device.startsWith(pattern.slice(0, -1)) : pattern === device,
   );
 }
@@ -119,15 +119,14 @@ function changesSource({ statements }: Rule): boolean {
 export function sourceNatIn(text: string, { family, table, name }: Chain): readonly SourceNatChain[] {
   const all = rulesIn(text);
   const found: SourceNatChain[] = [];
-  const seen = new Set<string>();
-  const visit = (chain: string, devices: readonly string[] | undefined): void => {
+  const seen = new Set<string | undefined>();
+  const visit = (chain: string | undefined, devices: readonly string[] | undefined): void => {
     if (seen.has(chain)) return;
     seen.add(chain);
     for (const rule of all.filter((one) => one.chain === chain)) {
       const here = devicesOf(rule, "oifname") ?? devices;
       if (changesSource(rule)) found.push({ family, table, chain: name, ...(here && { devices: here }) });
-      const target = targetOf(rule);
-      if (target !== undefined) visit(target, here);
+      visit(targetOf(rule), here);
     }
   };
   visit(name, undefined);
@@ -136,7 +135,7 @@ export function sourceNatIn(text: string, { family, table, name }: Chain): reado
 
 /** Whether a source NAT is done to packets that leave by a device. */
 export function appliesTo({ devices }: SourceNatChain, device: string): boolean {
-  return devices === undefined || names(devices, device);
+  return names(devices, device) ?? true;
 }
 
 /** The zone that fw4 has a device in: by its chain `forward`. */
@@ -144,7 +143,7 @@ export function zoneOf({ rules }: Firewall, device: string): string | undefined 
   for (const rule of rules) {
     const target = targetOf(rule);
     if (rule.chain !== "forward" || target?.startsWith("forward_") !== true) continue;
-    if (names(devicesOf(rule, "iifname") ?? [], device)) return target.slice("forward_".length);
+    if (names(devicesOf(rule, "iifname"), device)) return target.slice("forward_".length);
   }
   return undefined;
 }

@@ -38,7 +38,7 @@ export function* flowsOf(table: string, ipv4: string): Generator<Flow> {
   for (const line of table.split("\n")) {
     const middle = line.lastIndexOf(" src=");
     // Most lines of a busy router are looked at no further, where several interfaces share it.
-    if (middle < 0 || !line.includes(ours, middle)) continue;
+    if (!line.includes(ours, middle)) continue;
     const protocol = /(?:^|\s)(tcp|udp|icmp)\s/.exec(line)?.[1] as Protocol | undefined;
     if (protocol === undefined) continue;
     const reply = line.slice(middle);

@@ -22,7 +22,8 @@ const errorSchema = object({ code: text(200), data: optional(list) });
 /** Those that can be decoded; none of an answer that is something else. */
 export function decodeDump(dump: unknown): readonly ShownInterface[] {
   const parsed = safeParse(dumpSchema, dump);
-  return (parsed.success ? parsed.data.interface : []).flatMap((item) => {
+  if (!parsed.success) return [];
+  return parsed.data.interface.flatMap((item) => {
     const found = safeParse(shownSchema, item);
     if (!found.success) return [];
     const {
@@ -32,9 +33,9 @@ export function decodeDump(dump: unknown): readonly ShownInterface[] {
       autostart,
       dynamic,
       l3_device: device = "",
-      errors = [],
+      errors,
     } = found.data;
-    const error = safeParse(errorSchema, errors[0]);
+    const error = safeParse(errorSchema, errors?.[0]);
     return [
       {
         name,
@@ -58,7 +59,7 @@ export type Section = Readonly<Record<string, string | readonly string[]>>;
 export function parseUci(shown: string): ReadonlyMap<string, Section> {
   const sections = new Map<string, Record<string, string | readonly string[]>>();
   for (const line of shown.split("\n")) {
-    const match = /^[a-z0-9_-]+\.([A-Za-z0-9_@[\]-]+)(?:\.([A-Za-z0-9_]+))?=(.*)$/.exec(line);
+    const match = /^[a-z0-9_-]+\.([A-Za-z0-9_@[\]-]+)(?:\.([A-Za-z0-9_]+))?=(.*)/s.exec(line);
     if (match === null) continue;
     const [, section = "", option = ".type", written = ""] = match;
     // uci puts each value in quotes, as a shell would take it: a quote within one is '\''.

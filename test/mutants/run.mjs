@@ -19,6 +19,7 @@ const bars = {
   provision: 95,
   render: undefined,
   engine: undefined,
+  doctor: undefined,
   system: undefined,
   cli: undefined,
 };

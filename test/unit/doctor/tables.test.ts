@@ -1,7 +1,16 @@
 /** The texts of kernel, nft, netifd and uci as the doctor reads them: what they give, and what is refused. */
 
 import { describe, expect, test } from "vitest";
-import { appliesTo, earlierChains, parseFirewall, zoneOf } from "../../../src/doctor/firewall.ts";
+import {
+  appliesTo,
+  earlierChains,
+  isForwardedTo,
+  offloads,
+  parseFirewall,
+  sourceNatIn,
+  takesInput,
+  zoneOf,
+} from "../../../src/doctor/firewall.ts";
 import {
   busiestHosts,
   busiestPeers,
@@ -9,6 +18,7 @@ import {
   fullestRemotes,
   type Protocol,
   peerName,
+  pingedIds,
 } from "../../../src/doctor/flows.ts";
 import {
   parseDefaultRoutes,
@@ -32,6 +42,7 @@ describe("routes", () => {
     ["", []],
     [head, []],
     [`${head}a 00000000 00000000 0001 0 0 5 00000000 0 0 0\n`, [{ device: "a", metric: 5 }]],
+    [`${head}\n  a 00000000 00000000 0001 0 0 50 00000000 0 0 0\n \t\n`, [{ device: "a", metric: 50 }]],
     // Half of the address space is no default route; nor is one that is down, or rejects.
     [`${head}a 00000000 00000000 0001 0 0 0 00000080 0 0 0\n`, []],
     [`${head}a 00000000 00000000 0000 0 0 0 00000000 0 0 0\n`, []],
@@ -44,6 +55,9 @@ describe("routes", () => {
     "a",
     "a 0 0 1 0 0 0 0",
     "a 00000000 00000000 0001 0 0 x 00000000",
+    "a 00000000 00000000 0001 0 0 x5 00000000",
+    "a 00000000 00000000 0001 0 0 5x 00000000",
+    "a g0000000 00000000 0001 0 0 0 00000000",
     "a 0000000g 00000000 0001 0 0 0 00000000",
   ])("IPv4, malformed: %s", (line) => {
     expect(refusal(() => parseDefaultRoutes(head + line))).toBe(
@@ -74,6 +88,18 @@ describe("routes", () => {
     expect(device("2001:db9::1", "2001:db8::2")).toBe("c");
     expect(device("2001:db8:ffff::1", "2001:db8::2")).toBe("d");
     expect(routeOf(routes.slice(3), 1n, 1n)).toBeUndefined();
+    const backwards = routes.toReversed();
+    for (const [to, from] of [
+      ["2001:db9::1", "2001:db9::2"],
+      ["2001:db9::1", "2001:db8::2"],
+      ["2001:db8:ffff::1", "2001:db8::2"],
+    ] as const) {
+      expect(routeOf(backwards, parseIpv6(to), parseIpv6(from))?.device).toBe(device(to, from));
+    }
+    const twins = parseIpv6Routes(
+      line("::", "00") + line("::", "00", "::", "00", "00000400", "1".padStart(8, "0"), ""),
+    );
+    expect(twins.map((route) => routeOf([route, ...twins], 1n, 1n)?.device)).toEqual(["eth1", ""]);
     expect(routes[0]).toMatchObject({ reject: true, metric: 0xffffffff });
   });
 
@@ -94,6 +120,17 @@ describe("addresses and neighbours", () => {
     const text = `Main:\n  +-- 0.0.0.0/0 3 0 5\n${trie("LOCAL")}Local:\n${trie("LOCAL")}${trie("BROADCAST")}`;
     expect(parseLocalAddresses(text)).toEqual(["192.168.1.1"]);
     expect(parseLocalAddresses("        /32 host LOCAL\n|-- x\n")).toEqual([]);
+  });
+
+  test.each([
+    ["|-- 192.0.2.1 \t\n /32 host LOCAL  \n", ["192.0.2.1"]],
+    ["|-- 192.0.2.1888\n/32 host LOCAL\n", []],
+    ["|-- 192.0.2.1x\n/32 host LOCAL\n", []],
+    ["|-- 192.0.2.1\nx /32 host LOCAL\n", []],
+    ["|-- 192.0.2.1\n/32 host LOCAL x\n", []],
+    ["|-- 192.0.2.1\n/32 host LOCALE\n", []],
+  ])("a leaf of fib_trie: %j", (text, addresses) => {
+    expect(parseLocalAddresses(text)).toEqual(addresses);
   });
 
   test("IPv6", () => {
@@ -156,6 +193,7 @@ describe("flows", () => {
       // Opened from outside: the port is not one that NAT gave.
       "tcp 6 10 src=203.0.113.1 dst=192.0.2.18 sport=4 dport=1 src=192.168.1.2 dst=203.0.113.1 sport=1 dport=4 mark=0",
       good.replace("src=192.168.1.2", "src=2001:db8::1"),
+      good.replaceAll(/ src=\S+/g, ""),
       good.replace("src=203.0.113.1", "src=\u001b[2J"),
       good.replace("sport=80", "sport=99999"),
       good.replace("sport=80 ", ""),
@@ -167,6 +205,39 @@ describe("flows", () => {
       ping(7).replace("id=7 ", "code=7 "),
     ];
     expect([...flowsOf(table.join("\n"), "192.0.2.18")]).toEqual([]);
+  });
+
+  test("the addresses of the original direction may stand right before those of the reply", () => {
+    const odd =
+      "udp 17 dst=203.0.113.1 sport=4 dport=80 src=192.168.1.2 src=203.0.113.1 dst=192.0.2.18 sport=80 dport=7 ";
+    expect([...flowsOf(odd, "192.0.2.18")].map(({ host }) => host)).toEqual(["192.168.1.2"]);
+  });
+
+  const pinged = (id: number, more = "") =>
+    `icmp 1 29 src=192.0.2.18 dst=203.0.113.1 type=8 code=0 id=4 ${more}src=203.0.113.1 dst=192.0.2.18 type=0 code=0 id=${id}`;
+
+  test("the router's own pings: their ids, and whether they were answered", () => {
+    const table = [
+      pinged(1),
+      `ipv4 2 ${pinged(65_535, "[UNREPLIED] ")} mark=0 use=1`,
+      // The provider's gateway may answer for the address.
+      pinged(22).replace("src=203.0.113.1", "src=203.0.113.254"),
+      pinged(3).replace("src=192.0.2.18", "src=192.168.1.2"),
+      pinged(4).replace("dst=203.0.113.1 ", "dst=203.0.113.11 "),
+      pinged(5).replace("dst=192.0.2.18", "dst=192.0.2.181"),
+      pinged(6).replace("icmp", "icmpv6"),
+      pinged(7).replace("icmp", "xicmp"),
+      pinged(8).replace("icmp 1", "udp 17"),
+      pinged(9).replace(/ src=203.*/, ""),
+      pinged(9).replace(/id=9$/, "id=x"),
+      "icmp",
+      "",
+    ];
+    expect(pingedIds(table.join("\n"), "192.0.2.18", "203.0.113.1")).toEqual([
+      { id: 1, answered: true },
+      { id: 65_535, answered: false },
+      { id: 22, answered: true },
+    ]);
   });
 
   test("a line that is cut short anywhere is a flow as it was, or none", () => {
@@ -264,30 +335,129 @@ describe("nft", () => {
       },
     ];
     const firewall = parseFirewall(JSON.stringify({ nftables }));
+    expect(firewall.rules.map(({ chain, statements }) => [chain, statements.length])).toEqual([
+      ["forward", 3],
+      ["forward", 2],
+      ["forward", 2],
+    ]);
     expect([zoneOf(firewall, "map"), zoneOf(firewall, "other")]).toEqual(["x", undefined]);
-    const chains = [
-      { chain: null },
-      { chain: { family: "ip", table: 7 } },
-      { chain: { family: "ip", table: "a", name: "b", type: "nat", hook: "postrouting", prio: "x" } },
-    ];
-    expect(earlierChains(JSON.stringify({ nftables: chains }), "ours", 90)).toEqual([]);
+  });
+
+  const chain = { family: "ip", table: "a", name: "n", type: "nat", hook: "postrouting", prio: 90 };
+
+  test.each<[boolean, string, unknown]>([
+    [true, "beside ours", {}],
+    [true, "of both families", { family: "inet" }],
+    [true, "of a long name", { table: `_${"a-".repeat(31)}0` }],
+    [false, "after ours", { prio: 91 }],
+    [false, "of an order that is no number", { prio: "x" }],
+    [false, "of IPv6", { family: "ip6" }],
+    [false, "of bridges", { family: "bridge" }],
+    [false, "of another type", { type: "filter" }],
+    [false, "at another hook", { hook: "prerouting" }],
+    [false, "of our own table", { table: "ours" }],
+    [false, "whose family is a number", { family: 7 }],
+    [false, "whose table is a list", { table: ["a"] }],
+    [false, "whose name is a number", { name: 7 }],
+    [false, "of a table that nft would read as more than a name", { table: "a; flush ruleset" }],
+    [false, "of a table that begins with a blank", { table: " a" }],
+    [false, "of a table with too long a name", { table: "a".repeat(65) }],
+  ])("source NAT before ours: %s for a chain %s", (found, _title, change) => {
+    const changed = { ...chain, ...(change as object) };
+    const { family, table, name } = changed;
+    const text = JSON.stringify({ nftables: [{ chain: null }, {}, { chain: changed }] });
+    expect(earlierChains(text, "ours", 90)).toEqual(found ? [{ family, table, name }] : []);
+  });
+
+  const rulesText = (...rules: readonly (readonly [chain: string, ...expr: readonly object[]])[]) =>
+    JSON.stringify({ nftables: rules.map(([name, ...expr]) => ({ rule: { chain: name, expr } })) });
+  const meets = (key: string, right: unknown, op = "==") => ({
+    match: { op, left: { meta: { key } }, right },
+  });
+  const jump = (target: string) => ({ jump: { target } });
+  const masquerade = { masquerade: null };
+
+  test("source NAT of a chain and of those that it jumps to, with the devices that it is for", () => {
+    const text = rulesText(
+      ["n", meets("iifname", "lan"), meets("oifname", "a"), masquerade],
+      ["n", { counter: null }],
+      ["n", { accept: null }, { snat: { addr: "1.1.1.1" } }],
+      ["n", meets("oifname", ["b", 7]), jump("called")],
+      ["other", masquerade],
+      ["called", masquerade],
+      ["called", meets("oifname", "c", "!="), meets("oifname", "d"), masquerade],
+      ["called", jump("n")],
+    );
+    const at = { family: "ip", table: "a", chain: "n" };
+    expect(sourceNatIn(text, { family: "ip", table: "a", name: "n" })).toEqual([
+      { ...at, devices: ["a"] },
+      at,
+      { ...at, devices: ["b"] },
+      { ...at, devices: ["d"] },
+    ]);
+  });
+
+  test("a zone: who may reach the router from it, and who is forwarded to it", () => {
+    const firewall = parseFirewall(
+      rulesText(
+        ["input", meets("iifname", "map"), jump("forward_no")],
+        ["forward", meets("iifname", "map"), jump("handle")],
+        ["forward", meets("iifname", "map"), { counter: null }],
+        ["forward", meets("oifname", "map"), jump("forward_no")],
+        ["forward", jump("forward_no")],
+        ["forward", meets("iifname", ["x", "map"]), jump("forward_zone")],
+        ["forward", meets("iifname", "lan*"), jump("forward_lan")],
+        ["input_lan", jump("accept_from_lan")],
+        ["input_zone", jump("reject_from_zone")],
+        ["input_other", jump("accept_from_zone")],
+        ["forward_lan", jump("accept_to_zone")],
+        ["forward_vpn", jump("accept_to_vpn")],
+        ["output", jump("accept_to_vpn")],
+        ["forward_lan", jump("accept_to_other")],
+      ),
+    );
+    expect(["map", "lan0", "la", "y"].map((device) => zoneOf(firewall, device))).toEqual([
+      "zone",
+      "lan",
+      undefined,
+      undefined,
+    ]);
+    expect(["lan", "zone", "other", "vpn"].map((zone) => takesInput(firewall, zone))).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect(["lan", "zone", "vpn"].map((zone) => isForwardedTo(firewall, zone))).toEqual([false, true, false]);
+  });
+
+  test.each<[boolean, readonly object[]]>([
+    [true, [meets("l4proto", "tcp"), { flow: { op: "add", flowtable: "@ft" } }]],
+    [false, [meets("l4proto", "tcp"), { counter: null }]],
+    [false, []],
+  ])("offload of flows: %s (%#)", (offloaded, expr) => {
+    expect(offloads(parseFirewall(rulesText(["forward", ...expr])))).toBe(offloaded);
   });
 
   test("devices, by name and by the beginning of a name", () => {
     const chain = { family: "ip", table: "a", chain: "b" };
     expect(appliesTo(chain, "map")).toBe(true);
-    expect(appliesTo({ ...chain, devices: ["map-*"] }, "map-wan")).toBe(true);
+    expect(appliesTo({ ...chain, devices: ["eth0", "map-*"] }, "map-wan")).toBe(true);
+    expect(appliesTo({ ...chain, devices: ["map-*"] }, "mapwan")).toBe(false);
     expect(appliesTo({ ...chain, devices: ["map"] }, "map-wan")).toBe(false);
   });
 });
 
 describe("netifd and uci", () => {
-  test.each([[null], [7], [{}], [{ interface: 7 }], [{ interface: [null, 7, {}, { interface: 7 }] }]])(
-    "a dump that is none: %j",
-    (dump) => {
-      expect(decodeDump(dump)).toEqual([]);
-    },
-  );
+  test.each([
+    [null],
+    [7],
+    [{}],
+    [{ interface: 7 }],
+    [{ interface: [null, 7, {}, { interface: 7 }, { interface: "x", up: "yes" }] }],
+  ])("a dump that is none: %j", (dump) => {
+    expect(decodeDump(dump)).toEqual([]);
+  });
 
   test("an interface with an error, and one that says little", () => {
     const errors = [{ subsystem: "map", code: "NO_RULE", data: ["there is", 7] }];
@@ -296,6 +466,7 @@ describe("netifd and uci", () => {
         interface: [
           { interface: "wan", proto: "map", dynamic: true, autostart: false, errors },
           { interface: "x" },
+          { interface: "y", up: true, l3_device: "eth1", errors: [{ code: "NO_ENGINE" }] },
         ],
       }),
     ).toEqual([
@@ -309,21 +480,32 @@ describe("netifd and uci", () => {
         error: { code: "NO_RULE", text: "there is 7" },
       },
       { name: "x", proto: "", up: false, autostart: true, dynamic: false, device: "" },
+      {
+        name: "y",
+        proto: "",
+        up: true,
+        autostart: true,
+        dynamic: false,
+        device: "eth1",
+        error: { code: "NO_ENGINE", text: "" },
+      },
     ]);
   });
 
   test("sections: types, options, lists, quotes", () => {
     const sections = parseUci(
-      "network.wan=interface\nnetwork.wan.a='1'\nnetwork.wan.l='x' 'y z'\nnetwork.wan.q='it'\\''s'\nnetwork.@rule[0]=rule\nnonsense\nnetwork.wan.__proto__='x'\nnetwork.b.=\n",
+      "network.wan=interface\nnetwork.wan.a='1'\nnetwork.wan.l='x' 'y z'\nnetwork.wan.q='it'\\''s'\nnetwork.@rule[0]=rule\nnonsense\n network.c=interface\nnetwork.wan.e=''\nnetwork.wan.u='a\u2028b'\nnetwork.wan.__proto__='x'\nnetwork.b.=\n",
     );
     const wan = sections.get("wan");
     expect([...sections.keys()]).toEqual(["wan", "@rule[0]"]);
-    expect(["a", "l", "q", ".type", "none"].map((option) => optionOf(wan, option))).toEqual([
+    expect(["a", "l", "q", ".type", "none", "e", "u"].map((option) => optionOf(wan, option))).toEqual([
       "1",
       "x y z",
       "it's",
       "interface",
       undefined,
+      "",
+      "a\u2028b",
     ]);
     expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
   });
