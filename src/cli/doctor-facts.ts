@@ -240,7 +240,6 @@ export async function gather(
     : section === undefined
       ? unknown(uci.known ? `/etc/config/network has no section ${iface}` : uci.why)
       : known(orRefusal(() => decodeConfig(JSON.stringify(section))));
-  const ip4table = optionOf(section, "ip4table");
   return {
     iface,
     tunlink,
@@ -265,7 +264,7 @@ export async function gather(
     }),
     routeOptions: uci.known
       ? known({
-          ...(ip4table === undefined ? {} : { table: ip4table }),
+          table: optionOf(section, "ip4table"),
           noDefault: optionOf(section, "defaultroute") === "0",
         })
       : uci,

@@ -82,8 +82,7 @@ export function helpCommand(manual: Manual): Command {
   return async (argv, system) => {
     const { commands, help } = manual;
     // `-s` is a topic, too.
-    const words =
-      argv.length === 1 && argv.every((word) => Object.hasOwn(commands, word)) ? ["--", ...argv] : argv;
+    const words = argv.every((word) => Object.hasOwn(commands, word)) ? ["--", ...argv] : argv;
     const { values, positionals } = parseOptions(words, { man: FLAG, help: FLAG }, true);
     const [topic, ...more] = positionals;
     if (values.help === true) system.stdout(helpHelp);

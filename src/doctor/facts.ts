@@ -51,8 +51,8 @@ export interface ShownDevice {
 
 /** Options of the interface's section that netifd itself heeds. */
 export interface RouteOptions {
-  /** Another table than the main one. */
-  readonly table?: string;
+  /** Another table than the main one; undefined where it is the main one. */
+  readonly table: string | undefined;
   /** `option defaultroute '0'`. */
   readonly noDefault: boolean;
 }

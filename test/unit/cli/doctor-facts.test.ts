@@ -14,6 +14,7 @@ import { parseInterfaceName } from "../../../src/ip/names.ts";
 import { parseIpv4, parseIpv6 } from "../../../src/ip/text.ts";
 import { EffectError, InputError } from "../../../src/wire/errors.ts";
 import {
+  type Answer,
   link,
   makeRouter,
   options,
@@ -64,7 +65,7 @@ describe("one fact of a router", () => {
   const engine = (content: string | undefined, missing?: string): Row => [
     `an engine of ${JSON.stringify(content)}`,
     "tunnel",
-    { files: { [ENGINE]: content, "/opt/node": "", "/node": "" } },
+    { files: { [ENGINE]: content, "/opt/node": "", "/opt/mine": "", "/node": "" } },
     { missingEngine: known(missing) },
   ];
   const sysfs = (name: string, mtu: string, flags: string | undefined) => ({
@@ -91,6 +92,7 @@ describe("one fact of a router", () => {
     engine(" \t\n"),
     engine("/opt/node\nof my own"),
     engine(" /opt/node \n"),
+    engine("/opt/mine"),
     engine("/opt/node.js", "/opt/node.js"),
     engine("/opt/nod", "/opt/nod"),
     engine("/opt/\n", "/opt/"),
@@ -313,7 +315,7 @@ describe("one fact of a router", () => {
       { rulesText: known("{}") },
     ],
 
-    ["routes as they are", "tunnel", {}, { routeOptions: known({ noDefault: false }) }],
+    ["routes as they are", "tunnel", {}, { routeOptions: known({ table: undefined, noDefault: false }) }],
     [
       "routes of a table of their own",
       "tunnel",
@@ -456,7 +458,7 @@ describe("probes", () => {
     `icmp 1 29 src=192.0.2.18 dst=${address} type=8 code=0 id=7 ${state}src=${address} dst=192.0.2.18 type=0 code=0 id=${id} mark=0\n`;
   const silent = { [six(1)]: lost, [six(2)]: lost };
   const some = { [six(1)]: ["", lost, "", "", "", ""], [six(2)]: [lost, "", "", "", lost, ""] };
-  const conntrack = (...tables: readonly string[]): World =>
+  const conntrack = (...tables: readonly Answer[]): World =>
     both(file("/proc/net/nf_conntrack", undefined), { programs: { "conntrack -L": tables } });
   const volley = (answered: number, ids: readonly { id: number; answered: boolean }[] = []) =>
     known({ address, sent: 6, answered, ids });
@@ -543,6 +545,13 @@ describe("probes", () => {
       "some ids, and no table of flows",
       { named: address },
       both(file("/proc/net/nf_conntrack", undefined), { programs: some }),
+      { named: volley(4) },
+      [...Array(6).fill(six(1)), "conntrack -L", ...Array(6).fill(six(2)), "conntrack -L"],
+    ],
+    [
+      "some ids, and no table of flows the second time",
+      { named: address },
+      both(conntrack("", denied), { programs: some }),
       { named: volley(4) },
       [...Array(6).fill(six(1)), "conntrack -L", ...Array(6).fill(six(2)), "conntrack -L"],
     ],
