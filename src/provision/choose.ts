@@ -47,7 +47,7 @@ interface Candidates {
 }
 
 /** The options that make a rule without a table. */
-const TYPED_RULE = /^(rule$|ip|peeraddr|ealen|psid|offset)/;
+const TYPED_RULE = /^(rule$|ipaddr|ip[46]prefix|peeraddr|ealen|psid|offset)/;
 
 /**
  * The row of the table `option rules` that matches.

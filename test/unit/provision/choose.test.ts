@@ -203,6 +203,20 @@ describe("what the plan is given", () => {
     });
   });
 
+  test("ports for miniupnpd are the last of the set, and half of it at most", () => {
+    const { upnp, remarks } = provision(wan, { ...uci, upnp_ports: 2 }, around);
+    expect([upnp, remarks]).toEqual([[64_722, 64_723], []]);
+    const many = provision(wan, { ...uci, upnp_ports: 200 }, around);
+    expect(many.upnp).toHaveLength(126);
+    expect(many.remarks).toEqual([
+      {
+        code: "upnp-ports",
+        path: "upnp_ports",
+        text: "200 are more than half of the ports that are free: 126 are given",
+      },
+    ]);
+  });
+
   test("reserved ports outside the set are told by the name of their option", () => {
     const texts = (config: InterfaceConfig) => {
       const { remarks } = provision(wan, { ...uci, ...config }, around);

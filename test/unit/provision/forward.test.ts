@@ -88,6 +88,10 @@ test("with a whole address any port will do, and there are no more than 4,096", 
   const { done, remarks } = decodeForwards(lines, whole, []);
   expect(done).toEqual([lines[0]]);
   expect(remarks[0]?.text).toBe('"udp 53 10.0.0.1" is left out: port: more than 4096 in all lines');
+  // Not one port of it is made: a provider's NAT would refuse the first one in other words.
+  expect(decodeForwards(["tcp 1-4097 10.0.0.1"], undefined, []).remarks[0]?.text).toBe(
+    '"tcp 1-4097 10.0.0.1" is left out: port: more than 4096 in all lines',
+  );
 });
 
 test.each(["tcp 0 10.0.0.1:80", "tcp 65536 10.0.0.1:80", "tcp 65535-65536 10.0.0.1:80"])(

@@ -134,6 +134,12 @@ describe("what an option cannot say is refused by name", () => {
       96,
       "rule-ipv4-prefix: 192.0.2.0/24: lw4o6 gives a whole address, and no EA bits",
     ],
+    [
+      "lw4o6 with a prefix of IPv4 addresses",
+      { ...bound, rules: bound.rules.map((rule) => ({ ...rule, eaLength: 0 })) },
+      96,
+      "rule-ipv4-prefix: 192.0.2.0/24: lw4o6 gives a whole address, and no EA bits",
+    ],
     ["MAP-T in 94", translated, 94, "option: 94 is not for map-t; 95 is"],
     ["MAP-T in 96", translated, 96, "option: 96 is not for map-t; 95 is"],
   ])("%s", (_title, found, code, message) => {

@@ -21,6 +21,17 @@ describe("decodeConfig", () => {
     });
   });
 
+  test("lines of a list, of which there are 256 at most; one line need not be in a list", () => {
+    const lines = (count: number) => Array.from({ length: count }, (_, i) => `tcp ${i + 1} 10.0.0.1`);
+    expect(decodeConfig('{"forward":"tcp 80 10.0.0.1"}')).toEqual({ forward: ["tcp 80 10.0.0.1"] });
+    for (const count of [0, 1, 2, 256]) {
+      expect(decodeConfig(JSON.stringify({ forward: lines(count) }))).toEqual({ forward: lines(count) });
+    }
+    expect(() => decodeConfig(JSON.stringify({ forward: lines(257) }))).toThrow(
+      new InputError("forward", "expected a list of at most 256 lines, each of text"),
+    );
+  });
+
   test("numbers and flags as text, as add_dynamic passes them", () => {
     expect(decodeConfig('{"ealen":"16","legacymap":"1","_prefsig":"x"}')).toEqual({
       ealen: 16,
@@ -48,6 +59,10 @@ describe("decodeConfig", () => {
     ['{"ealen":true}', "ealen: expected a whole number from 0 to 48"],
     ['{"ealen":null}', "ealen"],
     ['{"rule":7}', "rule"],
+    ['{"forward":7}', "forward: expected a list of at most 256 lines, each of text"],
+    ['{"forward":["tcp 1 10.0.0.1",7]}', "forward: expected a list of at most 256 lines, each of text"],
+    ['{"ip6ifaceid":7}', "ip6ifaceid: expected an interface identifier, such as ::1"],
+    ['{"ip6ifaceid":"::1:"}', "ip6ifaceid: expected an interface identifier, such as ::1"],
   ])("%s is rejected naming %s", (json, field) => {
     expect(() => decodeConfig(json)).toThrow(field);
   });
@@ -57,6 +72,7 @@ describe("decodeConfig", () => {
     ['{"tunlink":[]}', "expected the name of one interface", "tunlink"],
     ['{"ealen":[16]}', "expected a whole number from 0 to 48", "ealen"],
     ['{"legacymap":["1"]}', "expected 0 or 1", "legacymap"],
+    ['{"ip6ifaceid":["::1"]}', "expected an interface identifier, such as ::1", "ip6ifaceid"],
   ])("%s: a list where one value is expected, and what to write instead", (json, expected, name) => {
     const message = `${name}: ${expected}, not a list: write \`option ${name}\`, not \`list ${name}\``;
     expect(() => decodeConfig(json)).toThrow(new InputError(name, message.slice(name.length + 2)));

@@ -90,5 +90,7 @@ describe("ports for miniupnpd", () => {
   test("are half of what is free at most", () => {
     expect(lastPorts(set, 1_024, [])).toHaveLength(120);
     expect(lastPorts(set, 120, [63_055])).toHaveLength(119);
+    // Port 1024 is the first that is no system port.
+    expect(lastPorts({ offset: 0, psidLength: 6, psid: 1 }, 1_024, [])).toHaveLength(512);
   });
 });

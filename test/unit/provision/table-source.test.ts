@@ -3,7 +3,7 @@ import { parseDeviceName, parseInterfaceName } from "../../../src/ip/names.ts";
 import { formatIpv4Prefix, formatIpv6, formatIpv6Prefix, parseIpv6Prefix } from "../../../src/ip/text.ts";
 import { provision, type Surroundings } from "../../../src/provision/choose.ts";
 import type { InterfaceConfig } from "../../../src/provision/request.ts";
-import { MapminError } from "../../../src/wire/errors.ts";
+import { InputError, MapminError } from "../../../src/wire/errors.ts";
 
 const path = "/etc/mapmin/rules.json";
 const wan = parseInterfaceName("wan_map", "interface");
@@ -146,6 +146,14 @@ describe("option rules", () => {
     expect(made(rules)).toBe(expected);
   });
 
+  test("a private IPv6 prefix, though it is delegated", () => {
+    const prefixes = [parseIpv6Prefix("fd01:db8:12:3400::/56")];
+    const link = { up: true, device: parseDeviceName("eth1", "device"), prefixes };
+    expect(made([{ ...rule, ruleIpv6Prefix: "fd01:db8::/40" }], {}, { link })).toBe(
+      `INVALID_MAP_RULE: ${judged}.ruleIpv6Prefix: fd01:db8::/40 is in fc00::/7, unique local (RFC 4193 s3.1); \`option allow_private '1'\` accepts it from a provider that uses it`,
+    );
+  });
+
   test("allow_private", () => {
     expect(made([{ ...rule, ruleIpv4Prefix: "10.0.0.0/24" }], { allow_private: true })).toMatchObject({
       ipv4: "10.0.0.18/32",
@@ -155,12 +163,37 @@ describe("option rules", () => {
   test.each([
     [{ ipaddr: "192.0.2.0" }, "ipaddr"],
     [{ rule: "type=map-e", peeraddr: "::1" }, "rule, peeraddr"],
+    [{ rule: "1x" }, "rule"],
+    [{ rule: "x1" }, "rule"],
     [
       { ip4prefixlen: 0, ip6prefix: "::", ip6prefixlen: 0, ealen: 0, psidlen: 0, psid: 0, offset: 0 },
       "ip4prefixlen, ip6prefix, ip6prefixlen, ealen, psidlen, psid, offset",
     ],
   ])("with %j it is refused", (config, named) => {
     expect(made([rule], config)).toBe(`INVALID_OPTION: rules: is given together with ${named}`);
+  });
+
+  test("an interface identifier may stand beside it", () => {
+    expect(made([rule], { ip6ifaceid: "::a:1" })).toEqual({ ...plain, map: "2001:db8:12:3400::a:1" });
+    expect(made([{ ...rule, transport: "map-t" }], { ip6ifaceid: "::a:1" })).toBe(
+      "INVALID_OPTION: ip6ifaceid: is not for map-t",
+    );
+  });
+
+  test("a refusal has its cause, and a bug is none", () => {
+    const around = {
+      tunlink: parseInterfaceName("wan6", "tunlink"),
+      link: { up: true, device: parseDeviceName("eth1", "device"), prefixes: [] },
+      linkMtu: undefined,
+      neighbours: [],
+      rulesText: "[",
+    };
+    const refused = () => provision(wan, { rules: path }, around);
+    expect(refused).toThrow(
+      expect.objectContaining({ code: "INVALID_MAP_RULE", cause: expect.any(InputError) }),
+    );
+    const broken = { ...around.link, prefixes: undefined as unknown as [] };
+    expect(() => made([rule], {}, { link: broken })).toThrow(TypeError);
   });
 
   test("empty options, and stock's number of a rule, are no rule", () => {
