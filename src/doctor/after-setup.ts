@@ -172,7 +172,7 @@ function lookAtDefaultRoute(patient: Patient): Verdict {
         );
       }
       const least = Math.min(...ours.map(({ metric }) => metric));
-      const better = routes.find((route) => route.device !== device && route.metric < least);
+      const better = routes.find(({ metric }) => metric < least);
       return better === undefined
         ? "fine"
         : fault(

@@ -45,8 +45,8 @@ function lookAtOption(patient: Patient): Verdict {
   if (ruleIsTyped(patient)) return "not used";
   return given(facts.link, (link) => {
     if (link === undefined) return "not used";
-    const found = link.passthru ? domainsOf(link.passthru) : "none";
-    if (found === "some") return "fine";
+    const found = link.passthru ? hasDomain(link.passthru) : false;
+    if (found === true) return "fine";
     if (found instanceof MapminError) {
       return fault(
         "OPTION_MALFORMED",
@@ -70,9 +70,10 @@ function lookAtOption(patient: Patient): Verdict {
   });
 }
 
-function domainsOf(passthru: string): "some" | "none" | MapminError {
+/** Whether DHCPv6 has brought a MAP domain, or why what it has brought cannot be read. */
+function hasDomain(passthru: string): boolean | MapminError {
   try {
-    return fromPassthru(passthru).length > 0 ? "some" : "none";
+    return fromPassthru(passthru).length > 0;
   } catch (error) {
     if (!(error instanceof MapminError)) throw error;
     return error;

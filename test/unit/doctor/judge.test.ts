@@ -16,8 +16,9 @@ import type { SavedState } from "../../../src/engine/state.ts";
 import { parseDeviceName, parseInterfaceName } from "../../../src/ip/names.ts";
 import { parseIpv4, parseIpv6Prefix } from "../../../src/ip/text.ts";
 import type { InterfaceConfig } from "../../../src/provision/request.ts";
+import { parseTable } from "../../../src/render/readback.ts";
 import { InputError, MapminError, SetupError } from "../../../src/wire/errors.ts";
-import { makeRouter } from "../cli/doctor-world.ts";
+import { makeRouter, natTable } from "../cli/doctor-world.ts";
 
 type By = "module" | "tunnel";
 
@@ -73,6 +74,7 @@ const fourEight = parseIpv6Prefix("2001:db8:12:3400::/56");
 const option = (code: number, value: string) =>
   `${code.toString(16).padStart(4, "0")}${(value.length / 2).toString(16).padStart(4, "0")}${value}`;
 const route = (device: string, metric: number) => ({ device, metric });
+const shownWan = { name: "wan", proto: "map", up: true, autostart: true, dynamic: false, device: "map-wan" };
 const rule = (name: string, target: string, ...devices: readonly string[]) => ({
   chain: name,
   statements: [
@@ -269,7 +271,13 @@ const rows: readonly Row[] = [
     { facts: { table: nft, state: noDevice }, expected: away },
     "fine",
   ],
-  ["kernel features", "tunnel", "nft fails", { facts: { table: unknown("not installed: denied") } }, "fine"],
+  [
+    "kernel features",
+    "tunnel",
+    "nft fails",
+    { facts: { table: unknown("nft: not installed: denied") } },
+    "fine",
+  ],
   [
     "kernel features",
     "tunnel",
@@ -421,6 +429,17 @@ const rows: readonly Row[] = [
   [
     "interface",
     "tunnel",
+    "netifd's error",
+    {
+      facts: {
+        interfaces: known([{ ...shownWan, up: false, error: { code: "NO_RULE", text: "there is none" } }]),
+      },
+    },
+    fault("SETUP_FAILED", "netifd shows the error NO_RULE: there is none", "run `ifup wan`"),
+  ],
+  [
+    "interface",
+    "tunnel",
     "a failure of no reason",
     { state: { state: "failed" } },
     fault("SETUP_FAILED", "the last setup failed: no reason is kept", "run `ifup wan`"),
@@ -562,6 +581,13 @@ const rows: readonly Row[] = [
     },
     elsewhere,
   ],
+  [
+    "default route",
+    "tunnel",
+    "a table of its own",
+    { facts: { routeOptions: known({ table: "100", noDefault: false }) } },
+    { unknown: "`option ip4table`: routes of table 100 are not looked at" },
+  ],
   ["route to the MAP device", "tunnel", "MAP-E", {}, "not used"],
   ["route to the MAP device", "module", "no MAP address", { state: { map_address: undefined } }, "not used"],
   [
@@ -610,6 +636,17 @@ const rows: readonly Row[] = [
     "what was loaded is not kept",
     { state: noPorts },
     { unknown: "the state file does not say what NAT was loaded" },
+  ],
+  [
+    "NAT",
+    "tunnel",
+    "two chains are gone",
+    { facts: { table: known(parseTable(natTable(251, ["guard"]), "mapmin_wan")) } },
+    fault(
+      "NAT_CHANGED",
+      "the table ip mapmin_wan is not what was loaded: chain translate is missing; chain incoming is missing",
+      "run `ubus call network.interface.wan renew`",
+    ),
   ],
   ["order of NAT", "module", "the module's", { facts: { earlierNat: away } }, "not used"],
   ["order of NAT", "tunnel", "not known", { facts: { earlierNat: away } }, { unknown: "is away" }],
