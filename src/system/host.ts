@@ -74,7 +74,7 @@ export function openHost(
     usesAddress(address) {
       // Each line: address, index, prefix length, scope, flags, device.
       const line = new RegExp(`^${address.toString(16).padStart(32, "0")}(?: \\w+){3} (\\w+)`, "m");
-      const [, flags] = line.exec(files.readText("/proc/net/if_inet6") ?? "") ?? [];
+      const flags = line.exec(files.readText("/proc/net/if_inet6") ?? "")?.[1];
       return flags !== undefined && (Number.parseInt(flags, 16) & IFA_F_TENTATIVE) === 0;
     },
     readState: (name) => files.readText(statePath(name)),

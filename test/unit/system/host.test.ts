@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { runProto } from "../../../src/cli/proto.ts";
+import { TABLE_LIMIT } from "../../../src/provision/table-text.ts";
 import { openHost } from "../../../src/system/host.ts";
 import type { Bus, RunOptions, System } from "../../../src/system/system.ts";
 import { EffectError } from "../../../src/wire/errors.ts";
@@ -200,8 +201,34 @@ fe800000000000000000c00002130034 0a 40 20 80      wan
 `,
     );
     expect([uses(1n), uses(address), uses(address + 1n)]).toEqual([true, false, false]);
-    disk.set("/proc/net/if_inet6", "20010db8001334000000c00002130034 0a 80 00 80      wan\n");
-    expect(uses(address)).toBe(true);
+    const lo = "00000000000000000000000000000001 01 80 10 80       lo\n";
+    for (const before of ["", lo]) {
+      disk.set("/proc/net/if_inet6", `${before}20010db8001334000000c00002130034 0a 80 00 80      wan\n`);
+      expect(uses(address)).toBe(true);
+    }
+    // Only the first word of a line is an address.
+    disk.set("/proc/net/if_inet6", "x 20010db8001334000000c00002130034 0a 80 00 80      wan\n");
+    expect(uses(address)).toBe(false);
+  });
+
+  test("a table of rules is read, a limited part of it, and there need be none", () => {
+    const { system, disk } = makeSystem();
+    const limits: unknown[] = [];
+    const readText: System["files"]["readText"] = (path, limit) => {
+      limits.push(limit);
+      return disk.get(path);
+    };
+    const host = openHost({ ...system, files: { ...system.files, readText } }, "wan");
+    disk.set("/etc/mapmin/rules.json", "{}");
+    expect([host.readRules("/etc/mapmin/rules.json"), host.readRules("/x")]).toEqual(["{}", undefined]);
+    expect(limits).toEqual([TABLE_LIMIT, TABLE_LIMIT]);
+  });
+
+  test("waits for as long as it is told", async () => {
+    const { system } = makeSystem();
+    const waits: number[] = [];
+    await openHost({ ...system, sleep: async (ms) => void waits.push(ms) }, "wan").sleep(250);
+    expect(waits).toEqual([250]);
   });
 
   test("an MTU is set, and a device is taken down with its other flags kept", () => {

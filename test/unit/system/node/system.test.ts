@@ -38,6 +38,14 @@ function opened() {
 }
 
 describe("Node's system", () => {
+  test("waits", async () => {
+    const { system } = opened();
+    const before = performance.now();
+    await system.sleep(30);
+    // A timer may be early by a part of a millisecond.
+    expect(performance.now() - before).toBeGreaterThan(28);
+  });
+
   test("gives arguments, environment, time, width and exit code", () => {
     const { system } = opened();
     expect(system.args).toEqual(process.argv.slice(2));
