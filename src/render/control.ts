@@ -15,7 +15,7 @@ export const CONTROL_PATH = "/proc/net/nat46/control";
 export const MODULE_MARK = "/proc/net/mapmint/counters";
 
 /** Most ranges of `nat.reserved`. */
-const RESERVED_RANGES = 32;
+const RESERVED_RANGES = 512;
 
 function rule(side: "local" | "remote", style: string, mapRule: MapRule): string {
   return [
@@ -77,7 +77,7 @@ function natWords({ nat }: ModulePlan): string {
   if (ranges.length > RESERVED_RANGES) {
     throw new SetupError(
       "INVALID_OPTION",
-      `reserved_ports: ${ranges.length} ranges, and the kernel module takes ${RESERVED_RANGES}; give fewer, or set \`option nat 'nftables'\``,
+      `reserved_ports, forward, upnp_ports: ${ranges.length} ranges, and the kernel module takes ${RESERVED_RANGES}; give fewer, or set \`option nat 'nftables'\``,
     );
   }
   return `nat.mode ports nat.reserved ${ranges.join(",") || "-"}`;

@@ -7,7 +7,7 @@
 #include <linux/types.h>
 
 /* The most ranges of reserved ports. */
-#define MM_MAX_RESERVED 32
+#define MM_MAX_RESERVED 512
 
 struct mm_nat_keys {
 	/* While this is false, the other members mean nothing. */
@@ -19,7 +19,7 @@ struct mm_nat_keys {
 	bool endpoint_filter;
 	/* Where the flows leave. Empty: by the device itself. */
 	char device[IFNAMSIZ];
-	u8 reserved;
+	u16 reserved;
 	struct mm_reserved {
 		u16 first;
 		u16 last;

@@ -21,8 +21,8 @@
 
 /* The most octets that one write may have. */
 #define MM_MAX_WRITE (2 << 20)
-/* The longest line of a pair, in octets. */
-#define MM_LINE_LEN 768
+/* The longest line of a pair or of a NAT, in octets. */
+#define MM_LINE_LEN (768 + 12 * MM_MAX_RESERVED)
 
 static ssize_t mm_control_write(struct file *file, const char __user *from, size_t size,
 				loff_t *position)

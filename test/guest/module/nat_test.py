@@ -629,6 +629,12 @@ def keys(world):
     world.load(4, 8, 0x34, "nat.filter endpoint nat.reserved 4928,4930-4931")
     before = read(world.ce, "nat46/control")
     check("keys are shown as written", "nat.mode ports nat.device tnl nat.filter endpoint nat.reserved 4928,4930-4931" in before, before)
+    most = ",".join(f"{port}-{port + 1}" for port in range(60000, 60000 + 512 * 3, 3))
+    check("512 ranges of reserved ports are kept, and shown whole", control(world.ce, f"config map0 nat.reserved {most}") == 0
+          and f" nat.reserved {most}\n" in read(world.ce, "nat46/control"), last_message())
+    check("one more is refused", control(world.ce, f"config map0 nat.reserved {most},65000") == errno.EINVAL, last_message())
+    check("512 ranges go as they came", control(world.ce, "config map0 nat.reserved 4928,4930-4931") == 0
+          and read(world.ce, "nat46/control") == before, read(world.ce, "nat46/control"))
     for words, code, message in REFUSED:
         found = control(world.ce, f"config map0 {words}")
         check(f"refused: {words}: {message}", found == code and message in last_message(), (found, last_message()))

@@ -114,18 +114,18 @@ describe("the rules of a device", () => {
       );
   });
 
-  test("reserved ports as ranges, at most 32 of them", () => {
+  test("reserved ports as ranges, at most 512 of them", () => {
     const nat = (reservedPorts: readonly number[]) =>
       ruleLines("d", { ...translated, nat: { reservedPorts } });
     expect(nat([]).at(-1)).toBe("config d nat.mode ports nat.reserved -");
     expect(nat([80]).at(-1)).toBe("config d nat.mode ports nat.reserved 80");
     expect(nat([80, 81, 82, 443]).at(-1)).toBe("config d nat.mode ports nat.reserved 80-82,443");
-    const apart = Array.from({ length: 33 }, (_, i) => 2 * i + 1);
-    expect(nat(apart.slice(1)).at(-1)?.split(",")).toHaveLength(32);
+    const apart = Array.from({ length: 513 }, (_, i) => 2 * i + 1);
+    expect(nat(apart.slice(1)).at(-1)?.split(",")).toHaveLength(512);
     expect(() => nat(apart)).toThrow(
       new SetupError(
         "INVALID_OPTION",
-        "reserved_ports: 33 ranges, and the kernel module takes 32; give fewer, or set `option nat 'nftables'`",
+        "reserved_ports, forward, upnp_ports: 513 ranges, and the kernel module takes 512; give fewer, or set `option nat 'nftables'`",
       ),
     );
     try {
