@@ -8,6 +8,7 @@ set -eu
 
 # One line: netifd reads line by line. Types: 3 string, 5 int32, 7 bool, 1 array. A failed setup must not be tried again
 # without end, hence no-proto-task.
+# shellcheck disable=SC2089
 dump='{"name":"map","config":[["maptype",3],["type",3],["rule",3],["rules",3],["ipaddr",3],["ip4prefixlen",5],["ip6prefix",3],
 ["ip6prefixlen",5],["peeraddr",3],["ealen",5],["psidlen",5],["psid",5],["offset",5],["legacymap",7],["tunlink",3],
 ["mtu",5],["ttl",5],["zone",3],["encaplimit",3],["reserved_ports",3],["dont_snat_to",3],["snat_fix",7],
@@ -20,7 +21,7 @@ dump)
 	# Joined without a program: a fork costs more than the answer.
 	IFS='
 '
-	# shellcheck disable=SC2086
+	# shellcheck disable=SC2086,SC2090
 	set -- $dump
 	IFS=
 	printf '%s\n' "$*"

@@ -28,6 +28,20 @@ export const suites = [
     command: ["npx", "biome", "check", "--error-on-warnings", "."],
   },
   {
+    name: "shell",
+    part: "check",
+    shows: "shellcheck: every shell script, those of the router among them",
+    needs: ["shellcheck"],
+    seconds: 5,
+    // OpenWrt's form of mapmin/test.sh names a shell that only newer versions know.
+    command: [
+      "sh",
+      "-c",
+      `shellcheck -s dash $(grep -rlE '^#!/bin/sh|^# shellcheck shell=sh' \
+        --exclude='*.ts' --exclude='*.mjs' --exclude='*.md' .ci files netifd-proto test)`,
+    ],
+  },
+  {
     name: "types",
     part: "check",
     shows: "TypeScript's types",

@@ -55,7 +55,7 @@ mkdir -p /run/netns
 export TMPDIR=/run PYTHONDONTWRITEBYTECODE=1
 
 rc=0
-# shellcheck disable=SC2046
+# shellcheck disable=SC2046,SC2091
 PYTHONPATH=$(dirname "$0"):$(dirname "$0")/../support $(echo "${guest_run:?}" | tr , " ") || rc=$?
 trap - EXIT
 finish "$rc"

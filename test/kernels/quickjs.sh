@@ -53,10 +53,10 @@ if [ ! -x "$directory/qjs" ]; then
 	qemu=
 	if [ "$arch" != "$native" ]; then
 		case $arch in
-		armhf | armel) qemu=qemu-arm-static ;;
-		arm64) qemu=qemu-aarch64-static ;;
-		ppc64el) qemu=qemu-ppc64le-static ;;
-		mips64el) qemu=qemu-mips64el-static ;;
+		armhf | armel) qemu="qemu-arm-static" ;;
+		arm64) qemu="qemu-aarch64-static" ;;
+		ppc64el) qemu="qemu-ppc64le-static" ;;
+		mips64el) qemu="qemu-mips64el-static" ;;
 		*) qemu=qemu-$arch-static ;;
 		esac
 	fi

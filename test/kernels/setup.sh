@@ -19,9 +19,11 @@ missing=$(
 
 if [ -n "$missing" ]; then
 	if [ "$(id -u)" -ne 0 ]; then
+		# shellcheck disable=SC2086
 		echo "setup.sh: root is needed to install these Debian packages:" $missing >&2
 		exit 1
 	fi
+	# shellcheck disable=SC2086
 	echo "installing Debian packages:" $missing
 	log=$(mktemp)
 	# The daemons are run by the lab in namespaces of its own: at runlevel 1 none is started by its installation.

@@ -116,6 +116,17 @@ const missing = (...packages) => {
   return 1;
 };
 
+/** A program of the Debian package of the same name. */
+const debian = (name) => ({
+  what: `root for the Debian package ${name}`,
+  make: () => {
+    if (installed(name)) return 0;
+    if (process.getuid() !== 0) return missing(name);
+    const install = `apt-get update -qq && apt-get install -qq --no-install-recommends ${name}`;
+    return run(["sh", "-c", install], { DEBIAN_FRONTEND: "noninteractive" });
+  },
+});
+
 /** What a suite can need: what it is, and how it comes to be there. Each gives 0, or the exit code of a failure. */
 const needs = {
   npm: { what: "the npm packages of the lock file (installed)", make: npm },
@@ -133,15 +144,8 @@ const needs = {
     what: "root for Debian packages: compilers and emulators of other processors",
     make: () => run(["sh", "test/kernels/setup.sh", "foreign"]),
   },
-  chromium: {
-    what: "root for the Debian package chromium",
-    make: () => {
-      if (installed("chromium")) return 0;
-      if (process.getuid() !== 0) return missing("chromium");
-      const install = "apt-get update -qq && apt-get install -qq --no-install-recommends chromium";
-      return run(["sh", "-c", install], { DEBIAN_FRONTEND: "noninteractive" });
-    },
-  },
+  chromium: debian("chromium"),
+  shellcheck: debian("shellcheck"),
   lab: {
     what: "root for Debian packages; the lab kernel (built once, 10 minutes)",
     make: () => run(["sh", "test/kernels/setup.sh"]),

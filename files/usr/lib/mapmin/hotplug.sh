@@ -26,6 +26,7 @@
 		esac
 	}
 	was_told() { [ -n "$(uci -q get upnpd.mapmin_0 || :)" ]; }
+	# shellcheck disable=SC2015
 	case ${ACTION-} in
 	ifup | ifupdate) [ -r "$run/$link.state" ] && { has_ports || was_told; } ;;
 	ifdown) was_told && [ -z "$(uci -q get "network.$link" || :)" ] ;;
