@@ -282,6 +282,10 @@ def independence(world, name, endpoints):
 
 
 def sets(world):
+    # On a busy machine these flows are needed for longer than the kernel keeps a flow without an answer, 30 s.
+    kept = ("net.netfilter.nf_conntrack_udp_timeout", "net.netfilter.nf_conntrack_icmp_timeout")
+    for key in kept:
+        world.ce.set(key, 600)
     for name, offset, length, psid in SETS:
         world.load(offset, length, psid)
         size = len(world.set)
@@ -291,6 +295,8 @@ def sets(world):
             churn(world, name, size, fill)
         independence(world, name, min(200, size * 5 // 6))
         world.outside(name)
+    for key in kept:
+        world.ce.set(key, 30)
 
 
 # --- behaviour -----------------------------------------------------------------------------------
