@@ -28,7 +28,7 @@ import { type InterfaceName, isDeviceName, isInterfaceName } from "../ip/names.t
 import { deviceName, tableName } from "../map/plan.ts";
 import { decodeLinkStatus } from "../provision/link.ts";
 import { decodeNeighbours } from "../provision/network.ts";
-import { decodeConfig } from "../provision/request.ts";
+import { decodeConfig, flagWords } from "../provision/request.ts";
 import { TABLE_LIMIT } from "../provision/table-text.ts";
 import { CONTROL_PATH, linesOf, MODULE_MARK } from "../render/control.ts";
 import { addressInterfaces, NETWORK } from "../render/netifd.ts";
@@ -187,7 +187,10 @@ async function flowFacts(system: DoctorSystem, ipv4: string | undefined) {
 async function mwan3Facts(system: DoctorSystem) {
   if (system.files.namesIn("/var/run/mwan3").length === 0) return undefined;
   const shown = parseUci(await system.run("uci", ["-q", "show", "mwan3"], { limitMs: LIMIT_MS }));
-  return [...shown].filter(([, section]) => section[".type"] === "interface").map(([name]) => name);
+  // An interface of mwan3's is off unless it says otherwise.
+  const isOn = (section: Section) =>
+    section[".type"] === "interface" && flagWords[String(section["enabled"])] === true;
+  return [...shown].filter(([, section]) => isOn(section)).map(([name]) => name);
 }
 
 /** The text of a file that every kernel of ours has. */

@@ -140,8 +140,8 @@ function lookAtRivals(patient: Patient): Verdict {
   if (managed !== undefined && !managed.includes(iface)) {
     return fault(
       "RIVAL_MWAN3",
-      `mwan3 chooses the way of IPv4 packets, and does not know ${iface}`,
-      `add ${iface} to /etc/config/mwan3 as an interface and as a member of a policy, or stop mwan3`,
+      `mwan3 chooses the way of IPv4 packets, and ${iface} is not one of the interfaces that it uses`,
+      `have ${iface} in /etc/config/mwan3 as an interface with \`option enabled '1'\` and as a member of a policy, or stop mwan3`,
     );
   }
   return "fine";

@@ -440,7 +440,7 @@ const rows: readonly Row[] = [
     "module",
     both(
       file("/var/run/mwan3/iface_state/wan", "online"),
-      program("uci -q show mwan3", "mwan3.wan_b=interface\nmwan3.p=policy\n"),
+      program("uci -q show mwan3", "mwan3.wan_b=interface\nmwan3.wan_b.enabled='1'\nmwan3.p=policy\n"),
     ),
     "RIVAL_MWAN3",
   ],
@@ -585,7 +585,10 @@ describe("a router with nothing wrong", () => {
     [
       "mwan3 that knows the interface",
       "module",
-      both(file("/var/run/mwan3/x", ""), program("uci -q show mwan3", "mwan3.wan=interface\n")),
+      both(
+        file("/var/run/mwan3/x", ""),
+        program("uci -q show mwan3", "mwan3.wan=interface\nmwan3.wan.enabled='1'\n"),
+      ),
     ],
     [
       "a rival that is down",
@@ -787,7 +790,10 @@ describe("a fact that is not to be had is said to be unknown", () => {
     [
       "mwan3 chooses",
       "module",
-      both(file("/var/run/mwan3/x", ""), program("uci -q show mwan3", "mwan3.wan=interface\n")),
+      both(
+        file("/var/run/mwan3/x", ""),
+        program("uci -q show mwan3", "mwan3.wan=interface\nmwan3.wan.enabled='1'\n"),
+      ),
       "default route: mwan3 chooses the way of packets, not the main table of routes",
     ],
     [
