@@ -10,7 +10,7 @@ import { unknownWord } from "./nearest.ts";
 /** One option. `multiple` gathers the values of an option that is given several times; otherwise the last one counts. */
 export interface OptionRow {
   readonly type: "string" | "boolean";
-  /** One letter. */
+  /** One letter, where the name is not that letter itself. */
   readonly short?: string;
   readonly multiple?: true;
   readonly default?: string;
@@ -103,7 +103,7 @@ export function parseOptions<const Table extends OptionTable>(
       for (let rest = word.slice(1); rest !== ""; ) {
         const letter = rest.charAt(0);
         rest = rest.slice(1);
-        const found = Object.entries(table).find(([, { short }]) => short === letter);
+        const found = Object.entries(table).find(([name, { short = name }]) => short === letter);
         if (found === undefined) throw unknownOption(table, `-${letter}`);
         const [name, row] = found;
         const glued = row.type === "string" && rest !== "" ? rest : undefined;

@@ -19,6 +19,7 @@ import { rulesText } from "../engine/rules-file.ts";
 import {
   decodeState,
   interfacesOf,
+  relayPath,
   type SavedState,
   STATE_DIRECTORY,
   stateDamage,
@@ -39,11 +40,11 @@ import { readFlows } from "./conntrack.ts";
 
 /** What the gathering needs of the system. */
 export type DoctorSystem = Pick<System, "stdout" | "stderr" | "run" | "openBus"> & {
-  readonly files: Pick<System["files"], "readText" | "namesIn">;
+  readonly files: Pick<System["files"], "readText" | "namesIn" | "replaceFile">;
 };
 
 /** Longest wait for one answer of ubus and for one program, ms. */
-const LIMIT_MS = 10_000;
+export const LIMIT_MS = 10_000;
 /** Longest wait for an answer to a ping, s, and how many are sent side by side. */
 const PING = { seconds: 2, volley: 6 } as const;
 /** Of the chain that does our source NAT (render/nft.ts: `srcnat - 10`, and srcnat is 100). */
@@ -265,6 +266,7 @@ export async function gather(
       if (options instanceof MapminError) return undefined;
       return orRefusal(() => rulesText(options, (path) => files.readText(path, TABLE_LIMIT)));
     }),
+    relay: await learn(() => files.readText(relayPath(iface))),
     routeOptions: uci.known
       ? known({
           table: optionOf(section, "ip4table"),
@@ -317,7 +319,7 @@ async function ping(
 }
 
 /** The same, and once more where that was not answered. */
-async function pingTwice(
+export async function pingTwice(
   system: DoctorSystem,
   address: string,
   options: readonly string[],

@@ -2,25 +2,38 @@ import { farEnd, planOf } from "../doctor/after-setup.ts";
 import { netifdSilent } from "../doctor/before-setup.ts";
 import type { Diagnosis } from "../doctor/check.ts";
 import { diagnose, expectedOf } from "../doctor/diagnose.ts";
-import type { Fact, Facts } from "../doctor/facts.ts";
+import { type Fact, type Facts, known, told } from "../doctor/facts.ts";
+import { relayPath } from "../engine/state.ts";
 import { type InterfaceName, parseInterfaceName } from "../ip/names.ts";
 import { formatIpv4, formatIpv6, parseIpv4 } from "../ip/text.ts";
+import { NETWORK } from "../render/netifd.ts";
+import type { Bus } from "../system/system.ts";
+import { MapminError } from "../wire/errors.ts";
 import { printable } from "../wire/printable.ts";
 import { FLAG, parseOptions, TEXT, UsageError } from "./arguments.ts";
 import { counted } from "./counted.ts";
-import { type DoctorSystem, gather, lookAround, mapInterfaces, probe } from "./doctor-facts.ts";
+import {
+  type DoctorSystem,
+  gather,
+  LIMIT_MS,
+  lookAround,
+  mapInterfaces,
+  pingTwice,
+  probe,
+} from "./doctor-facts.ts";
 import { Exit } from "./io.ts";
 import { type Colour, type LivelyScreen, printLine, progress } from "./lively.ts";
 import { unknownWord } from "./nearest.ts";
 import { wrapWords } from "./wrap.ts";
 
-export const doctorHelp = `usage: mapminctl doctor [INTERFACE] [--json] [--offline | --probe ADDRESS]
+export const doctorHelp = `usage: mapminctl doctor [INTERFACE] [--json] [--offline | --probe ADDRESS] [--next-relay]
 
-Looks for what keeps a MAP interface from working: the engine, the module, the link, the rule, the device, routes, NAT,
-firewall, rivals. Each finding says what is wrong and what to do; what only follows from it is not looked at. Changes
-nothing. Exits 0 if nothing was found, 1 if something was.
+Looks for what keeps a MAP interface from working, from the engine to the border relay. Each finding says what is wrong
+and what to do; what only follows from it is not looked at. Changes nothing without --next-relay. Exits 0 if nothing was
+found, 1 if something was.
   --offline         sends no packets
   --probe ADDRESS   pings this IPv4 address through the interface; without it, the border relay of MAP-E and lw4o6
+  --next-relay      uses the rule's next border relay that answers, where the one in use does not
   --json            for programs
 `;
 
@@ -102,9 +115,30 @@ async function withProbes(facts: Facts, named: string | undefined, system: Docto
   return { ...facts, probes };
 }
 
+/** Has the interface use the next of its border relays that answers, where the one that it uses does not. */
+async function takeNextRelay(facts: Facts, system: DoctorSystem, bus: Bus): Promise<void> {
+  const { relay } = facts.probes;
+  const expected = told(expectedOf(facts));
+  if (relay?.known !== true || relay.value.answered || expected instanceof MapminError) return;
+  const relays = expected?.relays.map(formatIpv6) ?? [];
+  const at = relays.indexOf(relay.value.address);
+  for (const next of [...relays.slice(at + 1), ...relays.slice(0, at)]) {
+    // One that setup would refuse would take the interface down.
+    if (planOf({ facts, expected: expectedOf({ ...facts, relay: known(next) }) }) === undefined) continue;
+    const ping = await pingTwice(system, next, ["-6"]);
+    if (!ping.known || !ping.value.answered) continue;
+    system.files.replaceFile(relayPath(facts.iface), next);
+    await bus.call(NETWORK, "renew", { interface: facts.iface }, LIMIT_MS);
+    system.stderr(`${facts.iface}: ${next} is used from now on\n`);
+    return;
+  }
+  system.stderr(`${facts.iface}: no other border relay answers\n`);
+}
+
 const options = {
   json: FLAG,
   offline: FLAG,
+  "next-relay": FLAG,
   probe: TEXT,
   help: FLAG,
 } as const;
@@ -124,7 +158,8 @@ export async function runDoctor(
     system.stdout(doctorHelp);
     return Exit.ok;
   }
-  if (positionals.length > 1 || (values.offline === true && values.probe !== undefined)) {
+  const sends = values.probe !== undefined || values["next-relay"] === true;
+  if (positionals.length > 1 || (values.offline === true && sends)) {
     system.stderr(doctorHelp);
     return Exit.usage;
   }
@@ -147,7 +182,9 @@ export async function runDoctor(
       const offline = diagnose(facts);
       const send = values.offline !== true && offline.findings.length === 0;
       if (send) progress(system, `sending probes through ${iface}, which takes some seconds`);
-      examined.push({ iface, diagnosis: send ? diagnose(await withProbes(facts, named, system)) : offline });
+      const probed = send ? await withProbes(facts, named, system) : facts;
+      examined.push({ iface, diagnosis: send ? diagnose(probed) : offline });
+      if (values["next-relay"] === true) await takeNextRelay(probed, system, bus);
     }
     progress(system);
     if (values.json === true) system.stdout(`${JSON.stringify(examined.map(plain), null, 2)}\n`);

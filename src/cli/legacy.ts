@@ -15,7 +15,7 @@ import type { MapRule } from "../map/model.ts";
 import { CONTROL_PATH, configWords, remoteWords } from "../render/control.ts";
 import { renderIptables } from "../render/iptables.ts";
 import { InputError } from "../wire/errors.ts";
-import { parseOptions } from "./arguments.ts";
+import { FLAG, parseOptions, TEXT } from "./arguments.ts";
 import { Exit, type Io } from "./io.ts";
 
 export const legacyHelp = `usage: mapminctl -s [-i LAN] [-I WAN] [-H] [-N] [-a LANADDR/LEN] -A IPV4/LEN -P PREFIX -R RATIO
@@ -39,23 +39,23 @@ Prints the commands that set a CE up, as the original did; pipe them into a shel
 const DEVICE = parseDeviceName("mapmint", "device");
 
 const options = {
-  s: { type: "boolean", short: "s" },
-  r: { type: "boolean", short: "r" },
-  q: { type: "boolean", short: "q" },
-  d: { type: "boolean", short: "d" },
-  H: { type: "boolean", short: "H" },
-  N: { type: "boolean", short: "N" },
-  T: { type: "boolean", short: "T" },
-  E: { type: "boolean", short: "E" },
-  i: { type: "string", short: "i" },
-  I: { type: "string", short: "I" },
-  a: { type: "string", short: "a" },
-  A: { type: "string", short: "A" },
-  P: { type: "string", short: "P" },
-  R: { type: "string", short: "R" },
-  z: { type: "string", short: "z" },
-  o: { type: "string", short: "o" },
-  c: { type: "string", short: "c" },
+  s: FLAG,
+  r: FLAG,
+  q: FLAG,
+  d: FLAG,
+  H: FLAG,
+  N: FLAG,
+  T: FLAG,
+  E: FLAG,
+  i: TEXT,
+  I: TEXT,
+  a: TEXT,
+  A: TEXT,
+  P: TEXT,
+  R: TEXT,
+  z: TEXT,
+  o: TEXT,
+  c: TEXT,
   help: { type: "boolean", short: "h" },
 } as const;
 

@@ -7,7 +7,7 @@ import { fromOption48879 } from "../provision/option.ts";
 import { parsePrefixes } from "../provision/prefixes.ts";
 import type { Environment } from "../system/system.ts";
 import { InputError, MapminError } from "../wire/errors.ts";
-import { FLAG, parseOptions, UsageError } from "./arguments.ts";
+import { FLAG, parseOptions, TEXT, UsageError } from "./arguments.ts";
 import { counted } from "./counted.ts";
 import { Exit, type Io } from "./io.ts";
 
@@ -27,10 +27,10 @@ const DEFAULT_WAN = "wan0";
 const VARIABLE = "OPTION_48879";
 
 const options = {
-  w: { type: "string", short: "w" },
-  m: { type: "string", short: "m" },
-  o: { type: "string", short: "o" },
-  v: { type: "boolean", short: "v" },
+  w: TEXT,
+  m: TEXT,
+  o: TEXT,
+  v: FLAG,
   help: FLAG,
 } as const;
 

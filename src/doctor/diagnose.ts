@@ -21,6 +21,7 @@ export function expectedOf({
   neighbours,
   module,
   rulesText,
+  relay,
 }: Facts): Patient["expected"] {
   if (!config.known) return config;
   if (config.value instanceof MapminError) return known(config.value);
@@ -37,6 +38,7 @@ export function expectedOf({
         neighbours: told(neighbours) ?? [],
         moduleLoaded: module.known && module.value === "ours",
         rulesText: rulesText.value,
+        relay: told(relay),
       }),
     );
   } catch (error) {

@@ -106,6 +106,8 @@ export interface Facts {
   readonly config: Fact<InterfaceConfig | MapminError>;
   /** The text of the table in `option rules`, or what is wrong with the file; undefined where there is none. */
   readonly rulesText: Fact<string | undefined | MapminError>;
+  /** The border relay that `--next-relay` chose, as text; undefined where it did not. */
+  readonly relay: Fact<string | undefined>;
   readonly routeOptions: Fact<RouteOptions>;
   /** `option reqopts` of the link. */
   readonly requested: Fact<string>;

@@ -26,8 +26,8 @@ export interface Host {
   listTable(table: string, form: "text" | "json"): Promise<string | undefined>;
   /** Deletes the flows of an IPv4 address from the kernel's table. @throws EffectError */
   flushFlows(ipv4: string): Promise<void>;
-  /** The text of a table of rules, or undefined where there is no such file. @throws EffectError */
-  readRules(path: string): string | undefined;
+  /** The text of a file, of the size of a table of rules at most; undefined where there is no such file. @throws EffectError */
+  readText(path: string): string | undefined;
   /** The text of our module's control file, or undefined where it is not loaded. @throws EffectError */
   readControl(): string | undefined;
   /** Makes one write() to the control file, which is one transaction. @throws EffectError */

@@ -28,7 +28,7 @@ import { explained, forLog } from "./failure.ts";
 import type { Host } from "./host.ts";
 import { presenceOf } from "./presence.ts";
 import { rulesText } from "./rules-file.ts";
-import { decodeState, formatState, type SavedState, stateDamage, statePath } from "./state.ts";
+import { decodeState, formatState, relayPath, type SavedState, stateDamage, statePath } from "./state.ts";
 import { type Claim, claimFrom, claimOf, type Step, sessionSteps } from "./steps.ts";
 import {
   attempt,
@@ -86,7 +86,8 @@ async function provisionFor(host: Host, iface: InterfaceName, config: InterfaceC
     linkMtu,
     neighbours,
     moduleLoaded,
-    rulesText: rulesText(config, host.readRules),
+    rulesText: rulesText(config, host.readText),
+    relay: host.readText(relayPath(iface)),
   });
   for (const remark of provisioned.remarks) host.log("rule", "note", `${remark.path}: ${remark.text}`);
   // Not before there is something to take its place.

@@ -66,6 +66,11 @@ export function statePath(iface: string): string {
   return `${STATE_DIRECTORY}/${iface}.state`;
 }
 
+/** The file with the border relay that `mapminctl doctor --next-relay` chose for an interface. */
+export function relayPath(iface: string): string {
+  return `${STATE_DIRECTORY}/${iface}.relay`;
+}
+
 /** What ini reads back as it stands; all else is quoted as JSON, which ini takes off again. */
 const PLAIN = /^[A-Za-z0-9._:/,()+-]+(?: [A-Za-z0-9._:/,()+-]+)*$/;
 

@@ -41,6 +41,11 @@ function groupsOf(text: string, mayEndDotted: boolean): readonly bigint[] | unde
   return groups;
 }
 
+/** IPv6 addresses, one at least, with blanks between them. @throws InputError */
+export function parseIpv6List(text: string): readonly bigint[] {
+  return text.trim().split(/\s+/).map(parseIpv6);
+}
+
 /** RFC 4291 s2.2 text, without zone. @throws InputError */
 export function parseIpv6(text: string): bigint {
   const halves = text.split("::");

@@ -1,7 +1,7 @@
 /** Makes the plan from the options of an interface and its link, or an error that a person understands. */
 
 import type { InterfaceName } from "../ip/names.ts";
-import { parseIpv6 } from "../ip/text.ts";
+import { formatIpv6, parseIpv6 } from "../ip/text.ts";
 import { findCustomerEdge } from "../map/ce.ts";
 import type { MapDomain, Remark, Transport } from "../map/model.ts";
 import { makePlan, type NatChoice, type Plan } from "../map/plan.ts";
@@ -30,6 +30,8 @@ export interface Provisioned {
   readonly forwarded: readonly string[];
   /** Ports of the set that are kept for miniupnpd, ascending. */
   readonly upnp: readonly number[];
+  /** The rule's border relays, in its order; none for MAP-T. */
+  readonly relays: readonly bigint[];
 }
 
 interface Candidate {
@@ -179,6 +181,8 @@ export interface Surroundings {
   readonly moduleLoaded?: boolean;
   /** The text of the table in the option `rules`; undefined where there is none. */
   readonly rulesText?: string | undefined;
+  /** The border relay that `mapminctl doctor --next-relay` chose, as text; of no consequence where the rule has no such relay. */
+  readonly relay?: string | undefined;
 }
 
 /**
@@ -202,7 +206,12 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
     const refusals: SetupError[] = [];
     for (const { domain: found, remarks } of usable) {
       try {
-        const given = withInterfaceId(found, config.ip6ifaceid);
+        const relays = found.borderRelays;
+        const chosen = relays.filter((address) => formatIpv6(address) === around.relay);
+        const given = {
+          ...withInterfaceId(found, config.ip6ifaceid),
+          borderRelays: [...chosen, ...relays],
+        };
         const edge = given.rules.length === 0 ? undefined : findCustomerEdge(given, link.prefixes);
         const [objection] = judgeDomain(given, edge?.ce, judging);
         if (objection !== undefined) throw new InputError(objection.field, objection.text);
@@ -242,6 +251,10 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
             encaplimit: config.encaplimit,
           },
         );
+        if (domain.borderRelays[0] !== relays[0]) {
+          const text = `${around.relay} is used: another one was silent`;
+          unforwarded.push({ code: "next-relay", path: "border relay", text });
+        }
         const reserved =
           edge === undefined ? [] : remarkReservedPorts(reservedPorts, edge.ce.portSet, reservedBy);
         return {
@@ -249,6 +262,7 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
           source,
           forwarded: done,
           upnp,
+          relays,
           remarks: [...remarks, ...(edge?.remarks ?? []), ...refused, ...reserved, ...unforwarded],
         };
       } catch (error) {

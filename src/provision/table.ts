@@ -2,7 +2,7 @@
 
 import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { contains6, type Ipv6Prefix } from "../ip/prefix.ts";
-import { parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "../ip/text.ts";
+import { parseIpv4Prefix, parseIpv6List, parseIpv6Prefix } from "../ip/text.ts";
 import { chooseBmr, whyNoBmr } from "../map/ce.ts";
 import type { MapDomain, MapRule, Remark, Transport } from "../map/model.ts";
 import { checkPortSet, LIMITS } from "../map/port-set.ts";
@@ -43,7 +43,7 @@ const readers = {
   psid: between(0, 65_535),
   psidLength: between(0, LIMITS.psidLength),
   transport: parsedBy(parseTransport),
-  br: parsedBy(parseIpv6),
+  br: parsedBy(parseIpv6List),
   dmr: parsedBy(parseDmr),
   legacy: flagOf,
   mtu: between(1280, 65_535),
@@ -149,7 +149,7 @@ function goodRule(row: TableRow, ipv6Prefix: Ipv6Prefix, defaults: Values, optio
     domain:
       transport === "map-t"
         ? { ...domain, dmr: need("dmr"), borderRelays: [] }
-        : { ...domain, borderRelays: [need("br")] },
+        : { ...domain, borderRelays: need("br") },
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { truncate4, truncate6 } from "../ip/prefix.ts";
-import { parseIpv4, parseIpv6 } from "../ip/text.ts";
+import { parseIpv4, parseIpv6, parseIpv6List } from "../ip/text.ts";
 import type { MapDomain } from "../map/model.ts";
 import { InputError } from "../wire/errors.ts";
 import { DEFAULT_OFFSET, type ProvisionedDomain } from "./option.ts";
@@ -76,6 +76,6 @@ export function fromUci(config: UciRule): ProvisionedDomain {
     transport === "map-t"
       ? // Stock takes the DMR in peeraddr, with its length.
         { ...common, dmr: parseDmr(peer, "peeraddr"), borderRelays: [] }
-      : { ...common, borderRelays: [parseIpv6(peer)] };
+      : { ...common, borderRelays: parseIpv6List(peer) };
   return { domain, remarks: [] };
 }

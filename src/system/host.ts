@@ -58,7 +58,7 @@ export function openHost(
         throw error;
       }
     },
-    readRules: (path) => files.readText(path, TABLE_LIMIT),
+    readText: (path) => files.readText(path, TABLE_LIMIT),
     readControl: () => (files.readText(MODULE_MARK) === undefined ? undefined : files.readText(CONTROL_PATH)),
     writeControl: (lines) => files.writeOnce(CONTROL_PATH, `${lines.join("\n")}\n`),
     deviceMtu(device) {

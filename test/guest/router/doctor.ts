@@ -475,6 +475,32 @@ async function tryFault(router: Router, options: Options, fault: Fault): Promise
   }
 }
 
+/** The first of two border relays is not there. */
+async function takesNextRelay(router: Router, options: Options): Promise<string> {
+  const chosen = `/var/run/mapmin/${IFACE}.relay`;
+  const answered = () =>
+    attempt(within("lan", ["ping", "-n", "-c", "2", "-W", "2", server.address])).stdout.includes(
+      "bytes from",
+    );
+  const peeraddr = `2001:db8:ffff::2 ${borderRelay.tunnelAddress}`;
+  await configure(router, { ...options, peeraddr });
+  try {
+    await waitUp(router, IFACE);
+    demand(!answered(), "packets pass without a border relay");
+    const { stderr } = attempt(within("ce", ["/usr/sbin/mapminctl", "doctor", IFACE, "--next-relay"]));
+    demand(stderr.includes(`${borderRelay.tunnelAddress} is used from now on`), stderr);
+    await settle(router, IFACE);
+    demand(answered(), "no packets pass through the next one");
+    healthy(...probing);
+    await configure(router, { ...options, peeraddr, mtu: 1400 });
+    demand(answered(), "the choice is forgotten at a setup");
+    return stderr.trim();
+  } finally {
+    rmSync(chosen, { force: true });
+    await configure(router, options);
+  }
+}
+
 export async function doctor(): Promise<void> {
   const pattern = process.env["guest_case"] ?? "";
   await buildTopology();
@@ -509,6 +535,8 @@ export async function doctor(): Promise<void> {
         return "";
       });
     }
+    if (relay === "map-e" && "the next border relay".includes(pattern))
+      await checking(`the next border relay: ${title}`, () => takesNextRelay(router, options));
     await router.call("lab", "unconfigure", { name: IFACE });
     await running.stop();
   };

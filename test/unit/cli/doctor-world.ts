@@ -232,6 +232,7 @@ export function makeRouter(by: "module" | "tunnel", world: World = {}) {
   const asked: string[] = [];
   /** Everything that is waited for, and for how long at most. */
   const waits: string[] = [];
+  const written = new Map<string, string>();
   const buses = { open: 0 };
   const give = (answer: Answer) => {
     if (answer instanceof Error) throw answer;
@@ -253,6 +254,7 @@ export function makeRouter(by: "module" | "tunnel", world: World = {}) {
   const system: DoctorSystem & LivelyScreen = {
     ...terminal,
     files: {
+      replaceFile: (path, text) => void written.set(path, text),
       readText: (path) => give(files[path]),
       namesIn: (directory) => {
         give(files[directory]);
@@ -276,12 +278,12 @@ export function makeRouter(by: "module" | "tunnel", world: World = {}) {
       return bus;
     },
   };
-  return { system, bus, buses, asked, waits, out: terminal.out, err: terminal.err };
+  return { system, bus, buses, asked, waits, written, out: terminal.out, err: terminal.err };
 }
 
 /** Runs the doctor in a world that differs from a healthy one. */
 export async function doctor(by: "module" | "tunnel", argv: readonly string[], world: World = {}) {
-  const { system, asked, out, err } = makeRouter(by, world);
+  const { system, asked, waits, written, out, err } = makeRouter(by, world);
   const code = await runDoctor(argv, system);
-  return { code, out: out(), err: err(), asked };
+  return { code, out: out(), err: err(), asked, waits, written: [...written] };
 }

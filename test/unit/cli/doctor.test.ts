@@ -913,10 +913,96 @@ describe("the command", () => {
     for (const words of [
       ["a", "b"],
       ["--offline", "--probe", "192.0.2.1"],
+      ["--offline", "--next-relay"],
     ]) {
       expect(await doctor("tunnel", words)).toMatchObject({ code: 2, out: "", err: doctorHelp });
     }
     expect(await doctor("tunnel", ["--help"])).toMatchObject({ code: 0, out: doctorHelp });
+  });
+
+  describe("--next-relay", () => {
+    const second = "2001:db8:ffff::2";
+    const third = "2001:db8:ffff::3";
+    const taken = "/var/run/mapmin/wan.relay";
+    const renewed = { ubus: { "network.interface renew wan": {} } };
+    const relays = (...addresses: readonly string[]) =>
+      both(
+        program(
+          "uci -q show network",
+          uciText({ ...rule, ...options.tunnel, peeraddr: addresses.join(" ") }),
+        ),
+        renewed,
+      );
+    const from = (address: string) => noReply("-6", address);
+    const to = (address: string) => reply("-6", address);
+    const run = async (...worlds: readonly World[]) => {
+      const { err, waits, written } = await doctor("tunnel", ["--next-relay"], both(...worlds));
+      const renewals = waits.filter((wait) => wait.startsWith("network.interface renew"));
+      return { err, written, renewals };
+    };
+    const stays = { written: [], renewals: [] };
+    const takes = (address: string) => ({
+      err: `wan: ${address} is used from now on\n`,
+      written: [[taken, address]],
+      renewals: ["network.interface renew wan: 10000 ms"],
+    });
+
+    test.each<[title: string, worlds: readonly World[], found: object]>([
+      ["a relay that answers is kept", [relays(relay[1] ?? "", second), to(second)], { ...stays, err: "" }],
+      [
+        "the next that answers is taken, and the interface is renewed",
+        [relays(relay[1] ?? "", second, third), noReply(...relay), from(second), to(third)],
+        takes(third),
+      ],
+      [
+        "behind the last comes the first, and the one that was chosen is the one in use",
+        [relays(second, relay[1] ?? "", third), file(taken, third), from(third), to(second)],
+        takes(second),
+      ],
+      [
+        "no other answers",
+        [relays(relay[1] ?? "", second), noReply(...relay), from(second)],
+        { ...stays, err: "wan: no other border relay answers\n" },
+      ],
+      [
+        "there is no other",
+        [renewed, noReply(...relay)],
+        { ...stays, err: "wan: no other border relay answers\n" },
+      ],
+      [
+        "one that setup would refuse is passed over",
+        [relays(relay[1] ?? "", "::1", second), noReply(...relay), to("::1"), to(second)],
+        takes(second),
+      ],
+      [
+        "a ping that cannot be sent says nothing of the relay",
+        [
+          relays(relay[1] ?? "", second),
+          program(`ping -c 1 -W 2 ${relay.join(" ")}`, new EffectError("ping", "not installed")),
+          to(second),
+        ],
+        { ...stays, err: "" },
+      ],
+    ])("%s", async (_title, worlds, found) => {
+      expect(await run(...worlds)).toEqual(found);
+    });
+
+    test("MAP-T has no relay that is pinged; without the option nothing is changed", async () => {
+      const { err, written } = await doctor("module", ["--next-relay"], renewed);
+      expect([err, written]).toEqual(["", []]);
+      const worlds = both(relays(relay[1] ?? "", second), noReply(...relay), to(second));
+      expect(await doctor("tunnel", [], worlds)).toMatchObject({ code: 1, written: [] });
+    });
+
+    test("what was chosen is what setup is expected to make, and any other text is not", async () => {
+      const worlds = [relays("2001:db8:ffff::9", relay[1] ?? ""), to("2001:db8:ffff::9")] as const;
+      const asked = async (text: string) =>
+        (await doctor("tunnel", [], both(...worlds, file(taken, text)))).asked.filter((line) =>
+          line.startsWith("ping"),
+        );
+      expect(await asked(relay[1] ?? "")).toEqual([`ping -c 1 -W 2 ${relay.join(" ")}`]);
+      expect(await asked(";reboot")).toEqual(["ping -c 1 -W 2 -6 2001:db8:ffff::9"]);
+    });
   });
 
   test("every MAP interface is looked at: configured, in netifd, or set up", async () => {

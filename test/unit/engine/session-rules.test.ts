@@ -117,3 +117,16 @@ test("without the option no table is read", async () => {
   const world = makeWorld({ failing: new Map([["read rules", new TypeError("read")]]) });
   expect(await setup({ action: "setup", iface: wanMap, config: {} }, world)).toBe(0);
 });
+
+test("the border relay that the doctor chose is used at setup and at a renewal, and told", async () => {
+  const two = "2001:db8:ffff::2";
+  const world = worldWith(table.replace("# br=2001:db8:ffff::1", `# br=2001:db8:ffff::1 ${two}`));
+  await setup(request(), world);
+  expect(world.control).toContain("remote.v6 2001:db8:ffff::1/128");
+  world.files.set("/var/run/mapmin/wan_map.relay", two);
+  expect(await renew(request(), world)).toBe(0);
+  expect(world.control).toContain(`remote.v6 ${two}/128`);
+  expect(decodeState(world.states.get("wan_map") ?? "")).toMatchObject({
+    remarks: `${two} is used: another one was silent`,
+  });
+});

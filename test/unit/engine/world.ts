@@ -130,8 +130,8 @@ export function makeWorld({
       done.push(`flush ${ipv4}`);
       fail("flush");
     },
-    readRules(path) {
-      fail("read rules");
+    readText(path) {
+      fail(path.endsWith(".relay") ? "read the relay" : "read rules");
       return world.files.get(path);
     },
     readControl() {

@@ -2,7 +2,13 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseIpv4, parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "../../../src/ip/text.ts";
+import {
+  parseIpv4,
+  parseIpv4Prefix,
+  parseIpv6,
+  parseIpv6List,
+  parseIpv6Prefix,
+} from "../../../src/ip/text.ts";
 import { decodeForwards } from "../../../src/provision/forward.ts";
 import { decodeConfig, decodePorts, flagWords } from "../../../src/provision/request.ts";
 import { parseDmr } from "../../../src/provision/rule-text.ts";
@@ -49,7 +55,7 @@ const handler: Record<string, (text: string) => unknown> = {
   dont_snat_to: (text) => decodePorts(text),
   ipaddr: (text) => (text.includes("/") ? parseIpv4Prefix(text) : parseIpv4(text)),
   ip6prefix: (text) => (text.includes("/") ? parseIpv6Prefix(text) : parseIpv6(text)),
-  peeraddr: (text) => (text.includes("/") ? parseDmr(text, "peeraddr") : parseIpv6(text)),
+  peeraddr: (text) => (text.includes("/") ? parseDmr(text, "peeraddr") : parseIpv6List(text)),
 };
 
 const SAMPLES = [

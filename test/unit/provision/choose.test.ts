@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { parseDeviceName, parseInterfaceName } from "../../../src/ip/names.ts";
-import { formatIpv4Prefix, formatIpv6Prefix, parseIpv6, parseIpv6Prefix } from "../../../src/ip/text.ts";
+import {
+  formatIpv4Prefix,
+  formatIpv6,
+  formatIpv6Prefix,
+  parseIpv6,
+  parseIpv6Prefix,
+} from "../../../src/ip/text.ts";
 import { provision, type Surroundings } from "../../../src/provision/choose.ts";
 import { decodeLinkStatus, type LinkStatus } from "../../../src/provision/link.ts";
 import { decodeNeighbours } from "../../../src/provision/network.ts";
@@ -351,5 +357,67 @@ describe("the router's other interfaces", () => {
     ]);
     for (const nothing of [undefined, {}, { interface: {} }])
       expect(decodeNeighbours(nothing, [])).toEqual([]);
+  });
+});
+
+describe("several border relays", () => {
+  const [one, two, three] = ["2001:db8:ffff::1", "2001:db8:ffff::2", "2001:db8:ffff::3"];
+  const several: InterfaceConfig = { ...uci, peeraddr: ` ${one}  ${two}\t${three} ` };
+  const used = (config: InterfaceConfig, changes: Partial<Surroundings> = {}) => {
+    const { plan, relays, remarks } = provision(
+      wan,
+      { nat: "nftables", ...config },
+      { ...around, ...changes },
+    );
+    return { used: plan.tunnel && formatIpv6(plan.tunnel.remote), relays: relays.map(formatIpv6), remarks };
+  };
+
+  test.each<[relay: string | undefined, first: string]>([
+    [undefined, one],
+    [one, one],
+    ["2001:db8:ffff::9", one],
+    ["", one],
+    [`${two}\n`, one],
+  ])("%j: the first is used", (relay, first) => {
+    expect(used(several, { relay })).toEqual({ used: first, relays: [one, two, three], remarks: [] });
+  });
+
+  test("the one that was chosen is used, and a remark says so", () => {
+    const text = `${two} is used: another one was silent`;
+    const remarks = [{ code: "next-relay", path: "border relay", text }];
+    expect(used(several, { relay: two })).toEqual({ used: two, relays: [one, two, three], remarks });
+  });
+
+  test("so are those of option 94, of a table, and of lw4o6", () => {
+    const relay = "005a001020010db8ffff0000000000000000000";
+    const option = `005e00390059000d001018c00002002820010db800${relay}1${relay}2`;
+    expect(used({}, { ...withOption(option), relay: two })).toMatchObject({ used: two, relays: [one, two] });
+    const rulesText = `# br=${one} ${two}\nruleIpv6Prefix,ruleIpv4Prefix,eaLength\n2001:db8::/40,192.0.2.0/24,16\n`;
+    expect(used({ rules: "/t" }, { rulesText, relay: two })).toMatchObject({ used: two, relays: [one, two] });
+    const bound = {
+      maptype: "lw4o6",
+      ipaddr: "192.0.2.18",
+      ip4prefixlen: 32,
+      ip6prefix: "2001:db8:12:3400::",
+      ip6prefixlen: 56,
+    };
+    expect(used({ ...bound, peeraddr: `${one} ${two}` }, { relay: two })).toMatchObject({ used: two });
+  });
+
+  test("MAP-T has none, and its prefix is one", () => {
+    const mapT = { ...uci, nat: "auto", maptype: "map-t", peeraddr: "2001:db8:ffff::/64" };
+    expect(used(mapT, { relay: one })).toEqual({ used: undefined, relays: [], remarks: [] });
+    expect(made({ ...mapT, peeraddr: "2001:db8:ffff::/64 2001:db8:fffe::/64" })).toHaveProperty("refused");
+  });
+
+  test("one that is not an address is named; the one in use is judged", () => {
+    expect(made({ ...uci, peeraddr: `${one} x` })).toMatchObject({
+      refused: 'INVALID_MAP_RULE: IPv6 address: "x" is not an IPv6 address',
+    });
+    const bad = { ...uci, peeraddr: `${one} ::1` };
+    expect(made(bad)).toMatchObject({ ipv4: "192.0.2.18/32" });
+    expect(made(bad, { relay: "::1" })).toMatchObject({
+      refused: "INVALID_MAP_RULE: peeraddr: ::1/128 is in ::1/128, loopback (RFC 4291 s2.5.3)",
+    });
   });
 });

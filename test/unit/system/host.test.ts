@@ -220,7 +220,7 @@ fe800000000000000000c00002130034 0a 40 20 80      wan
     };
     const host = openHost({ ...system, files: { ...system.files, readText } }, "wan");
     disk.set("/etc/mapmin/rules.json", "{}");
-    expect([host.readRules("/etc/mapmin/rules.json"), host.readRules("/x")]).toEqual(["{}", undefined]);
+    expect([host.readText("/etc/mapmin/rules.json"), host.readText("/x")]).toEqual(["{}", undefined]);
     expect(limits).toEqual([TABLE_LIMIT, TABLE_LIMIT]);
   });
 
