@@ -115,6 +115,9 @@ async function withProbes(facts: Facts, named: string | undefined, system: Docto
   return { ...facts, probes };
 }
 
+/** Most border relays that are tried after the one in use. */
+const NEXT_RELAYS = 4;
+
 /** Has the interface use the next of its border relays that answers, where the one that it uses does not. */
 async function takeNextRelay(facts: Facts, system: DoctorSystem, bus: Bus): Promise<void> {
   const { relay } = facts.probes;
@@ -122,14 +125,15 @@ async function takeNextRelay(facts: Facts, system: DoctorSystem, bus: Bus): Prom
   if (relay?.known !== true || relay.value.answered || expected instanceof MapminError) return;
   const relays = expected?.relays.map(formatIpv6) ?? [];
   const at = relays.indexOf(relay.value.address);
-  for (const next of [...relays.slice(at + 1), ...relays.slice(0, at)]) {
+  // An option of a provider's has room for thousands.
+  for (const next of [...relays.slice(at + 1), ...relays.slice(0, at)].slice(0, NEXT_RELAYS)) {
     // One that setup would refuse would take the interface down.
     if (planOf({ facts, expected: expectedOf({ ...facts, relay: known(next) }) }) === undefined) continue;
     const ping = await pingTwice(system, next, ["-6"]);
     if (!ping.known || !ping.value.answered) continue;
     system.files.replaceFile(relayPath(facts.iface), next);
     await bus.call(NETWORK, "renew", { interface: facts.iface }, LIMIT_MS);
-    system.stderr(`${facts.iface}: ${next} is used from now on\n`);
+    system.stderr(`${facts.iface}: ${next} is used now\n`);
     return;
   }
   system.stderr(`${facts.iface}: no other border relay answers\n`);

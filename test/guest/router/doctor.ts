@@ -488,7 +488,7 @@ async function takesNextRelay(router: Router, options: Options): Promise<string>
     await waitUp(router, IFACE);
     demand(!answered(), "packets pass without a border relay");
     const { stderr } = attempt(within("ce", ["/usr/sbin/mapminctl", "doctor", IFACE, "--next-relay"]));
-    demand(stderr.includes(`${borderRelay.tunnelAddress} is used from now on`), stderr);
+    demand(stderr.includes(`${borderRelay.tunnelAddress} is used now`), stderr);
     await settle(router, IFACE);
     demand(answered(), "no packets pass through the next one");
     healthy(...probing);

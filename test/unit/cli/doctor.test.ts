@@ -942,7 +942,7 @@ describe("the command", () => {
     };
     const stays = { written: [], renewals: [] };
     const takes = (address: string) => ({
-      err: `wan: ${address} is used from now on\n`,
+      err: `wan: ${address} is used now\n`,
       written: [[taken, address]],
       renewals: ["network.interface renew wan: 10000 ms"],
     });
