@@ -123,7 +123,7 @@ for (const total of totals) {
   for (const key of ["mutants", "killed", "lab", "explained"]) all[key] += total[key];
   all.unexplained.push(...total.unexplained);
 }
-let failed = false;
+let failed = all.unexplained.length > 0;
 for (const total of [...totals, all]) {
   const bar = total === all ? (asked.length > 0 ? undefined : OVERALL) : bars[total.folder];
   const low = bar !== undefined && share(total) < bar;
