@@ -29,7 +29,7 @@ import type { Host } from "./host.ts";
 import { presenceOf } from "./presence.ts";
 import { rulesText } from "./rules-file.ts";
 import { decodeState, formatState, relayPath, type SavedState, stateDamage, statePath } from "./state.ts";
-import { type Claim, claimFrom, claimOf, type Step, sessionSteps } from "./steps.ts";
+import { type Claim, claimFrom, claimOf, type Step, type StepKey, sessionSteps } from "./steps.ts";
 import {
   attempt,
   closedMeanwhile,
@@ -341,6 +341,18 @@ async function usable(address: bigint, host: Host): Promise<void> {
   }
 }
 
+/**
+ * Takes the MAP address from netifd. A renewal that was cut short may have left an interface of netifd's for each of two
+ * addresses: an add_dynamic for a name that has another address would only take it away, and two interfaces with one address
+ * lose it together.
+ */
+function removeAddresses(claim: Claim, host: Host): Promise<boolean> {
+  return walkUp(
+    sessionSteps(claim).flatMap(({ key, undo }) => (key === "address" ? undo : [])),
+    host,
+  );
+}
+
 /** Puts a plan in the place of the one that is in force. What is equal is not touched, so that flows go on. */
 async function change(provisioned: Provisioned, saved: SavedState, host: Host): Promise<void> {
   const { plan } = provisioned;
@@ -356,15 +368,18 @@ async function change(provisioned: Provisioned, saved: SavedState, host: Host): 
     host.log("renew", "ok", "nothing changed");
     return;
   }
-  const old = claimFrom(plan.iface, saved).addressInterfaces;
-  const held = [...new Set([...old, ...claim.addressInterfaces])];
+  const old = claimFrom(plan.iface, saved);
+  const names = old.addressInterfaces;
+  const held = [...new Set([...names, ...claim.addressInterfaces])];
   // Whoever cuts us short leaves both states' things: neither counts as done.
   const changing = { ...saved, steps: "", address_interfaces: held.join(" ") };
   host.writeState(plan.iface, formatState(changing));
+  const isDue = (key: StepKey) => due.some((step) => step.key === key);
+  if (names.length > 1 && isDue("address")) await removeAddresses(old, host);
   const { ipv4 } = saved;
   const ends = endsFlows(plan, saved);
   let flowsEnded = false;
-  const moves = ends && due.some((step) => step.key === "netifd");
+  const moves = ends && isDue("netifd");
   const ordered = moves ? closedMeanwhile(plan, due) : due;
   // A tunnel that differs is another device to netifd.
   const isNew = plan.tunnel !== undefined || host.deviceMtu(plan.device) === undefined;
@@ -385,14 +400,8 @@ async function change(provisioned: Provisioned, saved: SavedState, host: Host): 
     host.writeState(plan.iface, formatState({ ...changing, state, error: `${code}: ${text}` }));
     throw failure.error;
   }
-  const complete = await walkUp(
-    old
-      .filter((name) => !claim.addressInterfaces.includes(name))
-      .flatMap((name) =>
-        sessionSteps(claimOf(plan, name)).flatMap((step) => (step.key === "address" ? step.undo : [])),
-      ),
-    host,
-  );
+  const gone = names.filter((name) => !claim.addressInterfaces.includes(name));
+  const complete = await removeAddresses({ ...old, addressInterfaces: gone }, host);
   const kept = complete ? claim : { ...claim, addressInterfaces: held };
   const state = { ...describe(provisioned, kept, "up", host.now()), ...inForce(steps, plan.device, host) };
   host.writeState(plan.iface, formatState(state));
@@ -430,6 +439,7 @@ export async function renew(request: HandlerRequest, host: Host): Promise<number
     throw error;
   }
   try {
+    await removeAddresses(claimFrom(iface, saved), host);
     // The dependency on the link is still the one of the setup that failed.
     await bringUp(provisioned, host, true);
   } catch (error) {

@@ -252,8 +252,8 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
           },
         );
         if (domain.borderRelays[0] !== relays[0]) {
-          const text = `${around.relay} is used: another one was silent`;
-          unforwarded.push({ code: "next-relay", path: "border relay", text });
+          const text = `relay ${around.relay} is used`;
+          unforwarded.push({ code: "relay", path: "relay", text });
         }
         const reserved =
           edge === undefined ? [] : remarkReservedPorts(reservedPorts, edge.ce.portSet, reservedBy);

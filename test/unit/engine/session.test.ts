@@ -732,6 +732,34 @@ describe("renew", () => {
     expect(effects(world).at(-1)).toBe('network.interface down {"interface":"wan_map__"}');
   });
 
+  test.each([
+    ["failed", "failed", ["wan_map_"]],
+    ["killed", "up", ["wan_map__", "wan_map_"]],
+  ])(
+    "after a renewal that %s, both addresses are taken away before one is added",
+    async (_how, state, then) => {
+      const failing = new Map<string, Error>();
+      const world = makeWorld({ withoutModule: true, failing });
+      await setup(request(mapE), world);
+      const before = world.status;
+      otherPrefix(world);
+      failing.set("notify 0", new Refusal(7));
+      expect(await renew(request(mapE), world)).toBe(1);
+      const left = world.states.get("wan_map") ?? "";
+      world.states.set("wan_map", left.replace("state=failed", `state=${state}`));
+      failing.clear();
+      world.status = before;
+      world.done.length = 0;
+      expect(await renew(request(mapE), world)).toBe(0);
+      const asked = effects(world).flatMap(
+        (line) => / (add_dynamic|down) .*"(wan_map__?)"/.exec(line)?.slice(1, 3).join(" ") ?? [],
+      );
+      const [added = "", ...old] = then;
+      expect(asked.slice(0, 2).sort()).toEqual(["down wan_map_", "down wan_map__"]);
+      expect(asked.slice(2)).toEqual([`add_dynamic ${added}`, ...old.map((name) => `down ${name}`)]);
+    },
+  );
+
   test("the old tunnel serves until the kernel uses the new address, or three seconds are over", async () => {
     const renewedWith = async (looks: readonly unknown[]) => {
       const tentative = { "2001:db8:13:3400:0:c000:213:34": [...looks] };
@@ -781,6 +809,8 @@ describe("renew", () => {
     expect(await renew(request(mapE), world)).toBe(0);
     // What the tunnel is now nobody knows for sure: it is closed until it is told again.
     expect(effects(world).map((line) => line.split(" {")[0])).toEqual([
+      "network.interface down",
+      "network.interface down",
       "network add_dynamic",
       "nft close",
       "notify 0",

@@ -383,8 +383,8 @@ describe("several border relays", () => {
   });
 
   test("the one that was chosen is used, and a remark says so", () => {
-    const text = `${two} is used: another one was silent`;
-    const remarks = [{ code: "next-relay", path: "border relay", text }];
+    const text = `relay ${two} is used`;
+    const remarks = [{ code: "relay", path: "relay", text }];
     expect(used(several, { relay: two })).toEqual({ used: two, relays: [one, two, three], remarks });
   });
 
