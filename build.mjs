@@ -193,7 +193,6 @@ async function minified(text) {
     ecma: 2020,
     compress: {
       passes: 6,
-      keep_fargs: false,
       hoist_funs: true,
       unsafe: true,
       unsafe_arrows: true,

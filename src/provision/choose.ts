@@ -252,7 +252,7 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
           },
         );
         if (domain.borderRelays[0] !== relays[0]) {
-          const text = `relay ${around.relay} is used`;
+          const text = `border relay ${around.relay} is used`;
           unforwarded.push({ code: "relay", path: "relay", text });
         }
         const reserved =

@@ -77,7 +77,7 @@ function natWords({ nat }: ModulePlan): string {
   if (ranges.length > RESERVED_RANGES) {
     throw new SetupError(
       "INVALID_OPTION",
-      `reserved_ports, forward, upnp_ports: ${ranges.length} ranges, and the kernel module takes ${RESERVED_RANGES}`,
+      `reserved_ports, forward, upnp_ports: ${ranges.length} ranges: give at most ${RESERVED_RANGES}`,
     );
   }
   return `nat.mode ports nat.reserved ${ranges.join(",") || "-"}`;

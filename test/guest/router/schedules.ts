@@ -270,7 +270,7 @@ function logSince(router: Router, ms: number): string {
   return `${readFileSync("/tmp/map.log", "utf8")}\n${router.netifdLog()}`
     .split("\n")
     .filter((line) => line >= from && line.startsWith("2"))
-    .sort((one, other) => (one.slice(0, 19) < other.slice(0, 19) ? -1 : 1))
+    .sort((one, other) => one.slice(0, 19).localeCompare(other.slice(0, 19)))
     .join("\n");
 }
 

@@ -15,14 +15,18 @@ import { parseIpv4, parseIpv6 } from "../../../src/ip/text.ts";
 import { EffectError, InputError } from "../../../src/wire/errors.ts";
 import {
   type Answer,
+  both,
+  dump,
+  file,
   link,
   makeRouter,
   options,
+  program,
   rule,
   shown,
   states,
   stateText,
-  uciText,
+  uci,
   type World,
 } from "./doctor-world.ts";
 
@@ -31,18 +35,6 @@ type By = "module" | "tunnel";
 const STATE = "/var/run/mapmin/wan.state";
 const ENGINE = "/usr/lib/mapmin/engine";
 const TABLE = "/etc/mapmin/rules.json";
-const file = (path: string, content: string | Error | undefined): World => ({ files: { [path]: content } });
-const program = (line: string, answer: string | Error): World => ({ programs: { [line]: answer } });
-const dump = (...interfaces: readonly unknown[]): World => ({
-  ubus: { "network.interface dump": { interface: interfaces } },
-});
-const uci = (section: Readonly<Record<string, string>>, of?: Readonly<Record<string, string>>): World =>
-  program("uci -q show network", uciText(section, of));
-const both = (...worlds: readonly World[]): World => ({
-  files: Object.assign({}, ...worlds.map(({ files }) => files)),
-  programs: Object.assign({}, ...worlds.map(({ programs }) => programs)),
-  ubus: Object.assign({}, ...worlds.map(({ ubus }) => ubus)),
-});
 const denied = new EffectError("it", "Permission denied");
 const offered = dump(link, { ...shown, dynamic: true });
 

@@ -221,6 +221,32 @@ export function healthy(by: "module" | "tunnel") {
   return { files, programs, ubus };
 }
 
+/** One file, program, or answer of netifd's that differs; and several differences together. */
+export const file = (path: string, content: string | Error | undefined): World => ({
+  files: { [path]: content },
+});
+export const program = (line: string, answer: string | Error): World => ({ programs: { [line]: answer } });
+export const dump = (...interfaces: readonly unknown[]): World => ({
+  ubus: { "network.interface dump": { interface: interfaces } },
+});
+export const uci = (
+  section: Readonly<Record<string, string>>,
+  of?: Readonly<Record<string, string>>,
+): World => program("uci -q show network", uciText(section, of));
+export const both = (...worlds: readonly World[]): World => ({
+  files: Object.assign({}, ...worlds.map(({ files }) => files)),
+  programs: Object.assign({}, ...worlds.map(({ programs }) => programs)),
+  ubus: Object.assign({}, ...worlds.map(({ ubus }) => ubus)),
+});
+
+/** One ping is not answered, or it is. */
+export const noReply = (...words: readonly string[]): World => {
+  const line = `ping -c 1 -W 2 ${words.join(" ")}`;
+  return program(line, new EffectError(line, "exit code 1"));
+};
+export const reply = (...words: readonly string[]) =>
+  program(`ping -c 1 -W 2 ${words.join(" ")}`, "2 received");
+
 /** A router that differs from a healthy one, and what is asked of it. */
 export function makeRouter(by: "module" | "tunnel", world: World = {}) {
   const base = healthy(by);

@@ -127,6 +127,6 @@ test("the border relay that the doctor chose is used at setup and at a renewal, 
   expect(await renew(request(), world)).toBe(0);
   expect(world.control).toContain(`remote.v6 ${two}/128`);
   expect(decodeState(world.states.get("wan_map") ?? "")).toMatchObject({
-    remarks: `relay ${two} is used`,
+    remarks: `border relay ${two} is used`,
   });
 });

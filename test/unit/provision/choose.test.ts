@@ -383,7 +383,7 @@ describe("several border relays", () => {
   });
 
   test("the one that was chosen is used, and a remark says so", () => {
-    const text = `relay ${two} is used`;
+    const text = `border relay ${two} is used`;
     const remarks = [{ code: "relay", path: "relay", text }];
     expect(used(several, { relay: two })).toEqual({ used: two, relays: [one, two, three], remarks });
   });
