@@ -28,16 +28,15 @@ dump)
 	;;
 setup | teardown | renew)
 	. "${MAPMIN_LIB:-/usr/lib/mapmin}/engine.sh"
+	# Of a name that is none nobody but the log is told.
+	case ${3-} in
+	'' | *[!A-Za-z0-9_.-]*) iface= ;;
+	*) iface=$3 ;;
+	esac
+	[ "$2" != setup ] || [ -z "$iface" ] || mapmin_watch "$iface"
 	mapmin_exec handler proto "$@" || code=$?
 	# Without an engine nobody else tells netifd; the interface would stay pending without an error.
-	case ${3-} in
-	'' | *[!A-Za-z0-9_.-]*) ;;
-	*)
-		for action in '"action":3,"error":["NO_ENGINE"]' '"action":4'; do
-			ubus -S call network.interface notify_proto "{\"interface\":\"$3\",$action}" || :
-		done
-		;;
-	esac
+	[ -z "$iface" ] || mapmin_tell "$iface" '"action":3,"error":["NO_ENGINE"]' '"action":4'
 	exit "$code"
 	;;
 *)

@@ -160,7 +160,7 @@ async function tryFault(router: Router, fault: Fault): Promise<string> {
       `nothing a person understands: ${JSON.stringify(error)}`,
     );
     await router.call("lab", "unconfigure", { name: "wan_map" });
-    const left = leftSince(before);
+    const left = await leftSince(before);
     demand(left.length === 0, `left behind: ${left.join("; ")}`);
     return error === undefined ? "waits for the link" : `${error.code}: ${error.data.join(" ")}`;
   } finally {
@@ -325,8 +325,8 @@ export async function faults(): Promise<void> {
   await checking("change: the provider moves the border relay", () => changedRule(router));
   await checking("change: link lost and back", () => linkLost(router));
   await checking("change: option withdrawn", () => withdrawn(router));
-  await checking("after all of it: nothing left", () => {
-    const left = leftSince(before).filter((line) => !line.startsWith("file /run/mapmin/wan6."));
+  await checking("after all of it: nothing left", async () => {
+    const left = (await leftSince(before)).filter((line) => !line.startsWith("file /run/mapmin/wan6."));
     demand(left.length === 0, left.join("; "));
     return "";
   });

@@ -1,7 +1,7 @@
 /** What the CE holds, as lines of text: taken before and after, their difference is what somebody left behind. */
 
 import { readdirSync, readFileSync } from "node:fs";
-import { attempt, within } from "./command.ts";
+import { attempt, sleep, within } from "./command.ts";
 
 /** Of others: dhcpcd's own reject route, and what changes by itself. */
 const foreign = [/proto dhcp/, /^unreachable 2001:db8:12:3400::\/56/];
@@ -48,15 +48,24 @@ function filesBelow(directory: string): readonly string[] {
   return found;
 }
 
+/** A shell of map.sh that waits for the end of its handler: it goes within a second of it. */
+const WATCHER_LIMIT_MS = 3_000;
+
+interface OwnProcess {
+  readonly pid: number;
+  readonly parent: number;
+  readonly line: string;
+}
+
 /** Processes that run the bundle: their ids and command lines. */
-function ownProcesses(): readonly { readonly pid: number; readonly line: string }[] {
+function ownProcesses(): readonly OwnProcess[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").join(" ").trim();
         return words.includes("/usr/lib/mapmin/") || words.includes("proto/map.sh")
-          ? [{ pid: Number(pid), line: words }]
+          ? [{ pid: Number(pid), parent: parentOf(pid), line: words }]
           : [];
       } catch {
         // It ended while we looked.
@@ -65,8 +74,14 @@ function ownProcesses(): readonly { readonly pid: number; readonly line: string 
     });
 }
 
-export function ownPids(): readonly number[] {
-  return ownProcesses().map(({ pid }) => pid);
+function parentOf(pid: string): number {
+  return Number(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) . (\d+) .*$/s, "$1"));
+}
+
+/** The handlers that run now. A shell beside one that waits for its end is none. */
+export function handlerPids(): readonly number[] {
+  const own = ownProcesses();
+  return own.filter(({ parent }) => !own.some(({ pid }) => pid === parent)).map(({ pid }) => pid);
 }
 
 export type Snapshot = ReadonlySet<string>;
@@ -88,7 +103,9 @@ export function snapshot(): Snapshot {
   ]);
 }
 
-/** What is there now and was not before; the log is meant to stay. */
-export function leftSince(before: Snapshot): readonly string[] {
+/** What is there now and was not before; the log is meant to stay. Waits for the shells that wait. */
+export async function leftSince(before: Snapshot): Promise<readonly string[]> {
+  const end = Date.now() + WATCHER_LIMIT_MS;
+  while (ownProcesses().length > 0 && Date.now() < end) await sleep(50);
   return [...snapshot()].filter((line) => !before.has(line) && !line.startsWith("file /tmp/map.log"));
 }

@@ -12,7 +12,7 @@ import { startCapture, type TimedPacket } from "./capture.ts";
 import { attempt, PATIENCE_MS, run, sleep, start, within } from "./command.ts";
 import { firewall } from "./firewall.ts";
 import { startServer, trafficIn } from "./lan-host.ts";
-import { leftSince, ownPids, type Snapshot, snapshot } from "./leftovers.ts";
+import { handlerPids, leftSince, type Snapshot, snapshot } from "./leftovers.ts";
 import { configurationOf, type Options, type optionsOf, setLink } from "./link.ts";
 import { type Carrier, ce, edges, server } from "./plan.ts";
 import { checking, demand, detail, step } from "./report.ts";
@@ -150,7 +150,7 @@ class Run {
   }
 
   private kill(signal: "KILL" | "TERM"): void {
-    for (const pid of ownPids()) {
+    for (const pid of handlerPids()) {
       try {
         process.kill(pid, `SIG${signal}`);
       } catch {
@@ -216,9 +216,7 @@ class Run {
     this.strike(trouble);
     await acting;
     await this.settled();
-    // Nobody is left to tell of a handler that was killed.
-    const told = !trouble.startsWith("handler");
-    const status = told ? await this.answered() : undefined;
+    const status = await this.answered();
     await this.mend(trouble);
     if (trouble === "flush ruleset" && this.carrier === "nftables")
       this.excused.push({ from, to: Date.now() });
@@ -261,7 +259,7 @@ async function runSchedule(of: Run, { parts }: Schedule, before: Snapshot): Prom
     fault = error instanceof Error ? error.message : String(error);
   }
   await of.remove();
-  return { fault, left: leftSince(before) };
+  return { fault, left: await leftSince(before) };
 }
 
 /** What the handler and netifd have logged since then; the handler's times are whole seconds. */

@@ -179,7 +179,7 @@ async function takeAway(router: Router, before: Snapshot, name: (text: string) =
   await router.call("network.interface", "down", { interface: MAP_INTERFACE });
   await sleep(200);
   // The hook's notes of the lease that it acted upon belong to the lease.
-  const left = leftSince(before).filter(
+  const left = (await leftSince(before)).filter(
     (line) => !/^file \/run\/mapmin\/wan6\.(lease|look|turn)$/.test(line),
   );
   for (const line of left) detail(`left behind: ${line}`);

@@ -1,8 +1,17 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { repositoryFile, shells } from "../../support/shell-sandbox.ts";
 
 const LIB = repositoryFile("files/usr/lib/mapmin");
@@ -19,7 +28,7 @@ describe.each(shells)("finding the engine in %s", (_name, [shell = "", ...argv])
   const start = (file: string, ...words: string[]) => {
     const { stdout, stderr, status } = spawnSync(shell, [...argv, repositoryFile(file), ...words], {
       encoding: "utf8",
-      env: { PATH: path("bin"), MAPMIN_LIB: path("lib"), MAPMIN_BIN: path("bin") },
+      env: { PATH: path("bin"), MAPMIN_LIB: path("lib"), MAPMIN_BIN: path("bin"), MAPMIN_RUN: path("run") },
     });
     return { stdout, stderr, status };
   };
@@ -78,6 +87,71 @@ describe.each(shells)("finding the engine in %s", (_name, [shell = "", ...argv])
     expect(start("netifd-proto/map.sh", "map", "renew", "wan6_4", "{}")).toMatchObject({
       stdout: "qjs|handler.cjs|proto|map|renew|wan6_4|{}|",
       status: 0,
+    });
+  });
+
+  describe("a setup that ends", () => {
+    const setupFile = () => path("run/wan6_4.setup");
+    /** netifd, which gives that status of the interface, and the engine, which does that. */
+    const setup = (status: string, engineDoes: string) => {
+      for (const name of ["mkdir", "rm"]) symlinkSync(`/bin/${name}`, path(`bin/${name}`));
+      const program = (name: string, text: string) => {
+        writeFileSync(path(`bin/${name}`), `#!/bin/sh\n${text}\n`);
+        chmodSync(path(`bin/${name}`), 0o755);
+      };
+      program("ubus", `echo "$*" >>"${path("told")}"\ncase $* in *' status '*) echo '${status}' ;; esac`);
+      program("sleep", "exec /bin/sleep 0.02");
+      program("node", engineDoes);
+      return start("netifd-proto/map.sh", "map", "setup", "wan6_4", "{}");
+    };
+    const asked = '-S call network.interface status {"interface":"wan6_4"}\n';
+    /** What netifd was asked and told, once it has been asked. */
+    const told = () =>
+      vi.waitFor(
+        () => {
+          const text = readFileSync(path("told"), "utf8");
+          expect(existsSync(setupFile())).toBe(false);
+          return text;
+        },
+        { timeout: 10_000 },
+      );
+
+    test("without a word: netifd is told, so that nobody waits without an error", async () => {
+      setup('{"up":false,"pending":true}', "kill -9 $$");
+      await vi.waitFor(
+        async () =>
+          expect(await told()).toBe(
+            `${asked}-S call network.interface notify_proto {"interface":"wan6_4","action":3,"error":["HANDLER_ENDED"]}\n`,
+          ),
+        { timeout: 10_000 },
+      );
+    });
+
+    test.each([
+      ["up", '{"up":true,"pending":false}'],
+      ["with an error of its own", '{"up":false,"pending":true,"errors":[{"code":"NO_RULE"}]}'],
+      ["because the interface is taken down", '{"up":false,"pending":false}'],
+    ])("%s: netifd is told nothing", async (_how, status) => {
+      setup(status, "exit 1");
+      expect(await told()).toBe(asked);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(await told()).toBe(asked);
+    });
+
+    test("while a later one runs: netifd is not even asked", async () => {
+      writeFileSync(path("told"), "");
+      setup('{"up":false,"pending":true}', `echo 1 >"${setupFile()}"`);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(readFileSync(path("told"), "utf8")).toBe("");
+      expect(readFileSync(setupFile(), "utf8")).toBe("1\n");
+    });
+
+    test("without a word, where the file that says which is the newest cannot be written", async () => {
+      writeFileSync(path("run"), "");
+      setup('{"up":false,"pending":true}', "exit 1");
+      await vi.waitFor(() => expect(readFileSync(path("told"), "utf8")).toContain("HANDLER_ENDED"), {
+        timeout: 10_000,
+      });
     });
   });
 

@@ -22,3 +22,31 @@ mapmin_exec() {
 	echo "mapmin: there is neither /usr/bin/node nor /usr/bin/qjs to run it: install the package node or quickjs" >&2
 	return 127
 }
+
+# Tells netifd something of the interface $1: a notification for each word after it.
+mapmin_tell() {
+	mapmin_iface=$1
+	shift
+	for mapmin_word; do
+		ubus -S call network.interface notify_proto "{\"interface\":\"$mapmin_iface\",$mapmin_word}" || :
+	done
+}
+
+# An engine that is killed (the router is short of memory) or does not start tells netifd nothing, and the interface $1 would
+# wait without an error for ever. So a second shell looks, once the process that is to become the engine has ended. A later setup has
+# a second shell of its own: the file says which setup is the newest.
+mapmin_watch() {
+	mapmin_newest=${MAPMIN_RUN:-/var/run/mapmin}/$1.setup
+	{ mkdir -p "${mapmin_newest%/*}" && echo $$ >"$mapmin_newest"; } 2>/dev/null || :
+	(
+		while kill -0 $$; do sleep 1; done
+		pid=
+		[ ! -f "$mapmin_newest" ] || read -r pid <"$mapmin_newest" || :
+		[ "${pid:-$$}" = $$ ] || exit 0
+		rm -f "$mapmin_newest" || :
+		case $(ubus -S call network.interface status "{\"interface\":\"$1\"}") in
+		*'"errors":'*) ;;
+		*'"pending":true'*) mapmin_tell "$1" '"action":3,"error":["HANDLER_ENDED"]' ;;
+		esac
+	) >/dev/null 2>&1 &
+}
