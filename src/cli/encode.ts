@@ -35,7 +35,7 @@ export const encodeHelp = `usage: mapminctl encode --transport T --rule-ipv6-pre
 For who runs a DHCPv6 server: writes the option that gives customers this rule, in the server's words.
   --transport T      map-t, map-e or lw4o6; with --table: only the rows of this one
   --dmr P            MAP-T: the border relay's prefix, of a length of RFC 6052
-  --br ADDRESS       MAP-E, lw4o6: the border relay; several for several relays
+  --br ADDRESS       MAP-E, lw4o6: the border relay, or several
   --forward          the rule is a forwarding rule too (F flag): customers send to each other directly
   --psid-offset N    a, 0 to 15; 6 without it, 4 in option 48879, 0 for lw4o6
   --psid N           an explicit PSID, with --psid-length its number of bits
@@ -82,6 +82,8 @@ const NAMES = { length: "psid-length", psid: "psid", eaLength: "ea-length" } as 
 const DNSMASQ_LINE = 1_024;
 /** The length of an option has two octets. */
 const OPTION_LIMIT = 65_535;
+/** Octets of a rule with its code and length, whose IPv6 prefix is empty (RFC 7598 s4.1). More rows are refused unread. */
+const SMALLEST_RULE = 12;
 /** What OpenWrt's client reads of a message, octets; and about how many of them other options take. */
 const CLIENT_READS = 1_536;
 const OTHERS_TAKE = 256;
@@ -154,19 +156,27 @@ function domainOfFile(values: Values, file: string, { files }: FileSystem): Tabl
   refuseGiven(values, ruleOptions, "does not go together with --table, which says it");
   const { row = [], pd = [] } = values;
   if (row.length > 0 && pd.length > 0) throw new UsageError("--row and --pd do not go together");
-  return domainOfTable(parseTable(tableText(file, files)), {
+  const transport = values.transport === undefined ? undefined : transportOf(values.transport);
+  const table = parseTable(tableText(file, files));
+  const { length } = table.rows;
+  const all = !row[0] && !pd[0] && !transport;
+  if (all && length > OPTION_LIMIT / SMALLEST_RULE) throw tooLong(length, "rows");
+  return domainOfTable(table, {
     rows: row.map((text) => parseNumber(text, "row", 0, TABLE_LIMIT)),
     endUserPrefixes: pd.map((text) => prefix6("pd", text)),
-    transport: values.transport === undefined ? undefined : transportOf(values.transport),
+    transport,
   });
+}
+
+const smaller = "give each customer its own rule (--row, --pd)";
+
+function tooLong(count: number, what: string): InputError {
+  return new InputError("table", `${count} ${what} do not fit an option: ${smaller}`);
 }
 
 /** What has to be known of servers and clients. @throws InputError where the server cannot be told this option */
 function notesOnServer(format: ServerFormat, octets: number, text: string): readonly string[] {
-  const smaller = "give each customer its own rule (--row, --pd)";
-  if (octets > OPTION_LIMIT) {
-    throw new InputError("table", `${octets} octets of rules do not fit an option: ${smaller}`);
-  }
+  if (octets > OPTION_LIMIT) throw tooLong(octets, "octets");
   if (format === "dnsmasq" && text.length > DNSMASQ_LINE) {
     throw new InputError(
       "format",
@@ -180,9 +190,7 @@ function notesOnServer(format: ServerFormat, octets: number, text: string): read
     );
   }
   if (format === "odhcpd") {
-    notes.push(
-      "odhcpd sends dhcpv6_raw to every client of the interface, asked or not, and does not document it",
-    );
+    notes.push("odhcpd sends dhcpv6_raw to every client, asked or not, and does not document it");
   }
   return notes;
 }

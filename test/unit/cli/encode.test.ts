@@ -155,8 +155,12 @@ describe("a table", () => {
       "note: the option takes 1294 octets, and OpenWrt's client reads at most 1536 of a whole message: give each customer its own rule (--row, --pd)\n",
     );
     expect(refused("--table /t", table(2600))).toBe(
-      "INVALID_OPTION: table: 67620 octets of rules do not fit an option: give each customer its own rule (--row, --pd)",
+      "INVALID_OPTION: table: 67620 octets do not fit an option: give each customer its own rule (--row, --pd)",
     );
+    expect(refused("--table /t", table(5462))).toBe(
+      "INVALID_OPTION: table: 5462 rows do not fit an option: give each customer its own rule (--row, --pd)",
+    );
+    expect(refused("--table /t", table(5461))).toContain(" octets do not fit");
   });
 
   /** Rows of options, of 25 to 27 octets each by the length of the prefix. */
@@ -175,7 +179,7 @@ describe("a table", () => {
     expect(run("--table /t", sized(40, 10, 0)).err).toBe("");
     expect(run("--table /t", sized(39, 11, 0)).err).toContain("the option takes 1281 octets");
     expect(run("--table /t", sized(2605, 15, 0)).out).toHaveLength(2 * (65_535 + 4) + 1);
-    expect(refused("--table /t", sized(2604, 16, 0))).toContain("65536 octets of rules");
+    expect(refused("--table /t", sized(2604, 16, 0))).toContain("65536 octets do not");
   });
 
   test("two notes are two lines", () => {
@@ -185,7 +189,7 @@ describe("a table", () => {
 
   test("odhcpd's option goes to everybody", () => {
     expect(run("--table /t --format odhcpd", table(1)).err).toBe(
-      "note: odhcpd sends dhcpv6_raw to every client of the interface, asked or not, and does not document it\n",
+      "note: odhcpd sends dhcpv6_raw to every client, asked or not, and does not document it\n",
     );
   });
 
