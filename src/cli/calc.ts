@@ -55,9 +55,11 @@ export function calculate(fields: Fields): CalcAnswer {
   const { legacy } = fields;
   if (legacy !== undefined && typeof legacy !== "boolean")
     throw new InputError("legacy", "is not true or false");
+  const prefix = <Prefix>(name: string, parse: (text: string, name: string) => Prefix) =>
+    parse(textOf(fields[name], name), name);
   const rule = {
-    ipv6Prefix: parseIpv6Prefix(textOf(fields["ruleIpv6Prefix"], "ruleIpv6Prefix")),
-    ipv4Prefix: parseIpv4Prefix(textOf(fields["ruleIpv4Prefix"], "ruleIpv4Prefix")),
+    ipv6Prefix: prefix("ruleIpv6Prefix", parseIpv6Prefix),
+    ipv4Prefix: prefix("ruleIpv4Prefix", parseIpv4Prefix),
     eaLength: numberOf(fields["eaLength"], "eaLength", 0, EA_LENGTH_LIMIT),
     forward: false,
     psidOffset: numberOf(fields["psidOffset"] ?? DEFAULT_OFFSET, "psidOffset", 0, LIMITS.offset),
@@ -68,7 +70,7 @@ export function calculate(fields: Fields): CalcAnswer {
   };
   const { ce, remarks } = computeCe(
     { ...rule, ...explicitPsid(written, rule, NAMES) },
-    parseIpv6Prefix(textOf(fields["endUserIpv6Prefix"], "endUserIpv6Prefix")),
+    prefix("endUserIpv6Prefix", parseIpv6Prefix),
     { legacyInterfaceId: legacy === true },
   );
   const notes = [

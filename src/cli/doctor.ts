@@ -149,7 +149,7 @@ const options = {
 
 /** The address that was named, in its usual form. @throws InputError */
 function namedAddress(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : formatIpv4(parseIpv4(text));
+  return text === undefined ? undefined : formatIpv4(parseIpv4(text, "probe"));
 }
 
 /** `mapminctl doctor`. */

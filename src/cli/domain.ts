@@ -12,7 +12,6 @@ import type { MapDomain } from "../map/model.ts";
 import { portRanges } from "../map/port-set.ts";
 import { JUDGING, judgeDomain, routerRefuses } from "../provision/judge.ts";
 import { parseDmr, parseNumber } from "../provision/rule-text.ts";
-import { parsed } from "../provision/values.ts";
 import type { InputError } from "../wire/errors.ts";
 import { FLAG, type OptionValues, parseOptions, TEXT, TEXTS, UsageError } from "./arguments.ts";
 import { counted } from "./counted.ts";
@@ -75,8 +74,8 @@ function planOf(values: Values): DomainPlan | readonly InputError[] {
   const given = {
     customers: number("customers", 1, MOST),
     ports: number("ports", 1, 65_535),
-    ipv4: need("ipv4", values.ipv4).map((text) => truncate4(parsed("ipv4", text, parseIpv4Prefix))),
-    ipv6: values.ipv6 === undefined ? undefined : truncate6(parsed("ipv6", values.ipv6, parseIpv6Prefix)),
+    ipv4: need("ipv4", values.ipv4).map((text) => truncate4(parseIpv4Prefix(text, "ipv4"))),
+    ipv6: values.ipv6 === undefined ? undefined : truncate6(parseIpv6Prefix(values.ipv6, "ipv6")),
     endUserLength: number("end-user-length", 0, ANY),
     offset: number("psid-offset", 0, values.check === true ? ANY : 15),
     psidLength: number("psid-length", 0, ANY),
@@ -111,12 +110,12 @@ function farEndOf({ dmr, br }: Values): readonly [line: string, end: Omit<MapDom
     throw new UsageError("--dmr and --br do not go together: the one is for MAP-T, the other for MAP-E");
   const domain = { borderRelays: [], legacyInterfaceId: false };
   if (dmr !== undefined) {
-    const prefix = parsed("dmr", dmr, (text) => parseDmr(text, "dmr"));
+    const prefix = parseDmr(dmr, "dmr");
     return [`# dmr = ${formatIpv6Prefix(prefix)}`, { ...domain, transport: "map-t", dmr: prefix }];
   }
   if (br === undefined)
     return ["# add --br or --dmr for the border relay", { ...domain, transport: "map-e" }];
-  const relay = parsed("br", br, parseIpv6);
+  const relay = parseIpv6(br, "br");
   return [`# br = ${formatIpv6(relay)}`, { ...domain, transport: "map-e", borderRelays: [relay] }];
 }
 

@@ -15,7 +15,6 @@ import { explicitPsid } from "../provision/port-parameters.ts";
 import { parseNumber } from "../provision/rule-text.ts";
 import { parseTable } from "../provision/table.ts";
 import { TABLE_LIMIT } from "../provision/table-text.ts";
-import { parsed } from "../provision/values.ts";
 import { type ServerFormat, serverFormats } from "../render/dhcp-server.ts";
 import { InputError } from "../wire/errors.ts";
 import { FLAG, type OptionValues, parseOptions, TEXT, TEXTS, UsageError } from "./arguments.ts";
@@ -113,7 +112,7 @@ function refuseGiven(values: Values, names: object, why: string): void {
   if (given !== undefined) throw new UsageError(`the option "--${given}" ${why}`);
 }
 
-const prefix6 = (name: string, text: string) => truncate6(parsed(name, text, parseIpv6Prefix));
+const prefix6 = (name: string, text: string) => truncate6(parseIpv6Prefix(text, name));
 
 /** The domain that the options describe. */
 function domainOfOptions(values: Values, code: DomainCode | undefined): TableDomain {
@@ -130,7 +129,7 @@ function domainOfOptions(values: Values, code: DomainCode | undefined): TableDom
     values[name] === undefined ? undefined : parseNumber(values[name], name, 0, high);
   const typed = {
     ipv6Prefix: prefix6("rule-ipv6-prefix", needed(values, "rule-ipv6-prefix")),
-    ipv4Prefix: truncate4(parsed("rule-ipv4-prefix", needed(values, "rule-ipv4-prefix"), parseIpv4Prefix)),
+    ipv4Prefix: truncate4(parseIpv4Prefix(needed(values, "rule-ipv4-prefix"), "rule-ipv4-prefix")),
     eaLength: parseNumber(eaLength, "ea-length", 0, EA_LENGTH_LIMIT),
     forward: values.forward === true,
     psidOffset: number("psid-offset", LIMITS.offset) ?? offset,
@@ -141,7 +140,7 @@ function domainOfOptions(values: Values, code: DomainCode | undefined): TableDom
     transport,
     rules: [rule],
     ...(values.dmr === undefined ? {} : { dmr: prefix6("dmr", values.dmr) }),
-    borderRelays: (values.br ?? []).map((text) => parsed("br", text, parseIpv6)),
+    borderRelays: (values.br ?? []).map((text) => parseIpv6(text, "br")),
     legacyInterfaceId: false,
   };
   return { domain, rules: [{ where: "", rule }], notes: [] };

@@ -220,7 +220,10 @@ export function runExplain(argv: readonly string[], io: Io & Screen): number {
     io.stderr(explainHelp);
     return Exit.usage;
   }
-  const explanation = explain(hex, (values.pd ?? []).map(parseIpv6Prefix));
+  const explanation = explain(
+    hex,
+    (values.pd ?? []).map((text) => parseIpv6Prefix(text, "pd")),
+  );
   if (values.json === true) {
     const { form, options, remarks, errors, edges } = explanation;
     io.stdout(`${JSON.stringify({ form, options: options.map(plain), remarks, errors, edges }, null, 2)}\n`);

@@ -93,10 +93,10 @@ function psidLengthOf(ratio: string | undefined): number {
  * PSID.
  */
 function sharedRule(values: Values): MapRule {
-  const ipv4Prefix = parseIpv4Prefix(required("-A", values.A));
+  const ipv4Prefix = parseIpv4Prefix(required("-A", values.A), "-A");
   const psidLength = psidLengthOf(values.R);
   return {
-    ipv6Prefix: parseIpv6Prefix(required("-P", values.P)),
+    ipv6Prefix: parseIpv6Prefix(required("-P", values.P), "-P"),
     ipv4Prefix,
     eaLength: 32 - ipv4Prefix.length + psidLength,
     forward: true,
@@ -139,7 +139,7 @@ function startCommands(values: Values): readonly string[] {
   lines.push("sysctl -w net.ipv4.ip_forward=1", "sysctl -w net.ipv6.conf.all.forwarding=1");
   if (values.H === true && lan !== undefined && values.a !== undefined) {
     // This is the router's address with its prefix length, so the host bits are kept.
-    const { length } = parseIpv4Prefix(values.a);
+    const { length } = parseIpv4Prefix(values.a, "-a");
     const address = parseIpv4Prefix(`${values.a.slice(0, values.a.indexOf("/"))}/32`).address;
     lines.push(`ip addr replace ${formatIpv4(address)}/${length} dev ${lan}`);
   }
@@ -170,7 +170,7 @@ function startCommands(values: Values): readonly string[] {
 
 function routeCommands(values: Values): readonly string[] {
   if (values.d === true) {
-    const prefix = parseIpv6Prefix(required("-P", values.P));
+    const prefix = parseIpv6Prefix(required("-P", values.P), "-P");
     if (values.T === true) {
       return [control(`config ${DEVICE} ${remoteWords(prefix)}`)];
     }

@@ -95,7 +95,7 @@ export function runPlan(argv: readonly string[], io: Io & FilesToRead): number {
     link: {
       up: true,
       device,
-      prefixes: (values.pd ?? []).map((text) => parseIpv6Prefix(text)),
+      prefixes: (values.pd ?? []).map((text) => parseIpv6Prefix(text, "pd")),
       ...(values.option === undefined ? {} : { passthru: asPassthru(values.option) }),
     },
     linkMtu,

@@ -157,7 +157,7 @@ export function runRules(
     system.stderr(rulesHelp);
     return Exit.usage;
   }
-  const prefixes = (values.pd ?? []).map(parseIpv6Prefix);
+  const prefixes = (values.pd ?? []).map((text) => parseIpv6Prefix(text, "pd"));
   const report = check(tableText(file, system.files), prefixes, system);
   progress(system);
   if (values.json === true) system.stdout(`${JSON.stringify(report, null, 2)}\n`);

@@ -6,19 +6,19 @@ import { type Ipv4Prefix, type Ipv6Prefix, truncate4, truncate6 } from "./prefix
 /** How many characters of a wrong text an error quotes. */
 const QUOTED = 60;
 
-function refuse(what: string, text: string): never {
-  throw new InputError(what, `"${text.slice(0, QUOTED)}" is not an ${what}`);
+function refuse(what: string, text: string, field = what): never {
+  throw new InputError(field, `"${text.slice(0, QUOTED)}" is not an ${what}`);
 }
 
 /** Value of one decimal part: 0 to 255, without leading zeros. */
 const DECIMAL = /^(?:0|[1-9]\d{0,2})$/;
 const HEXADECIMAL = /^[0-9a-fA-F]{1,4}$/;
 
-/** Dotted decimal, four parts, no leading zeros. @throws InputError */
-export function parseIpv4(text: string): number {
+/** Dotted decimal, four parts, no leading zeros. @throws InputError naming the field */
+export function parseIpv4(text: string, field?: string): number {
   const parts = text.split(".");
   const holds = parts.length === 4 && parts.every((part) => DECIMAL.test(part) && Number(part) <= 255);
-  if (!holds) refuse("IPv4 address", text);
+  if (!holds) refuse("IPv4 address", text, field);
   return parts.reduce((address, part) => address * 256 + Number(part), 0);
 }
 
@@ -41,16 +41,19 @@ function groupsOf(text: string, mayEndDotted: boolean): readonly bigint[] | unde
   return groups;
 }
 
-/** IPv6 addresses, one at least, with blanks between them. @throws InputError */
-export function parseIpv6List(text: string): readonly bigint[] {
-  return text.trim().split(/\s+/).map(parseIpv6);
+/** IPv6 addresses, one at least, with blanks between them. @throws InputError naming the field */
+export function parseIpv6List(text: string, field: string): readonly bigint[] {
+  return text
+    .trim()
+    .split(/\s+/)
+    .map((one) => parseIpv6(one, field));
 }
 
-/** RFC 4291 s2.2 text, without zone. @throws InputError */
-export function parseIpv6(text: string): bigint {
+/** RFC 4291 s2.2 text, without zone. @throws InputError naming the field */
+export function parseIpv6(text: string, field?: string): bigint {
   const halves = text.split("::");
   const [head, tail] = halves;
-  if (head === undefined || halves.length > 2) refuse("IPv6 address", text);
+  if (head === undefined || halves.length > 2) refuse("IPv6 address", text, field);
   let left: readonly bigint[] | undefined;
   let right: readonly bigint[] | undefined;
   try {
@@ -59,35 +62,32 @@ export function parseIpv6(text: string): bigint {
   } catch {
     // The dotted part is wrong, and a side is missing: the error names what the whole text should have been.
   }
-  if (left === undefined || right === undefined) refuse("IPv6 address", text);
+  if (left === undefined || right === undefined) refuse("IPv6 address", text, field);
   const count = left.length + right.length;
-  if (tail === undefined ? count !== 8 : count > 7) refuse("IPv6 address", text);
+  if (tail === undefined ? count !== 8 : count > 7) refuse("IPv6 address", text, field);
   const zeros = Array.from({ length: 8 - count }, () => 0n);
   return [...left, ...zeros, ...right].reduce((address, group) => (address << 16n) | group, 0n);
 }
 
-function splitPrefix(text: string, longest: number): readonly [string, number] {
+function splitPrefix(text: string, longest: number, field = "prefix"): readonly [string, number] {
   const slash = text.indexOf("/");
   const length = text.slice(slash + 1);
   if (slash < 0 || !/^(0|[1-9]\d{0,2})$/.test(length) || Number(length) > longest) {
-    throw new InputError(
-      "prefix",
-      `"${text.slice(0, QUOTED)}" has no length of 0 to ${longest} after a slash`,
-    );
+    throw new InputError(field, `"${text.slice(0, QUOTED)}" has no length of 0 to ${longest} after a slash`);
   }
   return [text.slice(0, slash), Number(length)];
 }
 
-/** `A.B.C.D/length`; bits behind the length are cleared. @throws InputError */
-export function parseIpv4Prefix(text: string): Ipv4Prefix {
-  const [address, length] = splitPrefix(text, 32);
-  return truncate4({ address: parseIpv4(address), length });
+/** `A.B.C.D/length`; bits behind the length are cleared. @throws InputError naming the field */
+export function parseIpv4Prefix(text: string, field?: string): Ipv4Prefix {
+  const [address, length] = splitPrefix(text, 32, field);
+  return truncate4({ address: parseIpv4(address, field), length });
 }
 
-/** `address/length`; bits behind the length are cleared. @throws InputError */
-export function parseIpv6Prefix(text: string): Ipv6Prefix {
-  const [address, length] = splitPrefix(text, 128);
-  return truncate6({ address: parseIpv6(address), length });
+/** `address/length`; bits behind the length are cleared. @throws InputError naming the field */
+export function parseIpv6Prefix(text: string, field?: string): Ipv6Prefix {
+  const [address, length] = splitPrefix(text, 128, field);
+  return truncate6({ address: parseIpv6(address, field), length });
 }
 
 export function formatIpv4(address: number): string {

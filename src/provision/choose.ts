@@ -112,7 +112,7 @@ function candidates(
   if (link.passthru === undefined) {
     throw new SetupError(
       "NO_RULE",
-      "there is no rule: none is configured, and the provider's DHCPv6 reply contained no MAP option; request it with `option reqopts '48879'` on the tunlink, or configure the rule",
+      "no rule is configured, and the provider's DHCPv6 reply has no MAP option: request it with `option reqopts '48879'` on the tunlink, or configure a rule",
     );
   }
   try {

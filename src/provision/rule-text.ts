@@ -35,7 +35,7 @@ export function parseNumber(text: string, field: string, low: number, high: numb
 
 /** A DMR, `prefix/length` with a length of RFC 6052. @throws InputError */
 export function parseDmr(text: string, field: string): Ipv6Prefix {
-  const prefix = parseIpv6Prefix(text);
+  const prefix = parseIpv6Prefix(text, field);
   if (!RFC6052_LENGTHS.includes(prefix.length)) {
     throw new InputError(
       field,
@@ -72,8 +72,14 @@ function ruleOf(words: Words, transport: Transport): MapRule {
   const ipv6Length = parseNumber(need(words, "prefix6len"), "prefix6len", 0, 128);
   const defaultOffset = transport === "lw4o6" ? DEFAULT_OFFSET.lw4o6 : DEFAULT_OFFSET.rfc7598;
   const rule = {
-    ipv4Prefix: truncate4({ address: parseIpv4(need(words, "ipv4prefix")), length: ipv4Length }),
-    ipv6Prefix: truncate6({ address: parseIpv6(need(words, "ipv6prefix")), length: ipv6Length }),
+    ipv4Prefix: truncate4({
+      address: parseIpv4(need(words, "ipv4prefix"), "ipv4prefix"),
+      length: ipv4Length,
+    }),
+    ipv6Prefix: truncate6({
+      address: parseIpv6(need(words, "ipv6prefix"), "ipv6prefix"),
+      length: ipv6Length,
+    }),
     eaLength: parseNumber(words.get("ealen") ?? "0", "ealen", 0, EA_LENGTH_LIMIT),
     forward: words.get("fmr") === "1",
     psidOffset: parseNumber(words.get("offset") ?? `${defaultOffset}`, "offset", 0, 15),
@@ -107,7 +113,7 @@ export function fromRuleText(text: string, defaults: RuleDefaults = {}): readonl
   const transport = parseTransport(named ?? defaults.type ?? defaults.maptype ?? "map-e");
   // Each rule may have the border relay and the DMR; the first one is used.
   const first = (key: string) =>
-    words.map((word) => word.get(key)).find((value) => value !== undefined && value !== "");
+    words.map((word) => word.get(key)).find((value) => value) ?? need(new Map(), key);
   const domain: MapDomain = {
     transport,
     rules: words.map((word) => ruleOf(word, transport)),
@@ -115,11 +121,12 @@ export function fromRuleText(text: string, defaults: RuleDefaults = {}): readonl
     borderRelays: [],
   };
   if (transport === "map-t") {
-    return [
-      { domain: { ...domain, dmr: parseDmr(first("dmr") ?? need(new Map(), "dmr"), "dmr") }, remarks: [] },
-    ];
+    return [{ domain: { ...domain, dmr: parseDmr(first("dmr"), "dmr") }, remarks: [] }];
   }
   return [
-    { domain: { ...domain, borderRelays: [parseIpv6(first("br") ?? need(new Map(), "br"))] }, remarks: [] },
+    {
+      domain: { ...domain, borderRelays: [parseIpv6(first("br"), "br")] },
+      remarks: [],
+    },
   ];
 }

@@ -29,7 +29,7 @@ function between(low: number, high: number) {
 }
 
 function parsedBy<Value>(parse: (text: string, field: string) => Value) {
-  return (value: unknown, field: string) => parsed(field, textOf(value, field), (text) => parse(text, field));
+  return (value: unknown, field: string) => parse(textOf(value, field), field);
 }
 
 const prefix6 = parsedBy(parseIpv6Prefix);

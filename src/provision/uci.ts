@@ -59,8 +59,8 @@ export function fromUci(config: UciRule): ProvisionedDomain {
   const legacyInterfaceId = config.legacymap === true;
   const standard = transport === "lw4o6" ? DEFAULT_OFFSET.lw4o6 : DEFAULT_OFFSET.rfc7598;
   const rule = {
-    ipv6Prefix: truncate6({ address: parseIpv6(address6), length: length6 }),
-    ipv4Prefix: truncate4({ address: parseIpv4(address4 ?? ""), length: length4 }),
+    ipv6Prefix: truncate6({ address: parseIpv6(address6, "ip6prefix"), length: length6 }),
+    ipv4Prefix: truncate4({ address: parseIpv4(address4 ?? "", "ipaddr"), length: length4 }),
     eaLength,
     forward: false,
     psidOffset: config.offset ?? (legacyInterfaceId ? DEFAULT_OFFSET.option48879 : standard),
@@ -76,6 +76,6 @@ export function fromUci(config: UciRule): ProvisionedDomain {
     transport === "map-t"
       ? // Stock takes the DMR in peeraddr, with its length.
         { ...common, dmr: parseDmr(peer, "peeraddr"), borderRelays: [] }
-      : { ...common, borderRelays: parseIpv6List(peer) };
+      : { ...common, borderRelays: parseIpv6List(peer, "peeraddr") };
   return { domain, remarks: [] };
 }

@@ -74,9 +74,17 @@ describe("calc", () => {
   });
 
   test.each([
-    ["ruleIpv4Prefix", "192.0.2.0/33", 'prefix: "192.0.2.0/33" has no length of 0 to 32 after a slash'],
+    [
+      "ruleIpv4Prefix",
+      "192.0.2.0/33",
+      'ruleIpv4Prefix: "192.0.2.0/33" has no length of 0 to 32 after a slash',
+    ],
     ["ruleIpv4Prefix", undefined, "ruleIpv4Prefix: is missing"],
-    ["ruleIpv6Prefix", "2001:db8::/129", 'prefix: "2001:db8::/129" has no length of 0 to 128 after a slash'],
+    [
+      "ruleIpv6Prefix",
+      "2001:db8::/129",
+      'ruleIpv6Prefix: "2001:db8::/129" has no length of 0 to 128 after a slash',
+    ],
     ["ruleIpv6Prefix", false, "ruleIpv6Prefix: is not text"],
     [
       "endUserIpv6Prefix",

@@ -97,7 +97,7 @@ describe("mapminctl refuses", () => {
     ["a prefix for an address", `${start.replace("/32", "/24")} -T`, "-A"],
     ["a device for the shell", `${start.replace("br-lan", "$(reboot)")} -T`, "-i"],
     ["another device for the shell", `${start.replace("eth1", "e;x")} -T`, "-I"],
-    ["an IPv6 prefix that is none", `${start.replace("2001:db8:12::/48", "2001:db8:12::")} -T`, "prefix"],
+    ["an IPv6 prefix that is none", `${start.replace("2001:db8:12::/48", "2001:db8:12::")} -T`, "-P: "],
     ["no address", "-s -P 2001:db8:12::/48 -R 256 -z 4 -o 52 -T", "-A"],
     ["a border relay that is a prefix", "-r -d -P 2001:db8::/64 -E", "-P"],
     ["a forwarding rule for the tunnel", "-r -A 192.0.2.0/24 -P 2001:db8::/40 -R 256 -z 6 -E", "-E"],

@@ -257,7 +257,7 @@ describe("the command line", () => {
     expect(refused(["chck", "a"])).toBe('USAGE: unknown word "chck"; there is check');
     expect(refused(["check", "a", "--jsn"])).toBe('USAGE: unknown option "--jsn"; did you mean "--json"?');
     expect(refused(["check", "a", "--pd", "x"])).toBe(
-      'INVALID_OPTION: prefix: "x" has no length of 0 to 128 after a slash',
+      'INVALID_OPTION: pd: "x" has no length of 0 to 128 after a slash',
     );
   });
 

@@ -341,7 +341,7 @@ describe("the log of a renewal", () => {
     world.status = { ...linkStatus, data: {} };
     expect(await renew({ action: "renew", iface, config: {} }, world)).toBe(1);
     expect(log(world)).toEqual([
-      "failed renew there is no rule: none is configured, and the provider's DHCPv6 reply contained no MAP ...",
+      "failed renew no rule is configured, and the provider's DHCPv6 reply has no MAP option: request it wi...",
       reported,
     ]);
   });

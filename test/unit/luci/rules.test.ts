@@ -55,7 +55,7 @@ const handler: Record<string, (text: string) => unknown> = {
   dont_snat_to: (text) => decodePorts(text),
   ipaddr: (text) => (text.includes("/") ? parseIpv4Prefix(text) : parseIpv4(text)),
   ip6prefix: (text) => (text.includes("/") ? parseIpv6Prefix(text) : parseIpv6(text)),
-  peeraddr: (text) => (text.includes("/") ? parseDmr(text, "peeraddr") : parseIpv6List(text)),
+  peeraddr: (text) => (text.includes("/") ? parseDmr(text, "peeraddr") : parseIpv6List(text, "peeraddr")),
 };
 
 const SAMPLES = [

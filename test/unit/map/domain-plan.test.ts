@@ -102,7 +102,7 @@ describe("a proposal", () => {
   test.each<[string, Partial<Demand>, string]>([
     [
       "two prefixes that overlap",
-      { ipv4: ["192.0.2.0/24", "198.51.100.0/28", "192.0.2.16/28"].map(parseIpv4Prefix) },
+      { ipv4: ["192.0.2.0/24", "198.51.100.0/28", "192.0.2.16/28"].map((text) => parseIpv4Prefix(text)) },
       "ipv4: 192.0.2.0/24 and 192.0.2.16/28 overlap: leave one of them out",
     ],
     [

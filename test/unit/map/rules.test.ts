@@ -269,7 +269,10 @@ describe("the BMR is the rule with the longest prefix that holds an end-user pre
     const rules = [1, 2, 3, 4, 5].map((i) => rule(`2001:db8:${i}::/48`, "192.0.2.0/24", 8));
     const reason = (prefixes: readonly string[]) => {
       try {
-        findCustomerEdge(domain(rules), prefixes.map(parseIpv6Prefix));
+        findCustomerEdge(
+          domain(rules),
+          prefixes.map((text) => parseIpv6Prefix(text)),
+        );
       } catch (error) {
         return error instanceof InputError ? `${error.field}|${error.reason}` : error;
       }
@@ -286,7 +289,10 @@ describe("the BMR is the rule with the longest prefix that holds an end-user pre
 
   test("a prefix that lies in a rule and is too short for it is said to be that", () => {
     expect(() =>
-      findCustomerEdge(domain([example1]), ["a::/56", "2001:db8:12::/50"].map(parseIpv6Prefix)),
+      findCustomerEdge(
+        domain([example1]),
+        ["a::/56", "2001:db8:12::/50"].map((text) => parseIpv6Prefix(text)),
+      ),
     ).toThrow(
       "2001:db8:12::/50 is too short: the rule for 2001:db8::/40 has 16 EA bits and needs /56 or longer",
     );

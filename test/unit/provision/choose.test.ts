@@ -80,7 +80,7 @@ describe("where the rule comes from", () => {
 
   test("nowhere", () => {
     expect(made({})).toMatchObject({
-      refused: expect.stringMatching(/^NO_RULE: there is no rule: none is configured/),
+      refused: expect.stringMatching(/^NO_RULE: no rule is configured/),
     });
   });
 });
@@ -412,7 +412,7 @@ describe("several border relays", () => {
 
   test("one that is not an address is named; the one in use is judged", () => {
     expect(made({ ...uci, peeraddr: `${one} x` })).toMatchObject({
-      refused: 'INVALID_MAP_RULE: IPv6 address: "x" is not an IPv6 address',
+      refused: 'INVALID_MAP_RULE: peeraddr: "x" is not an IPv6 address',
     });
     const bad = { ...uci, peeraddr: `${one} ::1` };
     expect(made(bad)).toMatchObject({ ipv4: "192.0.2.18/32" });

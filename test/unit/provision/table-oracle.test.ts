@@ -249,7 +249,7 @@ test("a table whose text is damaged anywhere: a table or a declared error", () =
 
 test.each([4_096, COUNT])("%i rows: the last one is found", (count) => {
   const rows = Array.from({ length: count }, (_, n) => cells(n));
-  const user = [`2001:db8:${(count - 1).toString(16)}:1200::/56`].map(parseIpv6Prefix);
+  const user = [`2001:db8:${(count - 1).toString(16)}:1200::/56`].map((text) => parseIpv6Prefix(text));
   const csv = [HEAD, ...rows.map((row) => row.join(","))].join("\n");
   expect(chooseRow(parseTable(csv), user).where).toBe(`line ${count + 1}`);
   const names = HEAD.split(",");

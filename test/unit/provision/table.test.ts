@@ -280,7 +280,7 @@ test("a row alone is a domain of its one rule", () => {
     expect(domain?.rules).toEqual([rule]);
 });
 
-const pd = ["2001:db8:12:3400::/56"].map(parseIpv6Prefix);
+const pd = ["2001:db8:12:3400::/56"].map((text) => parseIpv6Prefix(text));
 
 /** The row that is chosen, and the remarks. */
 function chosen(text: string, options?: TableOptions, prefixes = pd) {
@@ -347,7 +347,7 @@ describe("the row that is chosen", () => {
   });
 
   test("may be that of the second prefix of the link", () => {
-    const prefixes = ["2001:db9::/56", "2001:db8:12:3400::/56"].map(parseIpv6Prefix);
+    const prefixes = ["2001:db9::/56", "2001:db8:12:3400::/56"].map((text) => parseIpv6Prefix(text));
     expect(chosen(json([at(40)]), {}, prefixes)).toEqual({ where: "rules[0]", ...plain, remarks: [] });
   });
 
