@@ -5,6 +5,7 @@ import { startBorderRelay } from "./border-relay.ts";
 import { attempt, PATIENCE_MS, run, sleep, until, within } from "./command.ts";
 import { startDhcpServer } from "./kea.ts";
 import { startServer } from "./lan-host.ts";
+import { handlerPids } from "./leftovers.ts";
 import { type Openwrt, type OpenwrtStatus, startOpenwrt } from "./openwrt.ts";
 import {
   forwardsPass,
@@ -66,6 +67,23 @@ config interface 'wan_map'
 	option offset '4'
 	option peeraddr '${relay}'
 ${extra}`;
+}
+
+/** Sets wan_map up anew, and kills the engine as soon as it runs. Returns once netifd has the error. */
+async function killSetup(openwrt: Openwrt): Promise<void> {
+  openwrt.ubus("call", "network.interface.wan_map", "down");
+  await waitFor(openwrt, "wan_map", "to go down", (status) => status?.up === false && !status.pending);
+  await until("the handler's end", PATIENCE_MS, () => (handlerPids().length === 0 ? true : undefined));
+  openwrt.ubus("call", "network.interface.wan_map", "up");
+  await until("the engine", PATIENCE_MS, () => {
+    const [pid] = handlerPids();
+    if (pid === undefined || !readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("handler.cjs")) return;
+    process.kill(pid, "SIGKILL");
+    return true;
+  });
+  await waitFor(openwrt, "wan_map", "to have an error", (status) =>
+    (status?.errors ?? []).some(({ code }) => code === "HANDLER_ENDED"),
+  );
 }
 
 /** What `mapminctl doctor` says of a router with nothing wrong. @throws Error with its findings */
@@ -214,6 +232,14 @@ export async function openwrtWalk(
     await waitFor(openwrt, "wan_map", "to come up", up());
     await steady.answered();
     return "up";
+  });
+  await checking(name("a setup that is killed is an error, and the next one comes up"), async () => {
+    await killSetup(openwrt);
+    openwrt.ubus("call", "network.interface.wan_map", "down");
+    openwrt.ubus("call", "network.interface.wan_map", "up");
+    await waitFor(openwrt, "wan_map", "to come up", up());
+    await steady.answered();
+    return "HANDLER_ENDED, then up";
   });
   await checking(name("ubusd restarted: netifd and we go on"), async () => {
     await openwrt.restartUbusd();
