@@ -48,8 +48,8 @@ function filesBelow(directory: string): readonly string[] {
   return found;
 }
 
-/** A shell of map.sh that waits for the end of its handler: it goes within a second of it. */
-const WATCHER_LIMIT_MS = 3_000;
+/** A shell of map.sh that waits for the end of its handler: it goes within two seconds of it. */
+const WATCHER_LIMIT_MS = 6_000;
 
 interface OwnProcess {
   readonly pid: number;

@@ -33,20 +33,24 @@ mapmin_tell() {
 }
 
 # An engine that is killed (the router is short of memory) or does not start tells netifd nothing, and the interface $1 would
-# wait without an error for ever. So a second shell looks, once the process that is to become the engine has ended. A later setup has
-# a second shell of its own: the file says which setup is the newest.
+# wait without an error for ever. So a second shell looks, once the process that is to become the engine has ended. A later setup
+# has a second shell of its own: the file says which setup is the newest.
 mapmin_watch() {
 	mapmin_newest=${MAPMIN_RUN:-/var/run/mapmin}/$1.setup
 	{ mkdir -p "${mapmin_newest%/*}" && echo $$ >"$mapmin_newest"; } 2>/dev/null || :
 	(
 		while kill -0 $$; do sleep 1; done
+		error=
+		case $(ubus -S call network.interface status "{\"interface\":\"$1\"}") in
+		*'"errors":'*) ;;
+		*'"pending":true'*) error='"action":3,"error":["HANDLER_ENDED"]' ;;
+		esac
+		# What waits may be the setup after ours: by now it has said so.
+		[ -z "$error" ] || sleep 1
 		pid=
 		[ ! -f "$mapmin_newest" ] || read -r pid <"$mapmin_newest" || :
 		[ "${pid:-$$}" = $$ ] || exit 0
 		rm -f "$mapmin_newest" || :
-		case $(ubus -S call network.interface status "{\"interface\":\"$1\"}") in
-		*'"errors":'*) ;;
-		*'"pending":true'*) mapmin_tell "$1" '"action":3,"error":["HANDLER_ENDED"]' ;;
-		esac
+		[ -z "$error" ] || mapmin_tell "$1" "$error"
 	) >/dev/null 2>&1 &
 }
