@@ -68,7 +68,7 @@ function control(host: Host): string {
   if (text !== undefined) return text;
   throw new SetupError(
     "NO_KERNEL_MODULE",
-    `the package kmod-mapmint is needed, and its module is not loaded (no ${CONTROL_PATH} of its own): install it, or remove kmod-nat46 if that is loaded instead`,
+    `the module of kmod-mapmint is not loaded (no ${CONTROL_PATH} of its own): install it, or remove kmod-nat46`,
   );
 }
 

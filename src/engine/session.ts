@@ -154,7 +154,7 @@ export async function report(
   const { code, text } = explained(error);
   host.log(action, "failed", `${code}: ${forLog(error)}`);
   if (await insist("report the error", notify(errorRequest(iface, code, text)), host)) {
-    await attempt("wait until it is started again", notify(blockRequest(iface)), host);
+    await attempt("wait to be started again", notify(blockRequest(iface)), host);
   }
 }
 
@@ -238,6 +238,7 @@ export async function setup(request: HandlerRequest, host: Host): Promise<number
       await host.call(NETWORK, "notify_proto", down);
       return 1;
     }
+    if (savedState(iface, host)?.state === "failed") await teardown(iface, host);
     await bringUp(await provisionFor(host, iface, config), host);
     return 0;
   } catch (error) {
@@ -245,11 +246,15 @@ export async function setup(request: HandlerRequest, host: Host): Promise<number
   }
 }
 
-/** Takes everything of an interface away, whether setup finished or not. Gives 1 if something could not be removed. */
+/**
+ * Takes everything of an interface away, whether setup finished or not. Gives 1 if something could not be removed: the state
+ * file says so then, and the next setup tries again, because it may have another carrier and would know nothing of it.
+ */
 export async function teardown(iface: InterfaceName, host: Host): Promise<number> {
   const saved = savedState(iface, host);
   const complete = await walkUp(undosOf(sessionSteps(claimFrom(iface, saved))), host);
-  host.removeState(iface);
+  if (complete || saved === undefined) host.removeState(iface);
+  else host.writeState(iface, formatState({ ...saved, state: "failed", error: "teardown failed" }));
   host.log("teardown", complete ? "ok" : "failed");
   return complete ? 0 : 1;
 }

@@ -119,7 +119,7 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
   if (eaLength > 0 && bits6(endUserPrefix.address, needed, subnet) !== 0n) {
     remark(
       "nonzero-subnet-bits",
-      `the ${subnet} bits behind the EA bits are not zero; the border relay may expect zeros there`,
+      `the ${subnet} bits behind the EA bits are not zero; the border relay may want zeros`,
     );
   }
   const ea = bits6(endUserPrefix.address, ipv6Prefix.length, eaLength);
@@ -127,7 +127,7 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
   // s5.2: o + r < 32 gives an IPv4 prefix, = 32 one address, > 32 one address and q = o - p bits of PSID.
   if (eaLength < suffixBits) {
     if (explicitPsid !== undefined) {
-      remark("psid-discarded", "a PSID was given, but the CE has a whole IPv4 prefix; the PSID is ignored");
+      remark("psid-discarded", "a PSID was given, and is ignored: the CE has a whole IPv4 prefix");
     }
     const address = (ipv4Prefix.address | Number(ea << BigInt(suffixBits - eaLength))) >>> 0;
     const portSet = checkPortSet({ offset: psidOffset, psidLength: 0, psid: 0 });
@@ -148,7 +148,7 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
     if (!same) {
       remark(
         "psid-conflict",
-        `PSID ${explicitPsid.psid} of ${explicitPsid.psidLength} bits was given and is used; the EA bits contain another one, ${derived.psid} of ${derivedLength} bits`,
+        `PSID ${explicitPsid.psid} of ${explicitPsid.psidLength} bits was given and is used; the EA bits have ${derived.psid} of ${derivedLength} bits`,
       );
     }
   }

@@ -61,7 +61,7 @@ function judgeAddress(ipv4: Ipv4Prefix, options: JudgeOptions): readonly Objecti
   for (const { iface, ipv4: theirs } of neighbours) {
     const met = theirs.find((prefix) => overlaps4(prefix, ipv4));
     if (met === undefined) continue;
-    const text = `${formatIpv4Prefix(ipv4)} overlaps ${formatIpv4Prefix(met)}, which the router has on the interface ${iface}`;
+    const text = `${formatIpv4Prefix(ipv4)} overlaps ${formatIpv4Prefix(met)} on the interface ${iface}`;
     return [{ field: names.ipv4, text }];
   }
   return [];
@@ -76,8 +76,7 @@ function judgeFarEnd(field: string, prefix: Ipv6Prefix, options: JudgeOptions): 
   );
   return objection(
     field,
-    owner &&
-      `${formatIpv6Prefix(prefix)} has an address of the router's own in it, on the interface ${owner.iface}`,
+    owner && `${formatIpv6Prefix(prefix)} has an address of the router's, on the interface ${owner.iface}`,
   );
 }
 

@@ -19,7 +19,7 @@ export function openBus(execute: Execute, path: string | undefined): Bus {
       if (length > ARGUMENT_LIMIT) {
         throw new EffectError(
           command,
-          `its arguments have ${length} octets; on QuickJS at most ${ARGUMENT_LIMIT} can be handed over`,
+          `its arguments have ${length} octets, and QuickJS can hand over ${ARGUMENT_LIMIT}`,
         );
       }
       const socket = path === undefined ? [] : ["-s", path];

@@ -146,7 +146,7 @@ describe("calc", () => {
 
   test("remarks are shown: as notes, and in JSON only when there are any", async () => {
     const argv = kebab.map((word) => (word === "16" ? "8" : word));
-    const remark = "the 8 bits behind the EA bits are not zero; the border relay may expect zeros there";
+    const remark = "the 8 bits behind the EA bits are not zero; the border relay may want zeros";
     expect((await run(argv)).out.split("\n").at(-2)).toBe(`note: ${remark}`);
     expect(JSON.parse((await run([...argv, "--json"])).out).remarks).toEqual([remark]);
     expect(JSON.parse((await run([...kebab, "--json"])).out)).not.toHaveProperty("remarks");

@@ -258,7 +258,7 @@ describe("what is refused", () => {
 
   test("a PSID that the EA bits contradict is a note", () => {
     expect(run(`${translated} --psid 3 --psid-length 8`).err).toBe(
-      "note: PSID 3 of 8 bits was given and is used; the EA bits contain another one, 0 of 8 bits\n",
+      "note: PSID 3 of 8 bits was given and is used; the EA bits have 0 of 8 bits\n",
     );
   });
 

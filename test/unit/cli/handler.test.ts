@@ -156,7 +156,7 @@ describe("proto", () => {
         error,
         `${log} ok report the error | ubus call ${error}`,
         `${said}4}`,
-        `${log} ok wait until it is started again | ubus call ${said}4}`,
+        `${log} ok wait to be started again | ubus call ${said}4}`,
       ],
       out: "",
       err: "configuration: is not JSON\n",

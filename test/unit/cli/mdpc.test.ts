@@ -70,7 +70,7 @@ describe("mdpc tells on standard error", () => {
     const longer = { PREFIXES: "2001:db8:12:3401::/64,3600,7200" };
     expect(mdpc(`00${rule}${padded}`, [], longer).err).toBe(
       "note: OPTION_48879/MAP_DMR[0]/dmr: the prefix is followed by 1 zero octet that should not be there: skipped\n" +
-        "note: the 8 bits behind the EA bits are not zero; the border relay may expect zeros there\n",
+        "note: the 8 bits behind the EA bits are not zero; the border relay may want zeros\n",
     );
   });
 

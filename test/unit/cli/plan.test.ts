@@ -122,7 +122,7 @@ ip route add default dev map-wan6_4 mtu 1480
       rule: `${rule.replace("map-t", "map-e")},br=2001:db8:ffff::1`,
     });
     const argv = ["--config", config, "--pd", "2001:db8:12:3401::/64", "--no-module"];
-    const remark = "the 8 bits behind the EA bits are not zero; the border relay may expect zeros there";
+    const remark = "the 8 bits behind the EA bits are not zero; the border relay may want zeros";
 
     test.each([
       ["DEVICE", []],

@@ -135,10 +135,10 @@ line 10: 2001:db8:300::/40 198.51.100.0/24 map-e
 `),
     });
     const conflict = { ...row, psidLength: 8, psid: 3 };
-    const text = "PSID 3 of 8 bits was given and is used; the EA bits contain another one, 0 of 8 bits";
+    const text = "PSID 3 of 8 bits was given and is used; the EA bits have 0 of 8 bits";
     expect(run(table(conflict)).out).toContain(`\n  note: rules[0]: ${text}\n\n1 good row`);
     expect(run(table({ ...row, br: "fe80::1" }), "--pd", "2001:db8:12:3401::/64").out).toContain(
-      "\nnote: the 8 bits behind the EA bits are not zero; the border relay may expect zeros there\nnote: a router refuses this rule: rules[0].br: fe80::1/128 is in fe80::/10, link-local (RFC 4291 s2.5.6)\n",
+      "\nnote: the 8 bits behind the EA bits are not zero; the border relay may want zeros\nnote: a router refuses this rule: rules[0].br: fe80::1/128 is in fe80::/10, link-local (RFC 4291 s2.5.6)\n",
     );
   });
 

@@ -81,7 +81,7 @@ describe("an effect tells whether it did something, and what brings back what wa
     expect(failure).toEqual(
       new SetupError(
         "NO_KERNEL_MODULE",
-        "the package kmod-mapmint is needed, and its module is not loaded (no /proc/net/nat46/control of its own): install it, or remove kmod-nat46 if that is loaded instead",
+        "the module of kmod-mapmint is not loaded (no /proc/net/nat46/control of its own): install it, or remove kmod-nat46",
       ),
     );
     expect(effects(world)).toEqual([]);

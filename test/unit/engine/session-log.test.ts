@@ -83,7 +83,7 @@ describe("the log tells each step, how it ended, and the command a person would 
       "ok remove the MAP device del map-wan_map",
       "failed setup SETUP_FAILED: mtu: no such device",
       'ok report the error ubus call network.interface notify_proto {"interface":"wan_map","action":3,"erro...',
-      'ok wait until it is started again ubus call network.interface notify_proto {"interface":"wan_map","a...',
+      'ok wait to be started again ubus call network.interface notify_proto {"interface":"wan_map","action"...',
     ]);
   });
 
@@ -139,7 +139,7 @@ describe("the log tells why", () => {
         "failed depend on the link wan6: ubus: status 6",
         "failed setup SETUP_FAILED: ubus: status 6",
         'ok report the error ubus call network.interface notify_proto {"interface":"wan_map","action":3,"erro...',
-        'ok wait until it is started again ubus call network.interface notify_proto {"interface":"wan_map","a...',
+        'ok wait to be started again ubus call network.interface notify_proto {"interface":"wan_map","action"...',
       ],
       [
         'notify 3 {"interface":"wan_map","action":3,"error":["SETUP_FAILED","ubus: status 6"]}',
@@ -317,7 +317,7 @@ describe("the log of a renewal", () => {
       "ok remove the MAP device del map-wan_map",
       "failed setup SETUP_FAILED: ubus: status 6",
       reported,
-      'ok wait until it is started again ubus call network.interface notify_proto {"interface":"wan_map","a...',
+      'ok wait to be started again ubus call network.interface notify_proto {"interface":"wan_map","action"...',
     ]);
     failing.clear();
     expect(await renew({ action: "renew", iface, config: mapE }, world)).toBe(0);

@@ -65,7 +65,7 @@ describe("the state file of an interface that is up says", () => {
       "psid=52",
       "mtu=1480",
       "source=DHCPv6",
-      'remarks="the 4 bits behind the EA bits are not zero; the border relay may expect zeros there; not in the port set, so that nothing reaches you there: 80 (nearest of the set: 4928)"',
+      'remarks="the 4 bits behind the EA bits are not zero; the border relay may want zeros; not in the port set, so that nothing reaches you there: 80 (nearest of the set: 4928)"',
       "carrier=module",
       "nat_by=the kernel module",
       'address_interfaces=""',
@@ -73,7 +73,7 @@ describe("the state file of an interface that is up says", () => {
       "rules=#",
     ]);
     expect(world.done.filter((line) => line.startsWith("log note"))).toEqual([
-      "log note rule end-user prefix: the 4 bits behind the EA bits are not zero; the border relay may expect zeros there",
+      "log note rule end-user prefix: the 4 bits behind the EA bits are not zero; the border relay may want zeros",
       "log note rule reserved_ports: not in the port set, so that nothing reaches you there: 80 (nearest of the set: 4928)",
     ]);
   });

@@ -458,11 +458,30 @@ describe("teardown", () => {
     expect(effects(world)).toEqual([...whole, 'network.interface down {"interface":"wan_map_"}']);
     expect(world.tables.size).toBe(what === "delete" ? 1 : 0);
     expect(world.devices.has("map-wan_map")).toBe(what === "control");
-    expect(world.states.size).toBe(0);
+    // The state is kept for whoever tries again.
+    expect(world.states.size).toBe(code);
     // What could not be removed is by the next teardown.
     failing.clear();
     expect(await teardown(wanMap, world)).toBe(0);
-    expect([world.tables.size, world.control]).toEqual([0, ""]);
+    expect([world.tables.size, world.control, world.states.size]).toEqual([0, "", 0]);
+  });
+
+  test("what could not be removed is by the next setup, which needs no such thing", async () => {
+    const failing = new Map<string, Error>([["delete", new EffectError("nft", "busy")]]);
+    const world = makeWorld({ status: onLinkStatus, failing });
+    await setup(request({ tunlink: "wan6", nat: "nftables" }), world);
+    expect(await teardown(wanMap, world)).toBe(1);
+    expect([...world.states.values()].join()).toMatch(/^state=failed$.*^error=teardown failed$/ms);
+    failing.clear();
+    world.done.length = 0;
+    expect(await setup(request({ tunlink: "wan6" }), world)).toBe(0);
+    expect([world.tables.size, world.control === ""]).toEqual([0, false]);
+    const told = effects(world);
+    expect(told.indexOf("nft delete")).toBeLessThan(told.findIndex((line) => line.startsWith("control add")));
+    // The next one finds a state that is up, as after netifd's own end, and takes nothing away.
+    world.done.length = 0;
+    expect(await setup(request({ tunlink: "wan6" }), world)).toBe(0);
+    expect(effects(world)).not.toContain("nft delete");
   });
 
   test("a table that cannot be deleted when a setup fails stays, and netifd is told of the setup's failure", async () => {

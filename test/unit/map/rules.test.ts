@@ -177,7 +177,7 @@ describe("remarks", () => {
       [
         [
           "nonzero-subnet-bits",
-          "the 8 bits behind the EA bits are not zero; the border relay may expect zeros there",
+          "the 8 bits behind the EA bits are not zero; the border relay may want zeros",
         ],
       ],
     ],
@@ -192,30 +192,20 @@ describe("remarks", () => {
       "another PSID than that of the EA bits",
       { ...example1, ...explicit(0x35, 8) },
       "2001:db8:12:3400::/56",
-      [
-        [
-          "psid-conflict",
-          "PSID 53 of 8 bits was given and is used; the EA bits contain another one, 52 of 8 bits",
-        ],
-      ],
+      [["psid-conflict", "PSID 53 of 8 bits was given and is used; the EA bits have 52 of 8 bits"]],
     ],
     [
       "the same PSID in another length",
       { ...example1, ...explicit(0x34, 7) },
       "2001:db8:12:3400::/56",
-      [
-        [
-          "psid-conflict",
-          "PSID 52 of 7 bits was given and is used; the EA bits contain another one, 52 of 8 bits",
-        ],
-      ],
+      [["psid-conflict", "PSID 52 of 7 bits was given and is used; the EA bits have 52 of 8 bits"]],
     ],
     ["the same PSID", { ...example1, ...explicit(0x34, 8) }, "2001:db8:12:3400::/56", []],
     [
       "a PSID for a whole prefix",
       rule("2001:db8::/40", "192.0.2.0/24", 4, explicit(1, 8)),
       "2001:db8:50::/44",
-      [["psid-discarded", "a PSID was given, but the CE has a whole IPv4 prefix; the PSID is ignored"]],
+      [["psid-discarded", "a PSID was given, and is ignored: the CE has a whole IPv4 prefix"]],
     ],
   ] as const)("%s", (_title, of, prefix, expected) => {
     const { ce, remarks } = computeCe(of as MapRule, parseIpv6Prefix(prefix), rfc);

@@ -113,7 +113,7 @@ describe("which domain", () => {
     };
     expect(made(uci, { neighbours: [lan as Surroundings["neighbours"][number]] })).toMatchObject({
       refused: expect.stringMatching(
-        /^INVALID_MAP_RULE: peeraddr: 2001:db8:ffff::1\/128 has an address of the router's own/,
+        /^INVALID_MAP_RULE: peeraddr: 2001:db8:ffff::1\/128 has an address of the router's, on/,
       ),
     });
   });
@@ -240,7 +240,7 @@ describe("what the plan is given", () => {
     const longer = { ...link, prefixes: [parseIpv6Prefix("2001:db8:12:3401::/64")], passthru: padded };
     expect(made({}, { link: longer }).remarks).toEqual([
       "the prefix is followed by 1 zero octet that should not be there: skipped",
-      "the 8 bits behind the EA bits are not zero; the border relay may expect zeros there",
+      "the 8 bits behind the EA bits are not zero; the border relay may want zeros",
     ]);
   });
 
