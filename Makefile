@@ -24,6 +24,8 @@ PKG_LICENSE_FILES:=LICENSE LICENSES/ini LICENSES/zod
 # not listed (node_modules, .git) is not looked at.
 PKG_FILE_DEPENDS:=$(addprefix $(MAPMIN_DIR)/,Makefile LICENSE files netifd-proto src/kmod)
 PKG_CONFIG_DEPENDS:=CONFIG_MAPMIN_NODE CONFIG_MAPMIN_QUICKJS
+# What Build/Prepare refuses is also refused when it is selected after a build.
+PKG_PREPARED_DEPENDS:=CONFIG_PACKAGE_kmod-mapmint CONFIG_PACKAGE_kmod-nat46
 
 # kernel.mk first: it puts the build directory under the kernel's, which package.mk would else decide otherwise.
 include $(INCLUDE_DIR)/kernel.mk
@@ -148,10 +150,10 @@ endef
 
 # Nothing is downloaded: the bundle comes with the feed, because a build has no npm. `sh test/feed/bundle update` makes it.
 # In the menu kmod-nat46 can stand beside kmod-mapmint (see MAPMINT_CONFLICTS); in an image it cannot, which is said before
-# anything is built.
+# anything is built. Not with make's `error`: a build without V=s does not show it, and `clean` would stop at it too.
 define Build/Prepare
 	$(if $(and $(filter y,$(CONFIG_PACKAGE_kmod-mapmint)),$(filter y,$(CONFIG_PACKAGE_kmod-nat46))), \
-		$(error mapmin: kmod-nat46 and kmod-mapmint cannot be in one image: deselect kmod-nat46))
+		$(call ERROR_MESSAGE,mapmin: kmod-nat46 and kmod-mapmint cannot be in one image: deselect kmod-nat46); exit 1)
 	mkdir -p $(PKG_BUILD_DIR)
 	$(CP) $(MAPMIN_DIR)/src/kmod/Makefile $(MAPMIN_DIR)/src/kmod/*.[ch] $(PKG_BUILD_DIR)/
 	$(foreach dir,core nat net,mkdir -p $(PKG_BUILD_DIR)/$(dir) && \

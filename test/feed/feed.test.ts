@@ -38,7 +38,7 @@ function make(argv: readonly string[] = []): string {
       `BUILD_ROOT=${top}/build`,
       ...argv,
     ],
-    { encoding: "utf8" },
+    { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] },
   );
 }
 
@@ -275,6 +275,12 @@ describe("what goes on the router", () => {
 test("kmod-nat46 in the same image is refused before anything is built", () => {
   const both = ["CONFIG_PACKAGE_kmod-mapmint=y", "CONFIG_PACKAGE_kmod-nat46=y"];
   expect(() => install("map-mdpc", both)).toThrow("kmod-nat46 and kmod-mapmint cannot be in one image");
+  // A build that was done before kmod-nat46 was selected prepares anew.
+  expect(definitions().get("PKG_PREPARED_DEPENDS")).toBe(
+    "CONFIG_PACKAGE_kmod-mapmint CONFIG_PACKAGE_kmod-nat46",
+  );
+  // What does not build does not stop: `clean`, `download`.
+  expect(definitions(both).get("map-mdpc.CATEGORY")).toBe("Network");
   // As packages they can be built beside one another.
   expect(
     install("map-mdpc", ["CONFIG_PACKAGE_kmod-mapmint=m", "CONFIG_PACKAGE_kmod-nat46=y"]).files,

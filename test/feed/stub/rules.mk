@@ -7,6 +7,7 @@ INSTALL_BIN:=install -m0755
 INSTALL_DATA:=install -m0644
 CP:=cp -fpR
 KERNEL_MAKE:=@echo kernel-make
+ERROR_MESSAGE={ printf "%s\\n" "$(1)"; } >&2
 
 .DEFAULT_GOAL:=nothing
 nothing:

@@ -6,6 +6,7 @@ endif
 
 Build/Prepare=$(error the default Build/Prepare would look in ./src)
 
+# As the original, this expands Build/Prepare when the Makefile is read, whatever is to be made.
 # 1: name. Prints the definition, and makes the target install-NAME, which fills the directory DESTDIR.
 define BuildPackage
   $(eval $(Package/Default))
@@ -14,7 +15,7 @@ define BuildPackage
     $(info $(1).$(field)=$($(field))))
   $(if $(Package/$(1)/config),$(info $(Package/$(1)/config)))
   install-$(1):
-	$$(call Build/Prepare)
+	$(Build/Prepare)
 	$$(call Build/Compile)
 	$$(call Package/$(1)/install,$$(DESTDIR))
 endef
@@ -23,3 +24,4 @@ $(info PKG_VERSION=$(PKG_VERSION))
 $(info PKG_MAINTAINER=$(PKG_MAINTAINER))
 $(info PKG_FILE_DEPENDS=$(PKG_FILE_DEPENDS))
 $(info PKG_CONFIG_DEPENDS=$(PKG_CONFIG_DEPENDS))
+$(info PKG_PREPARED_DEPENDS=$(PKG_PREPARED_DEPENDS))
