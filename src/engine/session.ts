@@ -14,7 +14,6 @@ import { formatPorts } from "../provision/reserved-ports.ts";
 import { linesOf, rulesPrint } from "../render/control.ts";
 import {
   addressInterfaces,
-  blockRequest,
   errorRequest,
   hostDependencyRequest,
   NETWORK,
@@ -144,7 +143,10 @@ function summary({ plan, source }: Provisioned): string {
   return `${plan.transport} ${formatIpv4Prefix(plan.ipv4)}${shared}, MTU ${plan.mtu}, rule from ${source}, NAT by ${plan.natBy}`;
 }
 
-/** Writes a failure to the log and reports it to netifd, which then waits until somebody starts the interface again. */
+/**
+ * Writes a failure to the log and reports it to netifd. Without a task of ours netifd does not try again by itself. It is not asked
+ * to block the interface: it would then stay down, and without an error, when its options have been corrected.
+ */
 export async function report(
   iface: InterfaceName,
   action: string,
@@ -153,9 +155,7 @@ export async function report(
 ): Promise<void> {
   const { code, text } = explained(error);
   host.log(action, "failed", `${code}: ${forLog(error)}`);
-  if (await insist("report the error", notify(errorRequest(iface, code, text)), host)) {
-    await attempt("wait to be started again", notify(blockRequest(iface)), host);
-  }
+  await insist("report the error", notify(errorRequest(iface, code, text)), host);
 }
 
 /**
@@ -449,11 +449,6 @@ export async function renew(request: HandlerRequest, host: Host): Promise<number
     await bringUp(provisioned, host, true);
   } catch (error) {
     return refuse(iface, error, host);
-  }
-  if (saved?.state === "failed") {
-    // The block of the failure would outlive it: the next loss of the link would be for good.
-    const up: Effect = { kind: "ubus", object: NETWORK, method: "up", args: { interface: iface } };
-    await attempt("let netifd start it again", up, host);
   }
   return 0;
 }

@@ -5,7 +5,7 @@ import type { Plan } from "../map/plan.ts";
 import { printable } from "../wire/printable.ts";
 
 /** Numbers of netifd's `notify_proto` actions. */
-export const Action = { update: 0, error: 3, block: 4, available: 5, hostDependency: 6, restart: 7 } as const;
+export const Action = { update: 0, error: 3, available: 5, hostDependency: 6, restart: 7 } as const;
 
 /** The ubus object of netifd's interfaces. */
 export const NETWORK = "network.interface";
@@ -106,11 +106,6 @@ export function restartRequest(iface: string): JsonObject {
 /** Action 3: an error code and what a person can do about it, as `ifstatus` and LuCI show them: one line, cut to length. */
 export function errorRequest(iface: string, code: string, text: string): JsonObject {
   return { interface: iface, action: Action.error, error: [code, printable(text)] };
-}
-
-/** Action 4: no further tries until somebody, or the cause going away, asks for one. */
-export function blockRequest(iface: string): JsonObject {
-  return { interface: iface, action: Action.block };
 }
 
 /** Action 6: come back when the link does. */

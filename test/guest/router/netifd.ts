@@ -223,7 +223,7 @@ export class Netifd {
         await this.#takeDown(entry);
         return {};
       case "renew":
-        // Pending counts: a blocked interface can be renewed.
+        // Pending counts: an interface whose setup failed can be renewed.
         if (entry.phase !== "up" && entry.phase !== "setup") throw new MethodRefused(Status.unknownError);
         if (this.#dump["renew-handler"] !== true) return {};
         if (entry.child === undefined) this.#spawn(entry, "renew");

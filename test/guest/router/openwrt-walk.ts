@@ -183,6 +183,18 @@ export async function openwrtWalk(
     await steady.answered();
     return "1400";
   });
+  await checking(name("a wrong option is an error; corrected, it comes up by a reload"), async () => {
+    openwrt.configure(mapSection(transport, "\toption reserved_ports 'x'\n"));
+    openwrt.reload();
+    await waitFor(openwrt, "wan_map", "to have an error", (status) => status?.errors?.[0] !== undefined);
+    const code = openwrt.status("wan_map")?.errors?.[0]?.code;
+    openwrt.configure(mapSection(transport));
+    openwrt.reload();
+    await waitFor(openwrt, "wan_map", "to come up", up());
+    demand(openwrt.status("wan_map")?.errors === undefined, "the error is still there");
+    await steady.answered();
+    return `${code}, then up`;
+  });
   await checking(name("fw4 starts"), () => (startFirewall(root) ? "started" : "not in OPENWRT_ROOT"));
   installUpnpd();
   openwrt.configure(mapSection(transport, portOptions));

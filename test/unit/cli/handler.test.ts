@@ -155,8 +155,6 @@ describe("proto", () => {
         `${log} failed setup | INVALID_OPTION: configuration: is not JSON`,
         error,
         `${log} ok report the error | ubus call ${error}`,
-        `${said}4}`,
-        `${log} ok wait to be started again | ubus call ${said}4}`,
       ],
       out: "",
       err: "configuration: is not JSON\n",

@@ -26,10 +26,10 @@ const wan6 = {
 const withoutOption = { ...wan6, data: {} };
 const errors = [{ subsystem: "map", code: "NO_RULE" }];
 
-const blocked = { proto: "map", up: false, pending: true, autostart: false, errors };
+const failed = { proto: "map", up: false, pending: true, autostart: true, errors };
 const states = {
-  blocked,
-  "blocked and down": { ...blocked, pending: false },
+  failed,
+  "taken down after a failure": { ...failed, pending: false, autostart: false },
   "taken down by the user": { proto: "map", up: false, pending: false, autostart: false },
   "waiting for its link": { proto: "map", up: false, pending: false, autostart: true, errors },
   "being set up": { proto: "map", up: false, pending: true, autostart: true },
@@ -98,10 +98,10 @@ exit 1
 
   test.each(
     some([
-      ["blocked", ifup, renewal],
-      ["blocked", update, renewal],
-      ["blocked and down", ifup, 'up {"interface":"wan_map"}'],
-      ["blocked and down", update, 'up {"interface":"wan_map"}'],
+      ["failed", ifup, renewal],
+      ["failed", update, renewal],
+      ["taken down after a failure", ifup, undefined],
+      ["taken down after a failure", update, undefined],
       ["taken down by the user", ifup, undefined],
       ["taken down by the user", update, undefined],
       ["waiting for its link", ifup, undefined],
@@ -146,10 +146,10 @@ exit 1
   });
 
   test("an update with the same facts calls nothing: a wrong rule is not tried for ever", () => {
-    world(blocked);
+    world(failed);
     expect(event(update)).toEqual([renewal]);
     for (let advertisement = 0; advertisement < 3; advertisement++) {
-      world(blocked, {
+      world(failed, {
         ...wan6,
         "ipv6-prefix": [{ ...wan6["ipv6-prefix"][0], valid: 3500 - advertisement }],
       });
@@ -205,13 +205,13 @@ exit 1
   );
 
   test("other events look at nothing", () => {
-    world(blocked);
+    world(failed);
     for (const variables of [{ ACTION: "create" }, { ACTION: "reload" }, {}])
       expect(event(variables)).toEqual([]);
   });
 
   test("a link that goes down is forgotten, and looked at when it is back", () => {
-    world(blocked);
+    world(failed);
     event(update);
     writeFileSync(sandbox.path("run/wan6.lease"), "");
     writeFileSync(sandbox.path("run/wan_map.state"), "");
@@ -236,24 +236,24 @@ exit 1
     ]),
   )("a MAP interface that is %s", (_what, map, uci, looked) => {
     writeFileSync(sandbox.path("uci"), uci);
-    world(blocked, wan6, map);
+    world(failed, wan6, map);
     expect(event(ifup)).toEqual(looked ? [`renew {"interface":"${map}"}`] : []);
   });
 
   test("the MAP interface's own events do nothing", () => {
-    world(blocked);
+    world(failed);
     expect(event({ ...ifup, INTERFACE: "wan_map" })).toEqual([]);
     expect(event({ ...update, INTERFACE: "wan_map" })).toEqual([]);
   });
 
   test.each(["", "../x", "wan 6", "w'x", ".x", "-x", "$(reboot)"])("the name %j is refused", (link) => {
-    world(blocked);
+    world(failed);
     expect(event({ ...ifup, INTERFACE: link })).toEqual([]);
     expect(existsSync(sandbox.path("run"))).toBe(false);
   });
 
   test("names in netifd's answer that are none are passed over", () => {
-    world(blocked, wan6, `x"},"y`);
+    world(failed, wan6, `x"},"y`);
     expect(event(ifup)).toEqual([]);
   });
 });

@@ -8,7 +8,6 @@ import {
   addressInterfaces,
   addressRemoval,
   addressRequest,
-  blockRequest,
   errorRequest,
   hostDependencyRequest,
   linkDownRequest,
@@ -113,7 +112,6 @@ describe("what netifd is told", () => {
   test("the other messages", () => {
     expect(linkDownRequest("wan")).toEqual({ interface: "wan", action: 0, ifname: "*", "link-up": false });
     expect(restartRequest("wan")).toEqual({ interface: "wan", action: 7 });
-    expect(blockRequest("wan")).toEqual({ interface: "wan", action: 4 });
     expect(errorRequest("wan", "NO_RULE", "a\u0007b")).toMatchObject({
       action: 3,
       error: ["NO_RULE", expect.not.stringContaining("\u0007")],

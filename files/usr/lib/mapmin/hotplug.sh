@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# Sourced by /etc/hotplug.d/iface/30-mapmin at every event of a network interface. A MAP interface whose setup failed is blocked, and netifd
-# never starts it again by itself; one that is up does not learn that its link's lease has changed. So: when a link comes
+# Sourced by /etc/hotplug.d/iface/30-mapmin at every event of a network interface. A MAP interface whose setup failed waits, and netifd
+# does not start it again by itself; one that is up does not learn that its link's lease has changed. So: when a link comes
 # up or gets other addresses, prefixes or options, its MAP interfaces look at it again (`renew`, which does nothing when
 # the same customer edge comes out).
 #
@@ -96,13 +96,11 @@
 			-e "$here.up" -e "$here.pending" -e "$here.autostart" -e "$here.errors[0].code" | tr '\n' ' ') || :
 		method=
 		case $ACTION:$status in
-		# Down with an error, and blocked: netifd waits for somebody to start it. Without an error it was the user.
-		*:false\ false\ false\ ?*) method=up ;;
+		# Its setup has failed (`up` would do nothing, `down` removes an offered interface), or being set up (netifd has the renewal
+		# wait), or up.
+		ifup:false\ true\ true\ ?* | ifupdate:false\ true\ * | ifupdate:true\ *) method=renew ;;
 		# Being set up or just up, since the link has come up: it reads what there is without being told.
 		ifup:false\ true\ true\ * | ifup:true\ *) ;;
-		# Blocked in the middle of setup (`up` would do nothing, `down` removes an offered interface), or being set up
-		# (netifd has the renewal wait), or up.
-		ifup:false\ true\ false\ ?* | ifupdate:false\ true\ * | ifupdate:true\ *) method=renew ;;
 		esac
 		[ -n "$method" ] || continue
 		looked=1
