@@ -127,7 +127,7 @@ define Package/luci-app-mapmin
   CATEGORY:=LuCI
   SUBMENU:=3. Applications
   TITLE:=MAP customer edge: status page and form for LuCI
-  DEPENDS:=+mapminctl +luci-base
+  DEPENDS:=@MAPMIN_HAS_LUCI +mapminctl +luci-base
   PKGARCH:=all
 endef
 
@@ -135,6 +135,13 @@ define Package/luci-app-mapmin/description
  Shows in LuCI what the provider sent, the 65,536 ports and which of ours are
  in use by whom, what is wrong, and the log. Has a form for the options of
  MAP interfaces that LuCI's own does not know.
+endef
+
+# What is selected but in no feed, the menu passes over in silence, and the image fails at its end.
+define Package/luci-app-mapmin/config
+	config MAPMIN_HAS_LUCI
+		bool
+		default y if "$$(shell,grep -qsx '.*config PACKAGE_luci-base' tmp/.config-package.in && echo y)" = "y"
 endef
 
 # As packages of the LuCI feed do: LuCI keeps its menu, and rpcd its access lists.

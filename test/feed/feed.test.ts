@@ -121,7 +121,7 @@ describe("the packages", () => {
   test("mapminctl selects all that a customer edge needs, and map-mdpc what it runs", () => {
     const fields = definitions();
     expect(fields.get("mapminctl.DEPENDS")?.split(/\s+/).sort()).toEqual(["+kmod-mapmint", "+map-mdpc"]);
-    expect(fields.get("luci-app-mapmin.DEPENDS")).toBe("+mapminctl +luci-base");
+    expect(fields.get("luci-app-mapmin.DEPENDS")).toBe("@MAPMIN_HAS_LUCI +mapminctl +luci-base");
     expect(fields.get("map-mdpc.DEPENDS")?.split(/\s+/).sort()).toEqual(
       [
         "@IPV6",
@@ -160,6 +160,13 @@ describe("the packages", () => {
     expect(menu).not.toContain("PACKAGE_map-mdpc");
     expect(menu).toMatch(/comment "map-mdpc, mapminctl: .*neither Node nor QuickJS/);
     expect(definitions().get("PKG_CONFIG_DEPENDS")).toBe("CONFIG_MAPMIN_NODE CONFIG_MAPMIN_QUICKJS");
+  });
+
+  test("the pages are offered where the feeds have LuCI", () => {
+    const output = make();
+    expect(output.slice(output.indexOf("config MAPMIN_HAS_LUCI"))).toMatch(
+      /^config MAPMIN_HAS_LUCI\s+bool\s+default y if "\$\(shell,grep -qsx '\.\*config PACKAGE_luci-base' tmp\/\.config-package\.in && echo y\)" = "y"$/m,
+    );
   });
 
   test("they take the place of map and kmod-nat46", () => {
