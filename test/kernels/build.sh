@@ -163,8 +163,10 @@ start=$(date +%s)
 		CONFIG_*) ;;
 		*) continue ;;
 		esac
-		if ! grep -q "^$option=" .config && ! grep -qx "# absent: $option" .asked; then
-			echo "$line was not accepted by the kernel's configuration"
+		# Of two fragments the later one counts. A guest has no modules but ours, so what comes out as =m is missing.
+		wanted=$(grep "^$option=" .asked | tail -n 1)
+		if ! grep -qxF "$wanted" .config && ! grep -qx "# absent: $option" .asked; then
+			echo "$wanted was not accepted by the kernel's configuration"
 			refused=1
 		fi
 	done <.asked
