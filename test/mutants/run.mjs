@@ -102,13 +102,21 @@ async function judge(folder) {
 
 const share = ({ mutants, killed, lab }) => (100 * (killed + lab)) / mutants;
 
-const asked = process.argv.slice(2).filter((word) => !word.startsWith("--"));
+const words = process.argv.slice(2);
+const option = words.find((word) => word.startsWith("-") && word !== "--fresh");
+if (option !== undefined) {
+  console.error(
+    `usage: npm run mutants -- [--fresh] [FOLDER ...]   the folders are ${Object.keys(bars).join(" ")}`,
+  );
+  process.exit(option === "--help" ? 0 : 2);
+}
+const asked = words.filter((word) => word !== "--fresh");
 const unknown = asked.filter((folder) => !Object.hasOwn(bars, folder));
 if (unknown.length > 0) {
   console.error(`no bar for ${unknown.join(", ")}: the folders are ${Object.keys(bars).join(" ")}`);
   process.exit(2);
 }
-if (process.argv.includes("--fresh")) rmSync(OUT, { recursive: true, force: true });
+if (words.includes("--fresh")) rmSync(OUT, { recursive: true, force: true });
 mkdirSync(OUT, { recursive: true });
 
 const totals = [];
