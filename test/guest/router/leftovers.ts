@@ -51,22 +51,14 @@ function filesBelow(directory: string): readonly string[] {
 /** A shell of map.sh that waits for the end of its handler: it goes within two seconds of it. */
 const WATCHER_LIMIT_MS = 6_000;
 
-interface OwnProcess {
-  readonly pid: number;
-  readonly parent: number;
-  readonly line: string;
-}
-
-/** Processes that run the bundle: their ids and command lines. */
-function ownProcesses(): readonly OwnProcess[] {
+/** Processes whose command lines have that text in them: their ids and command lines. */
+function processesOf(text: string): readonly { readonly pid: number; readonly line: string }[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").join(" ").trim();
-        return words.includes("/usr/lib/mapmin/") || words.includes("proto/map.sh")
-          ? [{ pid: Number(pid), parent: parentOf(pid), line: words }]
-          : [];
+        return words.includes(text) ? [{ pid: Number(pid), line: words }] : [];
       } catch {
         // It ended while we looked.
         return [];
@@ -74,14 +66,13 @@ function ownProcesses(): readonly OwnProcess[] {
     });
 }
 
-function parentOf(pid: string): number {
-  return Number(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) . (\d+) .*$/s, "$1"));
-}
+const engines = () => processesOf("/usr/lib/mapmin/");
+/** Those beside a setup have its command line, as the setup itself has before it becomes the engine. */
+const shells = () => processesOf("/map.sh map ");
 
-/** The handlers that run now. A shell beside one that waits for its end is none. */
+/** The handlers that run now. */
 export function handlerPids(): readonly number[] {
-  const own = ownProcesses();
-  return own.filter(({ parent }) => !own.some(({ pid }) => pid === parent)).map(({ pid }) => pid);
+  return engines().map(({ pid }) => pid);
 }
 
 export type Snapshot = ReadonlySet<string>;
@@ -99,13 +90,13 @@ export function snapshot(): Snapshot {
       .map((line) => `translator ${line}`),
     ...filesBelow("/run"),
     ...filesBelow("/tmp"),
-    ...ownProcesses().map(({ line }) => `process ${line}`),
+    ...[...engines(), ...shells()].map(({ line }) => `process ${line}`),
   ]);
 }
 
 /** What is there now and was not before; the log is meant to stay. Waits for the shells that wait. */
 export async function leftSince(before: Snapshot): Promise<readonly string[]> {
   const end = Date.now() + WATCHER_LIMIT_MS;
-  while (ownProcesses().length > 0 && Date.now() < end) await sleep(50);
+  while (shells().length > 0 && Date.now() < end) await sleep(50);
   return [...snapshot()].filter((line) => !before.has(line) && !line.startsWith("file /tmp/map.log"));
 }
