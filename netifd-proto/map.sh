@@ -36,7 +36,7 @@ setup | teardown | renew)
 	[ "$2" != setup ] || [ -z "$iface" ] || mapmin_watch "$iface"
 	mapmin_exec handler proto "$@" || code=$?
 	# Without an engine nobody else tells netifd; the interface would stay pending without an error.
-	[ -z "$iface" ] || mapmin_tell "$iface" '"action":3,"error":["NO_ENGINE"]'
+	[ -z "$iface" ] || mapmin_tell "$iface" NO_ENGINE
 	exit "$code"
 	;;
 *)

@@ -12,7 +12,7 @@ import { explicitPsid } from "./port-parameters.ts";
 import { flagWords } from "./request.ts";
 import { parseDmr, parseTransport } from "./rule-text.ts";
 import { type Field, placeOf, ROW_LIMIT, readTable, type TableRow } from "./table-text.ts";
-import { numberOf, parsed, textOf } from "./values.ts";
+import { numberOf, textOf } from "./values.ts";
 
 /** Most bad rows that are told one by one. */
 const TOLD = 4;
@@ -133,13 +133,16 @@ function goodRule(row: TableRow, ipv6Prefix: Ipv6Prefix, defaults: Values, optio
   }
   const { psidLength: psidlen, psid } = values;
   const derived = Math.max(0, typed.eaLength + typed.ipv4Prefix.length - 32);
-  parsed(psidlen ? names.length : names.eaLength, "", () =>
+  try {
     checkPortSet({
       offset: typed.psidOffset,
       psidLength: psidlen || derived,
       psid: psidlen ? (psid ?? 0) : 0,
-    }),
-  );
+    });
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(psidlen ? names.length : names.eaLength, error.reason);
+  }
   const rule: MapRule = { ...typed, ...explicitPsid({ psidlen, psid }, typed, names) };
   const domain = { transport, rules: [rule], legacyInterfaceId };
   return {

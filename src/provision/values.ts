@@ -27,13 +27,3 @@ export function numberOf(value: unknown, field: string, low: number, high: numbe
   }
   return value as number;
 }
-
-/** Has a text parsed. @throws InputError naming the field */
-export function parsed<Value>(field: string, text: string, parse: (text: string) => Value): Value {
-  try {
-    return parse(text);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    throw new InputError(field, error.reason);
-  }
-}

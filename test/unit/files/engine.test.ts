@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -152,6 +152,15 @@ describe.each(shells)("finding the engine in %s", (_name, [shell = "", ...argv])
       await new Promise((resolve) => setTimeout(resolve, 1_300));
       expect(readFileSync(path("told"), "utf8")).toBe(asked);
       expect(readFileSync(setupFile(), "utf8")).toBe("1\n");
+    });
+
+    test("a FIFO in the place of the file that says which is the newest keeps nobody waiting", async () => {
+      mkdirSync(path("run"));
+      execFileSync("mkfifo", [setupFile()]);
+      setup('{"up":false,"pending":true}', "exit 1");
+      await vi.waitFor(() => expect(readFileSync(path("told"), "utf8")).toContain("HANDLER_ENDED"), {
+        timeout: 10_000,
+      });
     });
 
     test("without a word, where the file that says which is the newest cannot be written", async () => {

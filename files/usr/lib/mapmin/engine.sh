@@ -23,13 +23,9 @@ mapmin_exec() {
 	return 127
 }
 
-# Tells netifd something of the interface $1: a notification for each word after it.
+# Tells netifd the error $2 of the interface $1.
 mapmin_tell() {
-	mapmin_iface=$1
-	shift
-	for mapmin_word; do
-		ubus -S call network.interface notify_proto "{\"interface\":\"$mapmin_iface\",$mapmin_word}" || :
-	done
+	ubus -S call network.interface notify_proto "{\"interface\":\"$1\",\"action\":3,\"error\":[\"$2\"]}" || :
 }
 
 # An engine that is killed (the router is short of memory) or does not start tells netifd nothing, and the interface $1 would
@@ -37,20 +33,22 @@ mapmin_tell() {
 # has a second shell of its own: the file says which setup is the newest.
 mapmin_watch() {
 	mapmin_newest=${MAPMIN_RUN:-/var/run/mapmin}/$1.setup
-	{ mkdir -p "${mapmin_newest%/*}" && echo $$ >"$mapmin_newest"; } 2>/dev/null || :
+	[ -d "${mapmin_newest%/*}" ] || mkdir -p "${mapmin_newest%/*}" || :
+	# To open a FIFO would be to wait.
+	[ -e "$mapmin_newest" ] && [ ! -f "$mapmin_newest" ] || { echo $$ >"$mapmin_newest"; } 2>/dev/null || :
 	(
 		while kill -0 $$; do sleep 1; done
-		error=
+		silent=
 		case $(ubus -S call network.interface status "{\"interface\":\"$1\"}") in
 		*'"errors":'*) ;;
-		*'"pending":true'*) error='"action":3,"error":["HANDLER_ENDED"]' ;;
+		*'"pending":true'*) silent=1 ;;
 		esac
 		# What waits may be the setup after ours: by now it has said so.
-		[ -z "$error" ] || sleep 1
+		[ -z "$silent" ] || sleep 1
 		pid=
 		[ ! -f "$mapmin_newest" ] || read -r pid <"$mapmin_newest" || :
 		[ "${pid:-$$}" = $$ ] || exit 0
 		rm -f "$mapmin_newest" || :
-		[ -z "$error" ] || mapmin_tell "$1" "$error"
+		[ -z "$silent" ] || mapmin_tell "$1" HANDLER_ENDED
 	) >/dev/null 2>&1 &
 }
