@@ -28,6 +28,7 @@ describe.each(shells)("finding the engine in %s", (_name, [shell = "", ...argv])
   const start = (file: string, ...words: string[]) => {
     const { stdout, stderr, status } = spawnSync(shell, [...argv, repositoryFile(file), ...words], {
       encoding: "utf8",
+      timeout: 10_000,
       env: { PATH: path("bin"), MAPMIN_LIB: path("lib"), MAPMIN_BIN: path("bin"), MAPMIN_RUN: path("run") },
     });
     return { stdout, stderr, status };
@@ -157,7 +158,7 @@ describe.each(shells)("finding the engine in %s", (_name, [shell = "", ...argv])
     test("a FIFO in the place of the file that says which is the newest keeps nobody waiting", async () => {
       mkdirSync(path("run"));
       execFileSync("mkfifo", [setupFile()]);
-      setup('{"up":false,"pending":true}', "exit 1");
+      expect(setup('{"up":false,"pending":true}', "exit 1").status).toBe(1);
       await vi.waitFor(() => expect(readFileSync(path("told"), "utf8")).toContain("HANDLER_ENDED"), {
         timeout: 10_000,
       });
