@@ -9,8 +9,8 @@ import { Exit } from "./io.ts";
 
 export const protoHelp = `usage: proto map setup|teardown|renew INTERFACE JSON [DEVICE]
 
-The handler of the netifd protocol "map"; netifd calls it with an interface's options as JSON. It sets the MAP customer
-edge up or takes it away, reports to netifd over ubus, and writes each step to /tmp/map.log.
+The handler of the netifd protocol "map"; netifd calls it with an interface's options as JSON. It
+writes each step to /tmp/map.log.
 `;
 
 /** `iface` is absent when the name of the interface is not valid: then nobody can be told but the log. */

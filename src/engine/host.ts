@@ -1,5 +1,6 @@
 /** The interface to the world: what a session needs of it. `system/` has the real one, tests have their own. */
 
+import type { InterfaceName } from "../ip/names.ts";
 import type { JsonObject } from "../render/netifd.ts";
 
 /** How a step of setup or teardown ended. */
@@ -43,6 +44,8 @@ export interface Host {
    * (RFC 4862 s5.4).
    */
   usesAddress(address: bigint): boolean;
+  /** The interfaces that have a state file. */
+  stateNames(): readonly InterfaceName[];
   /** @throws EffectError when the state file is there and cannot be read */
   readState(iface: string): string | undefined;
   /** @throws EffectError */

@@ -62,10 +62,34 @@ async function withdrawOffered(
   for (const iface of offered) {
     if (iface !== `${tunlink}_4` && savedState(iface, host)?.tunlink !== tunlink) continue;
     const remove: Effect = { kind: "ubus", object: NETWORK, method: "remove", args: { interface: iface } };
-    if (!(await attempt(`withdraw ${iface}, which a lease offered`, remove, host))) continue;
-    for (let waited = 0; waited < REMOVAL_MS; waited += LOOK_MS) {
-      if ((await presenceOf(iface, host)) === "absent") break;
-      await host.sleep(LOOK_MS);
+    if (await attempt(`withdraw ${iface}, which a lease offered`, remove, host)) await removal(iface, host);
+  }
+}
+
+/** Waits until netifd knows an interface no more. */
+async function removal(iface: InterfaceName, host: Host): Promise<void> {
+  for (let waited = 0; waited < REMOVAL_MS; waited += LOOK_MS) {
+    if ((await presenceOf(iface, host)) === "absent") return;
+    await host.sleep(LOOK_MS);
+  }
+}
+
+/**
+ * Sees to it that no other interface has the MAP address: what comes to it would come to one of the two, and whichever ends
+ * would take it from the other. What netifd no longer runs is taken away. Of two that begin at once, one goes on.
+ *
+ * @throws SetupError SAME_PORT_SET
+ */
+async function insistOnAddress(own: SavedState, host: Host): Promise<void> {
+  for (const iface of own.map_address ? host.stateNames() : []) {
+    const other = savedState(iface, host);
+    if (iface === own.interface || other?.map_address !== own.map_address) continue;
+    if ((await presenceOf(iface, host)) !== "running") {
+      host.log("take away", "note", iface);
+      await removal(iface, host);
+      await teardown(iface, host);
+    } else if (other?.state === "up" || `${other?.since} ${iface}` < `${own.since} ${own.interface}`) {
+      throw new SetupError("SAME_PORT_SET", `${iface} has the same address and the same ports`);
     }
   }
 }
@@ -117,19 +141,17 @@ function describe(provisioned: Provisioned, claim: Claim, state: SavedState["sta
     transport: plan.transport,
     tunlink: plan.link.iface,
     device: plan.device,
-    ...(plan.nat === undefined ? {} : { table: tableName(plan.iface) }),
-    ...(reserved === undefined ? {} : { reserved_ports: formatPorts(reserved) }),
-    ...(provisioned.upnp.length === 0 ? {} : { upnp_ports: formatPorts(provisioned.upnp) }),
+    table: plan.nat && tableName(plan.iface),
+    reserved_ports: reserved && formatPorts(reserved),
+    upnp_ports: provisioned.upnp.length === 0 ? undefined : formatPorts(provisioned.upnp),
     ipv4: formatIpv4Prefix(plan.ipv4),
-    ...(plan.ce === undefined ? {} : { map_address: formatIpv6(plan.ce.mapAddress) }),
-    ...(set === undefined
-      ? {}
-      : { offset: `${set.offset}`, psid_length: `${set.psidLength}`, psid: `${set.psid}` }),
+    map_address: plan.ce && formatIpv6(plan.ce.mapAddress),
+    ...(set && { offset: `${set.offset}`, psid_length: `${set.psidLength}`, psid: `${set.psid}` }),
     mtu: `${plan.mtu}`,
     source: provisioned.source,
     remarks: provisioned.remarks.map((remark) => remark.text).join("; "),
     carrier: carrierOf(plan),
-    ...(plan.forward === undefined ? {} : { forwards: provisioned.forwarded.join(", ") }),
+    forwards: plan.forward && provisioned.forwarded.join(", "),
     nat_by: plan.natBy,
     address_interfaces: claim.addressInterfaces.join(" "),
   };
@@ -169,8 +191,16 @@ async function refuse(iface: InterfaceName, error: unknown, host: Host): Promise
   try {
     // What netifd was asked for and did not say no to may be there: a teardown has to look for it.
     const { address_interfaces } = savedState(iface, host) ?? {};
-    const failed = { interface: iface, state: "failed", since, error: `${code}: ${text}` } as const;
-    host.writeState(iface, formatState(address_interfaces ? { ...failed, address_interfaces } : failed));
+    host.writeState(
+      iface,
+      formatState({
+        interface: iface,
+        state: "failed",
+        since,
+        error: `${code}: ${text}`,
+        address_interfaces: address_interfaces || undefined,
+      }),
+    );
   } catch (unwritten) {
     // A full disk must not keep netifd from learning of the failure.
     host.log("write the state", "failed", forLog(unwritten));
@@ -201,10 +231,9 @@ function inForce(
   host: Host,
 ): Pick<SavedState, "steps" | "rules"> {
   const done = steps.filter((step) => step.do !== undefined);
-  const rules = rulesOf(device, host);
   return {
     steps: done.map((step) => `${step.key}=${printOf(step)}`).join(" "),
-    ...(rules === undefined ? {} : { rules }),
+    rules: rulesOf(device, host),
   };
 }
 
@@ -214,7 +243,9 @@ async function bringUp(provisioned: Provisioned, host: Host, again = false): Pro
   const claim = claimOf(plan);
   const steps = sessionSteps(claim, plan);
   // Written before the first effect: a teardown that cuts us short must know what to look for.
-  host.writeState(plan.iface, formatState(describe(provisioned, claim, "starting", host.now())));
+  const starting = describe(provisioned, claim, "starting", host.now());
+  host.writeState(plan.iface, formatState(starting));
+  await insistOnAddress(starting, host);
   const ordered = host.deviceMtu(plan.device) === undefined ? steps : closedMeanwhile(plan, steps);
   await walkDown(plan, again ? ontoNewDevice(plan, ordered) : ordered, host);
   const state = { ...describe(provisioned, claim, "up", host.now()), ...inForce(steps, plan.device, host) };
@@ -437,9 +468,7 @@ export async function renew(request: HandlerRequest, host: Host): Promise<number
     }
   } catch (error) {
     // The last good state stays in force until there is something better.
-    host.log("renew", "failed", forLog(error));
-    const { code, text } = explained(error);
-    await insist("report the error", notify(errorRequest(iface, code, text)), host);
+    await report(iface, "renew", error, host);
     if (error instanceof MapminError) return 1;
     throw error;
   }

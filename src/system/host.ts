@@ -1,7 +1,8 @@
 /** The real world behind `engine/host.ts`. */
 
 import type { Host } from "../engine/host.ts";
-import { statePath } from "../engine/state.ts";
+import { interfacesOf, STATE_DIRECTORY, statePath } from "../engine/state.ts";
+import { isInterfaceName } from "../ip/names.ts";
 import { TABLE_LIMIT } from "../provision/table-text.ts";
 import { CONTROL_PATH, MODULE_MARK } from "../render/control.ts";
 import { openLog } from "./log.ts";
@@ -77,6 +78,7 @@ export function openHost(
       const flags = line.exec(files.readText("/proc/net/if_inet6") ?? "")?.[1];
       return flags !== undefined && (Number.parseInt(flags, 16) & IFA_F_TENTATIVE) === 0;
     },
+    stateNames: () => interfacesOf(files.namesIn(STATE_DIRECTORY)).filter(isInterfaceName),
     readState: (name) => files.readText(statePath(name)),
     writeState: (name, text) => files.replaceFile(statePath(name), text),
     removeState: (name) => files.removeFile(statePath(name)),

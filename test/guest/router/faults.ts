@@ -305,6 +305,33 @@ async function fixedAddress(router: Router, carries: "module" | "tunnel"): Promi
   return `203.0.113.7 at ${local}`;
 }
 
+/** Two interfaces with one rule: what the first one has is the first one's, whatever becomes of the second. */
+async function sameRule(router: Router): Promise<string> {
+  await setLink(router, {});
+  const kernel = () =>
+    [
+      ["nft", "list", "tables"],
+      ["ip", "-6", "-o", "address", "show", "dev", "wan"],
+      ["ip", "-6", "route", "show"],
+      ["ip", "-o", "link"],
+    ]
+      .map((argv) => attempt(within("ce", argv)).stdout)
+      .join("");
+  await router.call("lab", "configure", { name: "wan_map", config: good });
+  await waitUp(router, "wan_map");
+  const before = kernel();
+  await router.call("lab", "configure", { name: "wan_two", config: good });
+  await settle(router, "wan_two");
+  const [error] = (await router.status("wan_two"))?.errors ?? [];
+  demand(error?.code === "SAME_PORT_SET", JSON.stringify(error));
+  await router.call("network.interface", "renew", { interface: "wan_map" });
+  await settle(router, "wan_map");
+  await router.call("lab", "unconfigure", { name: "wan_two" });
+  demand(kernel() === before, `before:\n${before}\nafter:\n${kernel()}`);
+  await router.call("lab", "unconfigure", { name: "wan_map" });
+  return `${error?.code}: ${error?.data.join(" ")}`;
+}
+
 export async function faults(): Promise<void> {
   step("Failures and changes: reported, tried once, nothing left behind");
   await buildTopology();
@@ -322,9 +349,11 @@ export async function faults(): Promise<void> {
     // The last failure has taken it away.
     insertModule();
     await checking("change: a fixed address by the module", () => fixedAddress(router, "module"));
+    await checking("change: a second interface with one rule, by the module", () => sameRule(router));
     attempt(["rmmod", "mapmint"]);
   }
   await checking("change: a fixed address by netifd's tunnel", () => fixedAddress(router, "tunnel"));
+  await checking("change: a second interface with one rule, by netifd's tunnel", () => sameRule(router));
   await checking("change: configuration reloaded", () => reload(router));
   await checking("change: the rule of a table, and of another one", () => table(router));
   await checking("change: prefix comes late", () => latePrefix(router));

@@ -51,10 +51,10 @@ const up =
   (status: OpenwrtStatus | undefined) =>
     status?.up === true && status["ipv4-address"]?.[0]?.address === address;
 
-function mapSection(transport: Transport, extra = ""): string {
+function mapSection(transport: Transport, extra = "", section = "wan_map"): string {
   const relay = transport === "map-t" ? borderRelay.dmr : borderRelay.tunnelAddress;
   return `
-config interface 'wan_map'
+config interface '${section}'
 	option proto 'map'
 	option maptype '${transport}'
 	option tunlink 'wan6'
@@ -194,6 +194,51 @@ export async function openwrtWalk(
     demand(openwrt.status("wan_map")?.errors === undefined, "the error is still there");
     await steady.answered();
     return `${code}, then up`;
+  });
+  await checking(name("the section renamed, and renamed back"), async () => {
+    for (const section of ["wan_new", "wan_map"]) {
+      openwrt.configure(mapSection(transport, "", section));
+      openwrt.reload();
+      await waitFor(openwrt, section, "to come up", up());
+      await steady.answered();
+    }
+    return "up";
+  });
+  const refused = (status: OpenwrtStatus | undefined) =>
+    status?.up === false && status.errors?.[0]?.code === "SAME_PORT_SET";
+  const both = mapSection(transport) + mapSection(transport, "", "wan_two");
+  await checking(
+    name("a second interface with the same rule is refused, and the first goes on"),
+    async () => {
+      steady.mark();
+      openwrt.configure(both);
+      openwrt.reload();
+      await waitFor(openwrt, "wan_two", "to be refused", refused);
+      openwrt.configure(mapSection(transport));
+      openwrt.reload();
+      await waitFor(openwrt, "wan_two", "to go", (status) => status === undefined);
+      await steady.answered();
+      const gap = steady.longestGap();
+      demand(gap < 1_000, `IPv4 was away for ${gap} ms`);
+      return `longest gap ${gap} ms`;
+    },
+  );
+  await checking(name("of two that begin at once one comes up"), async () => {
+    openwrt.configure(both);
+    await openwrt.restartNetifd("SIGTERM");
+    const names = ["wan_map", "wan_two"];
+    const winner = await until("one of the two", PATIENCE_MS, () => {
+      const found = names.find((one) => up()(openwrt.status(one)));
+      return found !== undefined && names.some((one) => refused(openwrt.status(one))) ? found : undefined;
+    });
+    openwrt.configure(mapSection(transport));
+    openwrt.reload();
+    await waitFor(openwrt, "wan_two", "to go", (status) => status === undefined);
+    openwrt.ubus("call", "network.interface.wan_map", "down");
+    openwrt.ubus("call", "network.interface.wan_map", "up");
+    await waitFor(openwrt, "wan_map", "to come up", up());
+    await steady.answered();
+    return winner;
   });
   await checking(name("fw4 starts"), () => (startFirewall(root) ? "started" : "not in OPENWRT_ROOT"));
   installUpnpd();

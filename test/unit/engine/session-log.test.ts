@@ -267,7 +267,7 @@ describe("the log of a renewal", () => {
       expect.stringMatching(/^failed have the device without addresses /),
       table,
       'ok remove the MAP address from the link ubus call network.interface down {"interface":"wan_map__"}',
-      `failed renew ubus: status ${status}`,
+      `failed renew SETUP_FAILED: ubus: status ${status}`,
       reported,
     ]);
   });
@@ -285,7 +285,7 @@ describe("the log of a renewal", () => {
         expect.stringMatching(/^ok set the rules of the MAP device /),
         expect.stringMatching(/^failed tell netifd /),
         expect.stringMatching(/^ok take back: set the rules of the MAP device add map-wan_map; config /),
-        `failed renew ubus: status ${status}`,
+        `failed renew SETUP_FAILED: ubus: status ${status}`,
         reported,
       ]);
       expect(world.control).toBe(before);
@@ -334,7 +334,7 @@ describe("the log of a renewal", () => {
     world.status = { ...linkStatus, data: {} };
     expect(await renew({ action: "renew", iface, config: {} }, world)).toBe(1);
     expect(log(world)).toEqual([
-      "failed renew no rule is configured, and the provider's DHCPv6 reply has no MAP option: request it wi...",
+      "failed renew NO_RULE: no rule is configured, and the provider's DHCPv6 reply has no MAP option: requ...",
       reported,
     ]);
   });

@@ -599,6 +599,101 @@ describe("teardown of a setup that was killed", () => {
   }
 });
 
+describe("another interface has the same address and ports", () => {
+  const otherIface = parseInterfaceName("wan_old", "test");
+  const of = (iface: typeof wanMap, config: Readonly<Record<string, unknown>>) => ({
+    ...request(config),
+    iface,
+  });
+  const ours = (world: ReturnType<typeof makeWorld>) => decodeState(world.states.get("wan_map") ?? "");
+
+  describe.each([
+    ["the module's", { tunlink: "wan6" }, false],
+    ["MAP-E's", mapE, false],
+    ["netifd's tunnel", mapE, true],
+  ] as const)("%s", (_title, config, withoutModule) => {
+    test("the second one is refused, and touches nothing of the first one's", async () => {
+      const world = makeWorld({ withoutModule });
+      expect(await setup(of(otherIface, config), world)).toBe(0);
+      const before = [world.control, [...world.tables.keys()], world.states.get("wan_old")];
+      world.done.length = 0;
+      expect(await setup(request(config), world)).toBe(1);
+      expect([world.control, [...world.tables.keys()], world.states.get("wan_old")]).toEqual(before);
+      expect(effects(world).map((line) => line.split(" ", 2).join(" "))).toEqual(["notify 6", "notify 3"]);
+      expect(effects(world).at(-1)).toContain(
+        '"SAME_PORT_SET","wan_old has the same address and the same ports"',
+      );
+      expect(ours(world)?.state).toBe("failed");
+      // The first one is not kept up by the second one's failure.
+      expect(await renew(of(otherIface, config), world)).toBe(0);
+    });
+
+    test("netifd no longer has it: what it left is taken away first", async () => {
+      const going = { wan_old: [{ up: false }, { up: false, pending: false }] };
+      const world = makeWorld({ withoutModule, going });
+      expect(await setup(of(otherIface, config), world)).toBe(0);
+      world.done.length = 0;
+      expect(await setup(request(config), world)).toBe(0);
+      expect(world.states.has("wan_old")).toBe(false);
+      expect(world.control ?? "").not.toContain("wan_old");
+      expect([...world.tables.keys()].join()).not.toContain("wan__old");
+      // Two looks found it there.
+      expect(world.asked.filter((line) => line === "sleep 200")).toHaveLength(1);
+      const told = world.done.map((line) => line.split(" ", 4).join(" "));
+      expect(told.indexOf("log note take away")).toBeLessThan(told.indexOf("log ok teardown"));
+      const added = effects(world).findIndex((line) => /^(control add|nft load)/.test(line));
+      const gone = effects(world).findLastIndex((line) => /^(control del|nft delete)/.test(line));
+      expect(gone).toBeLessThan(added);
+    });
+  });
+
+  test.each([
+    ["2026-01-02T03:04:04.000Z", 1],
+    ["2026-01-02T03:04:06.000Z", 0],
+  ])(
+    "of two that begin at once, the one goes on that began first: the other since %s",
+    async (since, code) => {
+      const world = makeWorld();
+      expect(await setup(of(otherIface, { tunlink: "wan6" }), world)).toBe(0);
+      const state = world.states.get("wan_old") ?? "";
+      world.states.set(
+        "wan_old",
+        state.replace("state=up", "state=starting").replace(/^since=.*$/m, `since=${since}`),
+      );
+      expect(await setup(request({ tunlink: "wan6" }), world)).toBe(code);
+    },
+  );
+
+  test("at the same moment it is the one whose name comes first", async () => {
+    const codes = [];
+    for (const name of ["wan_a", "wan_z"]) {
+      const world = makeWorld();
+      await setup(of(parseInterfaceName(name, "test"), { tunlink: "wan6" }), world);
+      world.states.set(name, (world.states.get(name) ?? "").replace("state=up", "state=starting"));
+      codes.push(await setup(request({ tunlink: "wan6" }), world));
+    }
+    expect(codes).toEqual([1, 0]);
+  });
+
+  test.each([
+    ["one with another address", "map_address=2001:db8::1\n"],
+    ["one without a MAP address", ""],
+  ])("%s is not asked for", async (_title, address) => {
+    const world = makeWorld();
+    world.states.set("wan_old", `interface=wan_old\nstate=up\nsince=2026\n${address}`);
+    expect(await setup(request({ tunlink: "wan6" }), world)).toBe(0);
+    expect(world.asked.filter((line) => line.includes("wan_old"))).toEqual([]);
+  });
+
+  test("an interface without a MAP address of its own shares nothing", async () => {
+    const world = makeWorld();
+    world.states.set("wan_old", "interface=wan_old\nstate=up\nsince=2026\n");
+    const b4 = { tunlink: "wan6", maptype: "lw4o6", peeraddr: "2001:db8:ffff::1" };
+    await setup(request(b4), world);
+    expect(world.asked.filter((line) => line.includes("wan_old"))).toEqual([]);
+  });
+});
+
 describe("port forwards", () => {
   const forward = ["tcp 4928 192.168.1.10:80", "udp 4929 192.168.1.10"];
   const side = "mapmin_wan__map_fwd";

@@ -1,4 +1,5 @@
 import type { Host } from "../../../src/engine/host.ts";
+import { parseInterfaceName } from "../../../src/ip/names.ts";
 import { formatIpv6 } from "../../../src/ip/text.ts";
 import { EffectError } from "../../../src/wire/errors.ts";
 
@@ -98,7 +99,11 @@ export function makeWorld({
       (method === "status" || method === "dump" ? asked : done).push(`${step} ${JSON.stringify(args)}`);
       fail(step);
       const looks = going[String(args["interface"])];
-      if (method === "status" && looks !== undefined && looks.shift() === undefined) throw new Refusal(4);
+      if (method === "status" && looks !== undefined) {
+        const look = looks.shift();
+        if (look === undefined) throw new Refusal(4);
+        return look;
+      }
       const tunnel = (args as { tunnel?: { mtu: number } }).tunnel;
       if (tunnel !== undefined) devices.set(String(args["ifname"]), tunnel.mtu);
       if (method === "dump")
@@ -177,6 +182,7 @@ export function makeWorld({
       done.push(`shut ${device}`);
       fail("shut");
     },
+    stateNames: () => [...states.keys()].map((name) => parseInterfaceName(name, "state")),
     readState: (iface) => {
       fail("read state");
       return states.get(iface);

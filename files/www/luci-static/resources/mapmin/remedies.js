@@ -11,6 +11,8 @@ const remedies = {
   INVALID_OPTION: _("Correct the option that is named. If it is your provider's, report it there."),
   UNSUPPORTED_TYPE: _("Set the type to MAP-E, MAP-T or lw4o6 (option maptype)."),
   NO_KERNEL_MODULE: _("Install kmod-mapmint, and remove kmod-nat46."),
+  SAME_PORT_SET: _("Two interfaces have the same rule: delete one of the two."),
+  HANDLER_ENDED: _("The router has too little memory, or a file is damaged: free memory, or install mapminctl again."),
   INTERNAL_ERROR: _("This is a bug in mapmin: please report it with the log."),
 };
 
