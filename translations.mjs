@@ -30,21 +30,26 @@ export function messages() {
   return found;
 }
 
-/** Texts of the programs that the pages translate too: what fields mean, and what counters count. */
+/** Texts of the programs that the pages translate too: what fields mean, what counters count, where a rule comes from, who does the NAT. */
 export function programTexts() {
   const tables = [
     ["src/dhcpv6/meanings.ts", "export const meanings"],
     ["src/render/module-counters.ts", "export const moduleRefusals"],
     ["src/render/nft.ts", "export const natCounters"],
   ];
-  return new Set(
-    tables.flatMap(([path, start]) => {
+  const words = [
+    ...text("src/provision/choose.ts").matchAll(/\bsource: ("(?:[^"\\]|\\.)*")/g),
+    ...text("src/map/plan.ts").matchAll(/("(?:the kernel module|nftables|the provider)[^"]*")/g),
+  ].map(([, quoted]) => JSON.parse(quoted));
+  return new Set([
+    ...words,
+    ...tables.flatMap(([path, start]) => {
       const source = text(path);
       const from = source.indexOf(start);
       const rows = source.slice(from, source.indexOf("\n}", from));
       return [...rows.matchAll(/: ("(?:[^"\\]|\\.)*"),$/gm)].map(([, quoted]) => JSON.parse(quoted));
     }),
-  );
+  ]);
 }
 
 /** The entries of a .po file, by text; that of the empty text is the header. One form of plural is all that is read. */

@@ -264,6 +264,7 @@ test("in Japanese", async () => {
     "使用中: TCP 7、UDP 0、ICMP 0（全 252 ポート）、フロー数 7。",
     "すべて使用中",
     "ログはまだありません。",
+    "ルールの入手元インターフェースのオプション",
   ])
     expect(text).toContain(part);
   await bench.picture("up-desktop-ja");

@@ -127,7 +127,7 @@ function facts(report) {
     [_("Port forwards"), report.forwards],
     [_("Transport"), report.transport === undefined ? undefined : worded(TRANSPORTS, report.transport)],
     [_("NAT"), natText(report)],
-    [_("The rule comes from"), report.source],
+    [_("The rule comes from"), translated(report.source)],
     [_("MAP address"), report.mapIpv6Address],
     [_("IPv6 interface"), report.tunlink],
     [_("Device"), report.device],
@@ -138,8 +138,9 @@ function facts(report) {
 }
 
 function natText({ nat, natBy }) {
-  if (nat === undefined || nat === null) return natBy;
-  if (nat.loaded === true) return natBy ?? _("loaded");
+  const by = natBy === undefined ? undefined : translated(natBy);
+  if (nat === undefined || nat === null) return by;
+  if (nat.loaded === true) return by ?? _("loaded");
   const faults = (nat.faults ?? []).join("; ");
   return nat.loaded === false
     ? _("NOT LOADED as it should be: %s").format(faults)
