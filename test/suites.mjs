@@ -304,7 +304,7 @@ export const suites = [
     seconds: 260,
     command: router("schedules"),
     cases: "guest",
-    variables: ["COUNT", "SEED", "GUESTS"],
+    variables: ["COUNT", "SEED", "GUESTS", "KERNEL"],
   },
   {
     name: "demo",
@@ -330,7 +330,7 @@ export const suites = [
     seconds: 300,
     command: [...router("schedules"), "qjs"],
     cases: "guest",
-    variables: ["COUNT", "SEED", "GUESTS"],
+    variables: ["COUNT", "SEED", "GUESTS", "KERNEL"],
   },
   {
     name: "module-32",

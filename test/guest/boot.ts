@@ -68,12 +68,16 @@ function idleTicks(): ReadonlyMap<number, number> {
 /** How long we look for the processor that is idle most. */
 const LOOK_MS = 200;
 
+/** How many processors a guest has, where its kernel can have more than one. */
+const PROCESSORS = Number(process.env["MAPMIN_GUEST_PROCESSORS"] ?? 1);
+
 /**
  * The processor for a guest that has one. User Mode Linux is a process for itself and one for each program in it, which wake
  * each other at every system call: spread over two processors, they need four times as long.
  */
 async function processorFor(guest: Guest): Promise<number | undefined> {
-  if (/^CONFIG_SMP=y$/m.test(readFileSync(join(dirname(guest.kernel), ".config"), "utf8"))) return undefined;
+  const several = () => /^CONFIG_SMP=y$/m.test(readFileSync(join(dirname(guest.kernel), ".config"), "utf8"));
+  if (PROCESSORS > 1 && several()) return undefined;
   const [, allowed = "0"] =
     /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
   const processors = listed(allowed);
@@ -140,8 +144,8 @@ export async function boot(guest: Guest): Promise<number> {
       "con0=null,fd:1",
       "quiet",
       "panic=-1",
-      // From Linux 7 on there are two processors; older ones skip these words.
-      "ncpus=2",
+      // Linux 7 knows these words; older ones skip them.
+      `ncpus=${PROCESSORS}`,
       "seccomp=on",
       "log_buf_len=4M",
       ...(guest.layer

@@ -120,7 +120,7 @@ async function runScenario(scenario: string, processor: number): Promise<void> {
   const fail = (detail: string) =>
     show({ kind: "check", name: `${scenario}: the guest ends well`, ok: false, detail });
   const guest = {
-    kernel: `${cache}/linux-current/linux`,
+    kernel: `${cache}/linux-${process.env["KERNEL"] || "current"}/linux`,
     project: project ?? "",
     cache: cache ?? "",
     root: "/",
