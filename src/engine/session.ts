@@ -89,7 +89,7 @@ async function insistOnAddress(own: SavedState, host: Host): Promise<void> {
       await removal(iface, host);
       await teardown(iface, host);
     } else if (other?.state === "up" || `${other?.since} ${iface}` < `${own.since} ${own.interface}`) {
-      throw new SetupError("SAME_PORT_SET", `${iface} has the same address and the same ports`);
+      throw new SetupError("SAME_PORT_SET", `${iface} has the same address and ports`);
     }
   }
 }
@@ -237,9 +237,19 @@ function inForce(
   };
 }
 
-/** Puts a plan into force where none is, and undoes what was done when a step fails. `again`: netifd may know an earlier one. */
-async function bringUp(provisioned: Provisioned, host: Host, again = false): Promise<void> {
+/**
+ * Puts a plan into force where none is, and undoes what was done when a step fails. `saved`: what an earlier session left;
+ * `again`: netifd may know its plan.
+ */
+async function bringUp(
+  provisioned: Provisioned,
+  saved: SavedState | undefined,
+  host: Host,
+  again = false,
+): Promise<void> {
   const { plan } = provisioned;
+  // They may have another name, or another address under the name that is asked for.
+  await removeAddresses(claimFrom(plan.iface, saved), host);
   const claim = claimOf(plan);
   const steps = sessionSteps(claim, plan);
   // Written before the first effect: a teardown that cuts us short must know what to look for.
@@ -269,8 +279,9 @@ export async function setup(request: HandlerRequest, host: Host): Promise<number
       await host.call(NETWORK, "notify_proto", down);
       return 1;
     }
-    if (savedState(iface, host)?.state === "failed") await teardown(iface, host);
-    await bringUp(await provisionFor(host, iface, config), host);
+    const saved = savedState(iface, host);
+    if (saved?.state === "failed") await teardown(iface, host);
+    await bringUp(await provisionFor(host, iface, config), saved, host);
     return 0;
   } catch (error) {
     return refuse(iface, error, host);
@@ -473,9 +484,8 @@ export async function renew(request: HandlerRequest, host: Host): Promise<number
     throw error;
   }
   try {
-    await removeAddresses(claimFrom(iface, saved), host);
     // The dependency on the link is still the one of the setup that failed.
-    await bringUp(provisioned, host, true);
+    await bringUp(provisioned, saved, host, true);
   } catch (error) {
     return refuse(iface, error, host);
   }
