@@ -30,7 +30,10 @@ export function messages() {
   return found;
 }
 
-/** Texts of the programs that the pages translate too: what fields mean, what counters count, where a rule comes from, who does the NAT. */
+/**
+ * Texts of the programs that the pages translate too: what fields mean, what counters count, where a rule comes from, who does
+ * the NAT.
+ */
 export function programTexts() {
   const tables = [
     ["src/dhcpv6/meanings.ts", "export const meanings"],

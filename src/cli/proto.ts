@@ -9,8 +9,8 @@ import { Exit } from "./io.ts";
 
 export const protoHelp = `usage: proto map setup|teardown|renew INTERFACE JSON [DEVICE]
 
-The handler of the netifd protocol "map"; netifd calls it with an interface's options as JSON. It
-writes each step to /tmp/map.log.
+The handler of the netifd protocol "map"; netifd calls it with an interface's options as JSON.
+Each step is written to /tmp/map.log.
 `;
 
 /** `iface` is absent when the name of the interface is not valid: then nobody can be told but the log. */

@@ -297,7 +297,7 @@ export async function schedules(
   insertModule();
   const relay = await startBorderRelay(maptype === "map-t" ? "map-t" : "map-e");
   const serving = await startServer();
-  // Before netifd is started: what has a namespace has mounts of its own, and sees none that come later.
+  // Before netifd is started: a program in a network namespace has mounts of its own, and sees none that are made later.
   run(["mkdir", "-p", STATES]);
   run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", STATES]);
   const router = await startRouter({ MAPMIN_LAB_ROUTER: "1" });

@@ -480,7 +480,7 @@ describe("teardown", () => {
     expect(effects(world)).not.toContain("nft delete");
   });
 
-  test("a teardown that was killed leaves the MAP address under a name: the next setup takes it away first", async () => {
+  test("a teardown that was killed leaves the MAP address under its second name: the next setup takes it away first", async () => {
     const world = makeWorld({ withoutModule: true });
     await setup(request(mapE), world);
     world.status = { ...linkStatus, "ipv6-prefix": [{ address: "2001:db8:13:3400::", mask: 56 }] };
@@ -637,7 +637,7 @@ describe("another interface has the same address and ports", () => {
       expect(effects(world).map((line) => line.split(" ", 2).join(" "))).toEqual(["notify 6", "notify 3"]);
       expect(effects(world).at(-1)).toContain('"SAME_PORT_SET","wan_old has the same address and ports"');
       expect(ours(world)?.state).toBe("failed");
-      // The first one is not kept up by the second one's failure.
+      // The second one's failure does not keep the first one from being renewed.
       expect(await renew(of(otherIface, config), world)).toBe(0);
     });
 

@@ -52,7 +52,7 @@ const TRANSPORTS = {
 const PROTOCOLS = ["tcp", "udp", "icmp"];
 
 /** A text of a program that the catalogue has too. */
-const translated = (text) => (text === undefined ? "" : _(String(text)));
+const translated = (text) => (text === undefined || text === null ? "" : _(String(text)));
 /** A word of a program for a person, where we know one. */
 const worded = (table, word) => (Object.hasOwn(table, word) ? table[word] : word);
 const said = (error) => (error instanceof Error ? error.message : String(error));
@@ -138,9 +138,9 @@ function facts(report) {
 }
 
 function natText({ nat, natBy }) {
-  const by = natBy === undefined ? undefined : translated(natBy);
+  const by = translated(natBy);
   if (nat === undefined || nat === null) return by;
-  if (nat.loaded === true) return by ?? _("loaded");
+  if (nat.loaded === true) return by || _("loaded");
   const faults = (nat.faults ?? []).join("; ");
   return nat.loaded === false
     ? _("NOT LOADED as it should be: %s").format(faults)

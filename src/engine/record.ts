@@ -1,0 +1,95 @@
+/** What a session writes down of itself in the state file and in the log, and what it reads back. */
+
+import type { DeviceName, InterfaceName } from "../ip/names.ts";
+import { formatIpv4Prefix, formatIpv6 } from "../ip/text.ts";
+import { type Plan, tableName } from "../map/plan.ts";
+import type { Provisioned } from "../provision/choose.ts";
+import { formatPorts } from "../provision/reserved-ports.ts";
+import { linesOf, rulesPrint } from "../render/control.ts";
+import { MapminError } from "../wire/errors.ts";
+import { fingerprint } from "../wire/fingerprint.ts";
+import type { Host } from "./host.ts";
+import { decodeState, type SavedState, stateDamage, statePath } from "./state.ts";
+import type { Claim, Step } from "./steps.ts";
+
+/** What the state file says; undefined when it does not exist or cannot be read. */
+export function savedState(iface: InterfaceName, host: Host): SavedState | undefined {
+  try {
+    const content = host.readState(iface) ?? "";
+    const damage = stateDamage(content);
+    if (damage !== undefined) host.log("read the state", "note", `${statePath(iface)}: ${damage}`);
+    return decodeState(content);
+  } catch (error) {
+    if (!(error instanceof MapminError)) throw error;
+    host.log("read the state", "failed", error.message);
+    return undefined;
+  }
+}
+
+/** The fingerprint of what a step does: an equal one need not be done again. */
+export function printOf(step: Step): string {
+  return fingerprint(JSON.stringify(step.do));
+}
+
+/** The fingerprint of the rules of the module's device; undefined where there is no device. */
+export function rulesOf(device: DeviceName, host: Host): string | undefined {
+  const lines = linesOf(host.readControl() ?? "", device);
+  return lines === undefined ? undefined : rulesPrint(lines);
+}
+
+/** What carries the packets of a plan, as the state file says it. */
+export const carrierOf = (plan: Plan) => (plan.module === undefined ? "tunnel" : "module");
+
+/** The state of a plan, without what is in force. */
+export function stateOf(
+  provisioned: Provisioned,
+  claim: Claim,
+  state: SavedState["state"],
+  now: Date,
+): SavedState {
+  const { plan } = provisioned;
+  const set = plan.ce?.portSet;
+  const reserved = (plan.nat ?? plan.module?.nat)?.reservedPorts;
+  return {
+    interface: plan.iface,
+    state,
+    since: now.toISOString(),
+    transport: plan.transport,
+    tunlink: plan.link.iface,
+    device: plan.device,
+    table: plan.nat && tableName(plan.iface),
+    reserved_ports: reserved && formatPorts(reserved),
+    upnp_ports: provisioned.upnp.length === 0 ? undefined : formatPorts(provisioned.upnp),
+    ipv4: formatIpv4Prefix(plan.ipv4),
+    map_address: plan.ce && formatIpv6(plan.ce.mapAddress),
+    ...(set && { offset: `${set.offset}`, psid_length: `${set.psidLength}`, psid: `${set.psid}` }),
+    mtu: `${plan.mtu}`,
+    source: provisioned.source,
+    remarks: provisioned.remarks.map((remark) => remark.text).join("; "),
+    carrier: carrierOf(plan),
+    forwards: plan.forward && provisioned.forwarded.join(", "),
+    nat_by: plan.natBy,
+    address_interfaces: claim.addressInterfaces.join(" "),
+  };
+}
+
+/** One line for the log: what this CE is. */
+export function summary({ plan, source }: Provisioned): string {
+  const set = plan.ce?.portSet;
+  const shared =
+    set !== undefined && set.psidLength > 0 ? `, PSID ${set.psid} of ${set.psidLength} bits` : "";
+  return `${plan.transport} ${formatIpv4Prefix(plan.ipv4)}${shared}, MTU ${plan.mtu}, rule from ${source}, NAT by ${plan.natBy}`;
+}
+
+/** What is in force once all steps are done: by that a renewal tells what is left to do. */
+export function inForce(
+  steps: readonly Step[],
+  device: DeviceName,
+  host: Host,
+): Pick<SavedState, "steps" | "rules"> {
+  const done = steps.filter((step) => step.do !== undefined);
+  return {
+    steps: done.map((step) => `${step.key}=${printOf(step)}`).join(" "),
+    rules: rulesOf(device, host),
+  };
+}
