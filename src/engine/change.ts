@@ -4,24 +4,13 @@ import { formatIpv4Prefix } from "../ip/text.ts";
 import type { Plan } from "../map/plan.ts";
 import type { Provisioned } from "../provision/choose.ts";
 import { addressInterfaces, restartRequest } from "../render/netifd.ts";
-import { checkLoaded, parseTable } from "../render/readback.ts";
 import { explained } from "./failure.ts";
 import type { Host } from "./host.ts";
-import { carrierOf, inForce, printOf, rulesOf, stateOf, summary } from "./record.ts";
+import { carrierOf, inForce, printOf, printsOf, rulesOf, stateOf, summary, tablePrint } from "./record.ts";
 import { formatState, type SavedState } from "./state.ts";
 import { type Claim, claimFrom, claimOf, type Step, type StepKey, sessionSteps } from "./steps.ts";
 import { untilUsable } from "./waits.ts";
 import { attempt, closedMeanwhile, notify, ontoNewDevice, run, walkOver, walkUp } from "./walk.ts";
-
-/** The fingerprints that a state file keeps, by step. */
-function printsOf(saved: SavedState): ReadonlyMap<string, string> {
-  return new Map(
-    (saved.steps ?? "").split(" ").map((word) => {
-      const [key = "", print = ""] = word.split("=");
-      return [key, print];
-    }),
-  );
-}
 
 /**
  * The claim of a plan that takes the place of another: the MAP address keeps netifd's interface where it is the same, and
@@ -36,29 +25,24 @@ function nextClaim(plan: Plan, saved: SavedState): Claim {
   };
   const other = addressInterfaces(plan.iface).find((name) => name !== current);
   const kept = claim(current);
-  const print = printsOf(saved).get("address");
+  const print = printsOf(saved.steps).get("address");
   const same = sessionSteps(kept, plan).some((step) => step.do !== undefined && printOf(step) === print);
   return same ? kept : claim(other);
 }
 
 /** Whether what a step did is still what the kernel has. */
 async function stillInForce(step: Step, plan: Plan, saved: SavedState, host: Host): Promise<boolean> {
+  if (step.do?.kind === "nft")
+    return printsOf(saved.tables).get(step.key) === `${await tablePrint(step.do.table, host)}`;
   switch (step.key) {
-    case "nat": {
-      if (plan.nat === undefined) return true;
-      const table = await host.listTable(plan.nat.table, "json");
-      return table !== undefined && checkLoaded(plan.nat, parseTable(table, plan.nat.table)).length === 0;
-    }
-    case "forward":
-      return plan.forward === undefined || (await host.listTable(plan.forward.table, "text")) !== undefined;
     case "device":
       return saved.rules !== undefined && rulesOf(plan.device, host) === saved.rules;
     case "mtu":
       return host.deviceMtu(plan.device) === plan.link.mtu;
-    case "address":
-      return true;
     case "netifd":
       return host.deviceMtu(plan.device) !== undefined;
+    default:
+      return true;
   }
 }
 
@@ -69,7 +53,7 @@ async function dueSteps(
   saved: SavedState,
   host: Host,
 ): Promise<readonly Step[]> {
-  const prints = printsOf(saved);
+  const prints = printsOf(saved.steps);
   const due: Step[] = [];
   for (const step of steps) {
     if (step.do === undefined) continue;
@@ -95,7 +79,7 @@ function endsFlows(plan: Plan, saved: SavedState): boolean {
  * addresses: an add_dynamic for a name that has another address would only take it away, and two interfaces with one address
  * lose it together.
  */
-export function removeAddresses(claim: Claim, host: Host): Promise<boolean> {
+function removeAddresses(claim: Claim, host: Host): Promise<boolean> {
   return walkUp(
     sessionSteps(claim).flatMap(({ key, undo }) => (key === "address" ? undo : [])),
     host,
@@ -121,7 +105,7 @@ export async function change(provisioned: Provisioned, saved: SavedState, host: 
   const names = old.addressInterfaces;
   const held = [...new Set([...names, ...claim.addressInterfaces])];
   // Whoever cuts us short leaves both states' things: neither counts as done.
-  const changing = { ...saved, steps: "", address_interfaces: held.join(" ") };
+  const changing = { ...saved, steps: "", tables: "", address_interfaces: held.join(" ") };
   host.writeState(plan.iface, formatState(changing));
   const isDue = (key: StepKey) => due.some((step) => step.key === key);
   if (names.length > 1 && isDue("address")) await removeAddresses(old, host);
@@ -152,7 +136,10 @@ export async function change(provisioned: Provisioned, saved: SavedState, host: 
   const gone = names.filter((name) => !claim.addressInterfaces.includes(name));
   const complete = await removeAddresses({ ...old, addressInterfaces: gone }, host);
   const kept = complete ? claim : { ...claim, addressInterfaces: held };
-  const state = { ...stateOf(provisioned, kept, "up", host.now()), ...inForce(steps, plan.device, host) };
+  const state = {
+    ...stateOf(provisioned, kept, "up", host.now()),
+    ...(await inForce(steps, plan.device, host)),
+  };
   host.writeState(plan.iface, formatState(state));
   host.log("renew", "ok", `${summary(provisioned)}; changed: ${due.map((step) => step.key).join(", ")}`);
 }

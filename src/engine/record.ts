@@ -31,6 +31,28 @@ export function printOf(step: Step): string {
   return fingerprint(JSON.stringify(step.do));
 }
 
+/**
+ * The fingerprint of a table as the kernel has it, which tells one from which somebody took rules: undefined where there is none. What
+ * its counters say is left out. Of a map it has the length: one has an element for each port.
+ */
+export async function tablePrint(table: string, host: Host): Promise<string | undefined> {
+  const text = await host.listTable(table);
+  const lasting = text?.replace(/packets \d+ bytes \d+|elements = \{[^}]*/g, ({ 0: first, length }) =>
+    first === "p" ? "" : `${length}`,
+  );
+  return lasting && fingerprint(lasting);
+}
+
+/** The fingerprints that a state file keeps in one of its lists, by step. */
+export function printsOf(list = ""): ReadonlyMap<string, string> {
+  return new Map(
+    list.split(" ").map((word) => {
+      const [key = "", print = ""] = word.split("=");
+      return [key, print];
+    }),
+  );
+}
+
 /** The fingerprint of the rules of the module's device; undefined where there is no device. */
 export function rulesOf(device: DeviceName, host: Host): string | undefined {
   const lines = linesOf(host.readControl() ?? "", device);
@@ -82,14 +104,19 @@ export function summary({ plan, source }: Provisioned): string {
 }
 
 /** What is in force once all steps are done: by that a renewal tells what is left to do. */
-export function inForce(
+export async function inForce(
   steps: readonly Step[],
   device: DeviceName,
   host: Host,
-): Pick<SavedState, "steps" | "rules"> {
+): Promise<Pick<SavedState, "steps" | "rules" | "tables">> {
   const done = steps.filter((step) => step.do !== undefined);
+  const tables: string[] = [];
+  for (const { key, do: effect } of done) {
+    if (effect?.kind === "nft") tables.push(`${key}=${await tablePrint(effect.table, host)}`);
+  }
   return {
     steps: done.map((step) => `${step.key}=${printOf(step)}`).join(" "),
     rules: rulesOf(device, host),
+    tables: tables.join(" "),
   };
 }

@@ -11,15 +11,15 @@ import { decodeLink, decodeNeighbours, decodeOffered } from "../provision/networ
 import type { HandlerRequest, InterfaceConfig } from "../provision/request.ts";
 import { addressInterfaces, errorRequest, hostDependencyRequest, NETWORK } from "../render/netifd.ts";
 import { MapminError, messageOf, SetupError } from "../wire/errors.ts";
-import { change, removeAddresses } from "./change.ts";
+import { change } from "./change.ts";
 import { type Effect, isNotFound } from "./effect.ts";
 import { explained, forLog } from "./failure.ts";
 import type { Host } from "./host.ts";
 import { presenceOf } from "./presence.ts";
-import { inForce, savedState, stateOf, summary } from "./record.ts";
+import { inForce, printsOf, savedState, stateOf, summary, tablePrint } from "./record.ts";
 import { rulesText } from "./rules-file.ts";
 import { formatState, relayPath, type SavedState } from "./state.ts";
-import { claimFrom, claimOf, sessionSteps } from "./steps.ts";
+import { claimFrom, claimOf, type Step, type StepKey, sessionSteps } from "./steps.ts";
 import { untilAbsent } from "./waits.ts";
 import {
   attempt,
@@ -144,6 +144,22 @@ async function refuse(iface: InterfaceName, error: unknown, host: Host): Promise
 }
 
 /**
+ * Takes away what an earlier session left and no step replaces. netifd's interface for the MAP address may have the other name, or
+ * this name and another address.
+ */
+async function removeLeft(
+  iface: InterfaceName,
+  steps: readonly Step[],
+  saved: SavedState,
+  host: Host,
+): Promise<void> {
+  const replaced = (key: StepKey) =>
+    key !== "address" && steps.some((step) => step.key === key && step.do !== undefined);
+  const left = sessionSteps(claimFrom(iface, saved)).filter(({ key }) => !replaced(key));
+  await walkUp(undosOf(left), host);
+}
+
+/**
  * Puts a plan into force where none is, and undoes what was done when a step fails. `saved` is the state that an earlier
  * session left; `again` says that netifd may still have what it was told of an earlier plan.
  */
@@ -154,17 +170,19 @@ async function bringUp(
   again = false,
 ): Promise<void> {
   const { plan } = provisioned;
-  // netifd's interface for the MAP address may have the other name, or this name and another address.
-  await removeAddresses(claimFrom(plan.iface, saved), host);
   const claim = claimOf(plan);
   const steps = sessionSteps(claim, plan);
+  if (saved !== undefined) await removeLeft(plan.iface, steps, saved, host);
   // Written before the first effect: a teardown that cuts us short must know what to look for.
   const starting = stateOf(provisioned, claim, "starting", host.now());
   host.writeState(plan.iface, formatState(starting));
   await insistOnAddress(starting, host);
   const ordered = host.deviceMtu(plan.device) === undefined ? steps : closedMeanwhile(plan, steps);
   await walkDown(plan, again ? ontoNewDevice(plan, ordered) : ordered, host);
-  const state = { ...stateOf(provisioned, claim, "up", host.now()), ...inForce(steps, plan.device, host) };
+  const state = {
+    ...stateOf(provisioned, claim, "up", host.now()),
+    ...(await inForce(steps, plan.device, host)),
+  };
   host.writeState(plan.iface, formatState(state));
   host.log("setup", "ok", summary(provisioned));
 }
@@ -186,7 +204,6 @@ export async function setup(request: HandlerRequest, host: Host): Promise<number
       return 1;
     }
     const saved = savedState(iface, host);
-    if (saved?.state === "failed") await teardown(iface, host);
     await bringUp(await provisionFor(host, iface, config), saved, host);
     return 0;
   } catch (error) {
@@ -207,14 +224,15 @@ export async function teardown(iface: InterfaceName, host: Host): Promise<number
   return complete ? 0 : 1;
 }
 
-/** Closes a device whose table somebody has taken away: nothing says that what follows can load another. */
+/** Closes a device whose table somebody took away or changed: nothing says that what follows can load another. */
 async function shutIfOpen(iface: InterfaceName, saved: SavedState | undefined, host: Host): Promise<void> {
   const table = tableName(iface);
   const device = deviceName(iface);
   if (saved?.table === undefined || host.deviceMtu(device) === undefined) return;
+  const loaded = printsOf(saved.tables).get("nat");
   // What cannot be listed may be there, and right.
-  const listed = await host.listTable(table, "text").catch(() => "");
-  if (listed === undefined) await walkUp([closing({ table, device })], host);
+  const found = await tablePrint(table, host).catch(() => loaded ?? "");
+  if (found === undefined || (loaded ?? found) !== found) await walkUp([closing({ table, device })], host);
 }
 
 /** Looks again at what the link gives, and at what the kernel has; does what is not as it should be. */

@@ -56,6 +56,8 @@ const stateSchema = object({
   steps: optional(value),
   /** Fingerprint of the device's rules as the module printed them when they were set. */
   rules: optional(value),
+  /** Fingerprint of each table of nftables as nft printed it when it was loaded, `KEY=DIGITS` like `steps`. */
+  tables: optional(value),
 });
 
 /** One interface's saved state; every value is text. */

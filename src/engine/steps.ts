@@ -82,7 +82,7 @@ export function claimFrom(iface: InterfaceName, saved: SavedState | undefined): 
     // Only a state that tells of a carrier tells for sure that no table was loaded.
     table: saved?.carrier === undefined || saved.table !== undefined,
     forwards: saved?.carrier === undefined || saved.forwards !== undefined,
-    addressInterfaces: words(saved?.address_interfaces),
+    addressInterfaces: saved === undefined ? addressInterfaces(iface) : words(saved.address_interfaces),
   };
 }
 

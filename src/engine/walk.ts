@@ -62,11 +62,22 @@ export function undosOf(steps: readonly Step[]): readonly Undo[] {
   return [...all.filter((part) => part.do.kind !== "ubus"), ...all.filter((part) => part.do.kind === "ubus")];
 }
 
-/** Undoes steps; each part is tried even if another failed. Gives true when all of them are undone. */
+/**
+ * Undoes steps; each part is tried even if another failed, but what does not answer is not asked twice for what may be there: netifd
+ * gives a teardown 5 s. Gives true when all of them are undone.
+ */
 export async function walkUp(undos: readonly Undo[], host: Host): Promise<boolean> {
   let complete = true;
-  for (const part of undos) {
-    if (!(await attempt(part.title, part.do, host)) && part.optional !== true) complete = false;
+  let silent = false;
+  for (const { title, do: effect, optional } of undos) {
+    const asks = effect.kind === "ubus" && effect.ifPresent === true;
+    try {
+      if (!(asks && silent)) await run(title, effect, host);
+      else complete = false;
+    } catch (error) {
+      silent ||= asks && isUncertain(error);
+      complete &&= optional === true;
+    }
   }
   return complete;
 }

@@ -16,7 +16,8 @@ export interface CounterValue {
 export interface LoadedTable {
   /** Elements of each map, by name. */
   readonly maps: ReadonlyMap<string, number>;
-  readonly chains: ReadonlySet<string>;
+  /** Rules of each chain, by name. */
+  readonly chains: ReadonlyMap<string, number>;
   /** Of the names in {@link natCounters}; others belong to somebody else. */
   readonly counters: ReadonlyMap<NatCounter, CounterValue>;
 }
@@ -50,16 +51,17 @@ export function parseTable(text: string, table: string): LoadedTable {
     throw new InputError(FIELD, "what it printed has no list `nftables`");
   }
   const maps = new Map<string, number>();
-  const chains = new Set<string>();
+  const chains = new Map<string, number>();
   const counters = new Map<NatCounter, CounterValue>();
   for (const entry of value["nftables"] as readonly unknown[]) {
     if (!isFields(entry)) throw new InputError(FIELD, "an entry of its list is not an object");
-    for (const kind of ["map", "chain", "counter"] as const) {
+    for (const kind of ["map", "chain", "rule", "counter"] as const) {
       const object = entry[kind];
       if (!isFields(object) || object["table"] !== table || object["family"] !== "ip") continue;
-      const name = object["name"];
+      const name = object[kind === "rule" ? "chain" : "name"];
       if (typeof name !== "string") throw new InputError(FIELD, `a ${kind} has no name`);
-      if (kind === "chain") chains.add(name);
+      if (kind === "chain" || kind === "rule")
+        chains.set(name, (chains.get(name) ?? 0) + (kind === "rule" ? 1 : 0));
       else if (kind === "map") maps.set(name, Array.isArray(object["elem"]) ? object["elem"].length : 0);
       else if (isNatCounter(name)) {
         counters.set(name, {
@@ -76,7 +78,9 @@ export function parseTable(text: string, table: string): LoadedTable {
 export function checkLoaded(plan: NatPlan, loaded: LoadedTable): readonly string[] {
   const faults: string[] = [];
   for (const chain of ["translate", "incoming", "guard"]) {
-    if (!loaded.chains.has(chain)) faults.push(`chain ${chain} is missing`);
+    // nft lists a chain before its rules.
+    const rules = loaded.chains.get(chain);
+    if (!rules) faults.push(`chain ${chain} ${rules === 0 ? "has no rules" : "is missing"}`);
   }
   const block = virtualBlock(plan);
   const expected = block?.rewritten === true ? block.ports.length : 0;

@@ -237,6 +237,11 @@ const byNftables: readonly Fault[] = [
 delete chain ip ${TABLE} guard`),
   },
   {
+    title: "the rules of a chain are deleted",
+    code: "NAT_CHANGED",
+    spoil: () => nft(`flush chain ip ${TABLE} guard`),
+  },
+  {
     title: "masquerading before the NAT",
     code: "NAT_NOT_FIRST",
     spoil: () =>

@@ -125,12 +125,21 @@ export async function startOpenwrt(root: string, sections: string): Promise<Open
     },
     log: () => readFileSync(NETIFD_LOG, "utf8"),
     async restartNetifd(signal) {
+      if (signal === "SIGTERM") {
+        // Like `service network restart`.
+        for (const object of ubus("list", "network.interface.*").trim().split("\n")) {
+          attempt(within("ce", ["ubus", "-t", "20", "call", object, "down"]));
+        }
+        await sleep(1_000);
+      }
       netifd.child.kill(signal);
       await until(
         "netifd's end",
         20_000,
         () => netifd.child.exitCode ?? netifd.child.signalCode ?? undefined,
       );
+      // One that outlives netifd keeps its name on ubus, and the next one of that name ends at once.
+      attempt(["pkill", "-x", "odhcp6c"]);
       await startNetifd();
     },
     async restartUbusd() {

@@ -38,6 +38,7 @@ const troubles = [
   "ubus restart",
   "fw4 reload",
   "flush ruleset",
+  "flush table",
   "module removed",
   "no room for the state",
 ] as const;

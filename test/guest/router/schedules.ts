@@ -28,6 +28,7 @@ import { buildTopology } from "./topology.ts";
 
 const IFACE = "wan_map";
 const DEVICE = "map-wan_map";
+const TABLE = "mapmin_wan__map";
 const STATES = "/run/mapmin";
 /** What leaves no room for a state. */
 const FILLER = `${STATES}/full`;
@@ -186,6 +187,10 @@ class Run {
       case "flush ruleset":
         run(within("ce", ["nft", "flush", "ruleset"]));
         return;
+      case "flush table":
+        // Its chains stay, without rules. There is none where the module does the NAT.
+        attempt(within("ce", ["nft", "flush", "table", "ip", TABLE]));
+        return;
       case "module removed":
         attempt(["rmmod", "mapmint"]);
         return;
@@ -199,8 +204,8 @@ class Run {
     await this.router.call("lab", "trouble", { how: "none" });
     rmSync(FILLER, { force: true });
     if (trouble === "module removed" && !existsSync("/proc/net/nat46/control")) insertModule();
-    if (trouble === "flush ruleset") {
-      run(within("ce", ["nft", "-f", "-"]), firewall(DEVICE, false));
+    if (trouble === "flush ruleset") run(within("ce", ["nft", "-f", "-"]), firewall(DEVICE, false));
+    if (trouble.startsWith("flush")) {
       // Whoever flushes the rules of a router has a renewal follow.
       await this.method("renew");
       await this.settled();
@@ -225,7 +230,7 @@ class Run {
     await this.settled();
     const status = await this.answered();
     await this.mend(trouble);
-    if (trouble === "flush ruleset" && byTable) this.excused.push({ from, to: Date.now() });
+    if (trouble.startsWith("flush") && byTable) this.excused.push({ from, to: Date.now() });
     demand(
       status?.pending !== true || (status.errors?.length ?? 0) > 0,
       `${action}: the interface waits without an error`,

@@ -155,7 +155,7 @@ const object = (kind: string, name: string, more: object = {}) => ({
 export const natTable = (elements = 251, chains = ["translate", "incoming", "guard"]) =>
   JSON.stringify({
     nftables: [
-      ...chains.map((name) => object("chain", name)),
+      ...chains.flatMap((name) => [object("chain", name), object("rule", "", { chain: name })]),
       ...["port_out", "id_out", "port_in", "id_in"].map((name) =>
         object("map", name, { elem: Array.from({ length: elements }, (_, i) => [i, i]) }),
       ),

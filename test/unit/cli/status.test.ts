@@ -112,7 +112,10 @@ describe("status", () => {
     const object = (kind: string, name: string, more: object = {}) => ({
       [kind]: { family: "ip", table, name, ...more },
     });
-    const chains = ["translate", "incoming", "guard"].map((name) => object("chain", name));
+    const chains = ["translate", "incoming", "guard"].flatMap((chain) => [
+      object("chain", chain),
+      object("rule", "", { chain }),
+    ]);
     const maps = ["port_out", "id_out", "port_in", "id_in"].map((name) =>
       object("map", name, { elem: Array.from({ length: 252 }, (_, i) => [i, i]) }),
     );
@@ -133,7 +136,7 @@ describe("status", () => {
       ],
       [
         "lacks a chain",
-        JSON.stringify({ nftables: whole.slice(0, 2).concat(maps) }),
+        JSON.stringify({ nftables: whole.slice(0, 4).concat(maps) }),
         1,
         "NAT             NOT LOADED as it should be: chain guard is missing",
       ],

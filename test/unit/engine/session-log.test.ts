@@ -123,6 +123,12 @@ describe("the log tells each step, how it ended, and the command a person would 
   });
 });
 
+/** Where no state says which of netifd's interfaces has the MAP address. */
+const addressesRemoved = ["wan_map_", "wan_map__"].map(
+  (name) =>
+    `ok remove the MAP address from the link ubus call network.interface down {"interface":"${name}"}`,
+);
+
 describe("the log tells why", () => {
   test.each([
     [
@@ -173,13 +179,14 @@ describe("the log tells why", () => {
   });
 
   test.each([
-    ["is damaged", "octets", "it is damaged: the interface counts as not set up"],
+    ["is damaged", "octets", "it is damaged: the interface counts as not set up", addressesRemoved],
     [
       "has a section",
       "interface=wan_map\nstate=up\nsince=\n[x]\n",
       "it holds sections or lists, which are ignored",
+      [],
     ],
-  ])("the state %s", async (_title, text, damage) => {
+  ])("the state %s", async (_title, text, damage, removed) => {
     const world = makeWorld({ withoutModule: true });
     world.states.set("wan_map", text);
     expect(await teardown(iface, world)).toBe(0);
@@ -187,6 +194,7 @@ describe("the log tells why", () => {
       `note read the state /var/run/mapmin/wan_map.state: ${damage}`,
       "ok remove the port forwards nft -f - (table ip mapmin_wan__map_fwd)",
       "ok remove the NAT nft delete table ip mapmin_wan__map",
+      ...removed,
       "ok teardown",
     ]);
   });
@@ -199,6 +207,7 @@ describe("the log tells why", () => {
       "failed read the state wan_map.state: I/O error",
       "ok remove the port forwards nft -f - (table ip mapmin_wan__map_fwd)",
       "ok remove the NAT nft delete table ip mapmin_wan__map",
+      ...addressesRemoved,
       "ok teardown",
     ]);
     failing.set("read state", new TypeError("x is not a function"));
@@ -212,6 +221,7 @@ describe("the log tells why", () => {
     expect(log(world)).toEqual([
       "ok remove the port forwards nft -f - (table ip mapmin_wan__map_fwd)",
       "ok remove the NAT nft delete table ip mapmin_wan__map",
+      ...addressesRemoved,
       "ok teardown",
     ]);
   });

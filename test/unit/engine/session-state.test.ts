@@ -71,6 +71,7 @@ describe("the state file of an interface that is up says", () => {
       'address_interfaces=""',
       'steps="device=# mtu=# netifd=#"',
       "rules=#",
+      'tables=""',
     ]);
     expect(world.done.filter((line) => line.startsWith("log note"))).toEqual([
       "log note rule end-user prefix: the 4 bits behind the EA bits are not zero; the border relay may want zeros",
@@ -102,6 +103,7 @@ describe("the state file of an interface that is up says", () => {
       "nat_by=nftables: the kernel module is not loaded",
       "address_interfaces=wan_map_",
       'steps="nat=# address=# netifd=#"',
+      'tables="nat=#"',
     ]);
   });
 
@@ -124,6 +126,7 @@ describe("the state file of an interface that is up says", () => {
       'address_interfaces=""',
       'steps="device=# mtu=# netifd=#"',
       "rules=#",
+      'tables=""',
     ]);
     expect(world.done.at(-1)).toBe(
       "log ok setup map-e 192.0.0.2/32, MTU 1460, rule from DHCPv6, NAT by the provider: there is no rule",

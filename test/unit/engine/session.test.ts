@@ -391,6 +391,16 @@ describe("setup", () => {
   });
 });
 
+/** A table whose chains have lost their rules: `nft flush table`. */
+function withoutRules(table = ""): string {
+  let chain = false;
+  const kept = table.split("\n").filter((line) => {
+    if (/^\t\S/.test(line)) chain = line.startsWith("\tchain ");
+    return !chain || !line.startsWith("\t\t") || line.startsWith("\t\ttype ");
+  });
+  return kept.join("\n");
+}
+
 describe("teardown", () => {
   test("takes away what MAP-T set up, and its state", async () => {
     const world = makeWorld();
@@ -430,6 +440,27 @@ describe("teardown", () => {
     await setup(request(mapE), world);
     expect(await teardown(wanMap, world)).toBe(1);
     expect(world.tables.size).toBe(0);
+  });
+
+  test("a ubusd that does not answer is asked once: after a renewal that was killed there are two addresses", async () => {
+    const failing = new Map<string, Error>();
+    const world = makeWorld({ withoutModule: true, failing });
+    await setup(request(mapE), world);
+    const held = (world.states.get("wan_map") ?? "").replace(
+      /(?<=address_interfaces=).*/,
+      "wan_map_ wan_map__",
+    );
+    const asked = async (error?: Error) => {
+      if (error !== undefined) failing.set("network.interface down", error);
+      world.states.set("wan_map", held);
+      world.done.length = 0;
+      expect(await teardown(wanMap, world)).toBe(error === undefined ? 0 : 1);
+      return effects(world).filter((line) => line.includes(" down ")).length;
+    };
+    expect(await asked()).toBe(2);
+    expect(await asked(new Refusal(6))).toBe(2);
+    expect(await asked(new Refusal(7))).toBe(1);
+    expect(await asked(new EffectError("ubus", "no answer"))).toBe(1);
   });
 
   test.each([
@@ -478,6 +509,22 @@ describe("teardown", () => {
     world.done.length = 0;
     expect(await setup(request({ tunlink: "wan6" }), world)).toBe(0);
     expect(effects(world)).not.toContain("nft delete");
+  });
+
+  test("a table that only drops, which a failed setup left, goes when the module takes over", async () => {
+    const failing = new Map<string, Error>([["notify 0", new EffectError("ubus", "no answer")]]);
+    const world = makeWorld({ withoutModule: true, failing });
+    expect(await setup(request(mapE), world)).toBe(1);
+    expect([...world.tables.values()].join()).toContain("chain closed_out");
+    failing.clear();
+    world.control = "";
+    world.devices.delete("map-wan_map");
+    for (const again of [renew, setup]) {
+      expect(await again(request(mapE), world)).toBe(0);
+      expect([world.tables.size, world.control === ""]).toEqual([0, false]);
+    }
+    expect(await teardown(wanMap, world)).toBe(0);
+    expect([world.tables.size, world.control]).toEqual([0, ""]);
   });
 
   test("a teardown that was killed leaves the MAP address under its second name: the next setup takes it away first", async () => {
@@ -557,14 +604,21 @@ describe("teardown", () => {
       throw new EffectError("wan_map.state", "I/O error");
     };
     expect(await teardown(wanMap, world)).toBe(0);
-    expect(effects(world)).toEqual(["control del map-wan_map", "nft delete", "nft delete"]);
+    expect(effects(world)).toEqual([
+      "control del map-wan_map",
+      "nft delete",
+      "nft delete",
+      'network.interface down {"interface":"wan_map_"}',
+      'network.interface down {"interface":"wan_map__"}',
+    ]);
   });
 
   test("leaves a tunnel of the same name to netifd", async () => {
     const world = makeWorld();
     world.control = "add map-other\n";
     await teardown(wanMap, world);
-    expect(effects(world)).toEqual(["nft delete", "nft delete"]);
+    expect(effects(world).slice(0, 2)).toEqual(["nft delete", "nft delete"]);
+    expect(world.control).toBe("add map-other\n");
   });
 });
 
@@ -733,10 +787,15 @@ describe("port forwards", () => {
   test("a renewal loads what somebody has taken away, and takes away what the new set has no place for", async () => {
     const world = makeWorld();
     await setup(request(all), world);
-    world.tables.delete(side);
-    world.done.length = 0;
-    expect(await renew(request(all), world)).toBe(0);
-    expect(effects(world)).toEqual(["nft load"]);
+    for (const take of [
+      () => world.tables.delete(side),
+      () => world.tables.set(side, withoutRules(world.tables.get(side))),
+    ]) {
+      take();
+      world.done.length = 0;
+      expect(await renew(request(all), world)).toBe(0);
+      expect(effects(world)).toEqual(["nft load"]);
+    }
     // Another PSID: the port is another subscriber's.
     world.status = { ...linkStatus, "ipv6-prefix": [{ address: "2001:db8:12:3500::", mask: 56 }] };
     world.done.length = 0;
@@ -1005,11 +1064,42 @@ describe("renew", () => {
     expect(world.states.get("wan_map")).toContain("state=up");
   });
 
-  test("somebody put another table in the place of the NAT: it is loaded again", async () => {
-    const { did } = await renewed({ withoutModule: true }, mapE, mapE, (world) => {
-      world.tables.set("mapmin_wan__map", "table ip mapmin_wan__map {\n\tchain guard {\n\t}\n}\n");
+  test.each<[string, (text: string) => string]>([
+    [
+      "put another table in the place of the NAT",
+      () => "table ip mapmin_wan__map {\n\tchain guard {\n\t}\n}\n",
+    ],
+    ["took all rules of the NAT, and left its chains", withoutRules],
+    ["took one rule of the NAT", (text) => text.replace(/\n[^\n]*drop[^\n]*/, "")],
+    ["emptied a map of the NAT", (text) => text.replace(/elements = \{[^}]*\}/, "")],
+    ["took elements of a map", (text) => text.replace(/elements = \{[^,]*,/, "elements = {")],
+  ])("somebody %s: it is closed, and loaded again", async (_title, changed) => {
+    const rewritten = { ...mapE, offset: 4, reserved_ports: "4928" };
+    const { did, world } = await renewed({ withoutModule: true }, rewritten, rewritten, ({ tables }) => {
+      const [[name, text] = ["", ""]] = tables;
+      expect(changed(text)).not.toBe(text);
+      tables.set(name, changed(text));
     });
-    expect(did).toEqual(["nft load"]);
+    expect(did).toEqual(["nft close", "nft load"]);
+    expect([...world.tables.values()].join()).toContain("chain guard");
+  });
+
+  test("what the counters of a table say is no change of it", async () => {
+    const world = makeWorld({ withoutModule: true });
+    const { listTable } = world;
+    let count = 0;
+    world.listTable = async (table) => {
+      const text = await listTable(table);
+      return text?.replaceAll(
+        /^(\tcounter \w+ \{)$/gm,
+        (line) => `${line}\n\t\tpackets ${++count} bytes ${90 * count}`,
+      );
+    };
+    await setup(request(mapE), world);
+    world.done.length = 0;
+    expect(await renew(request(mapE), world)).toBe(0);
+    expect(count).toBeGreaterThan(1);
+    expect(effects(world)).toEqual([]);
   });
 
   const behind = (prefix: string) => (world: ReturnType<typeof makeWorld>) => {
@@ -1076,10 +1166,10 @@ describe("renew", () => {
       const tables = [...world.tables];
       const { listTable } = world;
       let asked = 0;
-      world.listTable = async (table, form) => {
+      world.listTable = async (table) => {
         asked++;
         if (asked <= times) throw new EffectError("nft", "no memory");
-        return listTable(table, form);
+        return listTable(table);
       };
       world.done.length = 0;
       world.status = { ...linkStatus, "ipv6-prefix": [] };

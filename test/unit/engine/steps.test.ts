@@ -50,12 +50,14 @@ describe.each(Object.entries(plans))("the steps of %s", (_title, plan) => {
     expect(sessionSteps(known).flatMap((step) => step.command)).toEqual([]);
   });
 
-  test("without a state the kernel's part is undone", () => {
+  test("without a state all that there may be is undone", () => {
     const undone = sessionSteps(claimFrom(wanMap, undefined)).flatMap((step) => step.undo);
     expect(undone.map((undo) => undo.title)).toEqual([
       "remove the NAT",
       "remove the port forwards",
       "remove the MAP device",
+      "remove the MAP address from the link",
+      "remove the MAP address from the link",
     ]);
   });
 });

@@ -24,7 +24,8 @@ const map = (name: string, size: number) => ({
   },
 });
 const chain = (name: string) => ({ chain: { ...own, name, handle: 1 } });
-const chains = ["translate", "incoming", "guard", "rewrite"].map(chain);
+const rule = (of: string, expr: readonly object[] = []) => ({ rule: { ...own, chain: of, handle: 2, expr } });
+const chains = ["translate", "incoming", "guard", "rewrite"].flatMap((name) => [chain(name), rule(name)]);
 // a = 4, k = 10: 15 ranges of 4 ports.
 const maps = ["port_out", "id_out", "port_in", "id_in"].map((name) => map(name, 60));
 
@@ -42,7 +43,17 @@ test.each([
     ["map port_out holds 59 of 60 ports"],
   ],
   ["a map missing", [...chains, ...maps.slice(0, 3)], ["map id_in holds 0 of 60 ports"]],
-  ["the guard missing", [...chains.slice(0, 2), ...maps], ["chain guard is missing"]],
+  ["the guard missing", [...chains.slice(0, 4), ...maps], ["chain guard is missing"]],
+  [
+    "nft flush chain",
+    [...chains.filter((object) => !("rule" in object && object.rule.chain === "guard")), ...maps],
+    ["chain guard has no rules"],
+  ],
+  [
+    "nft flush table",
+    [...["translate", "incoming", "guard"].map(chain), ...maps],
+    ["chain translate has no rules", "chain incoming has no rules", "chain guard has no rules"],
+  ],
 ])("fault: %s", (_title, objects, faults) => {
   expect(checkLoaded(plan, parseTable(text(objects), plan.table))).toEqual(faults);
 });
@@ -91,6 +102,7 @@ test.each([
   ["null", "null", "what it printed has no list `nftables`"],
   ["nftables is no list", '{"nftables":{}}', "what it printed has no list `nftables`"],
   ["an object that is none", '{"nftables":[null]}', "an entry of its list is not an object"],
+  ["a rule without chain", JSON.stringify({ nftables: [{ rule: { ...own } }] }), "a rule has no name"],
   ["a map without name", JSON.stringify({ nftables: [{ map: { ...own } }] }), "a map has no name"],
   ["a negative counter", counterText(-1, 0), "packets of in_port is not a whole number"],
   ["a counter that is a text", counterText("1", 0), "packets of in_port is not a whole number"],
