@@ -90,122 +90,71 @@ const draft = (clause: string) => `draft-ietf-softwire-map-dhcp-03${clause}`;
 /** The experimental option. */
 export const CODE_48879 = 48_879;
 
+/** One row: what {@link OptionRow} says of an option, the space of the options inside last. */
+function row(
+  code: number,
+  name: string,
+  space: readonly Space[],
+  fields: readonly Field[],
+  clause: string,
+  encapsulates?: Space,
+): OptionRow {
+  return { code, name, space, fields, clause, ...(encapsulates && { encapsulates }) };
+}
+
 export const optionTable: readonly OptionRow[] = [
-  {
-    code: CODE_48879,
-    name: "OPTION_48879",
-    space: ["dhcpv6"],
-    fields: [{ kind: "flag", name: "E" }],
-    encapsulates: "option-48879",
-    clause: draft(" s4"),
-  },
-  {
-    code: 0x4202,
-    name: "MAP_RULE",
-    space: ["option-48879"],
-    fields: [prefix4Length, prefix4, eaLength, forward, prefix6],
-    encapsulates: "rule-48879",
-    clause: draft(" s4.2"),
-  },
-  {
-    code: 0x4203,
-    name: "MAP_DMR",
-    space: ["option-48879"],
-    fields: [
-      {
-        kind: "prefix6",
-        name: "dmr",
-      },
-    ],
-    encapsulates: "rule-48879",
-    clause: draft(" s4.3"),
-  },
-  {
-    code: 0x4204,
-    name: "MAP_PORTPARAMS",
-    space: ["option-48879", "rule-48879"],
-    fields: [portParams],
-    clause: draft(" s4.4"),
-  },
-  {
-    code: 89,
-    name: "S46_RULE",
-    space: ["s46-container"],
-    fields: [forward, eaLength, prefix4Length, prefix4, prefix6],
-    encapsulates: "s46-rule",
-    clause: "RFC 7598 s4.1",
-  },
-  {
-    code: 90,
-    name: "S46_BR",
-    space: ["s46-container"],
-    fields: [{ kind: "ipv6", name: "br-ipv6-address" }],
-    clause: "RFC 7598 s4.2",
-  },
-  {
-    code: 91,
-    name: "S46_DMR",
-    space: ["s46-container"],
-    fields: [{ kind: "prefix6", name: "dmr-ipv6-prefix", lengths: RFC6052_LENGTHS }],
-    clause: "RFC 7598 s4.3",
-  },
-  {
-    code: 92,
-    name: "S46_V4V6BIND",
-    space: ["s46-container"],
-    fields: [
+  row(CODE_48879, "OPTION_48879", ["dhcpv6"], [{ kind: "flag", name: "E" }], draft(" s4"), "option-48879"),
+  row(
+    0x4202,
+    "MAP_RULE",
+    ["option-48879"],
+    [prefix4Length, prefix4, eaLength, forward, prefix6],
+    draft(" s4.2"),
+    "rule-48879",
+  ),
+  row(0x4203, "MAP_DMR", ["option-48879"], [{ kind: "prefix6", name: "dmr" }], draft(" s4.3"), "rule-48879"),
+  row(0x4204, "MAP_PORTPARAMS", ["option-48879", "rule-48879"], [portParams], draft(" s4.4")),
+  row(
+    89,
+    "S46_RULE",
+    ["s46-container"],
+    [forward, eaLength, prefix4Length, prefix4, prefix6],
+    "RFC 7598 s4.1",
+    "s46-rule",
+  ),
+  row(90, "S46_BR", ["s46-container"], [{ kind: "ipv6", name: "br-ipv6-address" }], "RFC 7598 s4.2"),
+  row(
+    91,
+    "S46_DMR",
+    ["s46-container"],
+    [{ kind: "prefix6", name: "dmr-ipv6-prefix", lengths: RFC6052_LENGTHS }],
+    "RFC 7598 s4.3",
+  ),
+  row(
+    92,
+    "S46_V4V6BIND",
+    ["s46-container"],
+    [
       { kind: "ipv4", name: "ipv4-address" },
       { kind: "prefix6", name: "bind-ipv6-prefix" },
     ],
-    encapsulates: "s46-rule",
-    clause: "RFC 7598 s4.4",
-  },
-  { code: 93, name: "S46_PORTPARAMS", space: ["s46-rule"], fields: [portParams], clause: "RFC 7598 s4.5" },
-  {
-    code: 94,
-    name: "S46_CONT_MAPE",
-    space: ["dhcpv6"],
-    fields: [],
-    encapsulates: "s46-container",
-    clause: "RFC 7598 s5.1",
-  },
-  {
-    code: 95,
-    name: "S46_CONT_MAPT",
-    space: ["dhcpv6"],
-    fields: [],
-    encapsulates: "s46-container",
-    clause: "RFC 7598 s5.2",
-  },
-  {
-    code: 96,
-    name: "S46_CONT_LW",
-    space: ["dhcpv6"],
-    fields: [],
-    encapsulates: "s46-container",
-    clause: "RFC 7598 s5.3",
-  },
-  {
-    code: 111,
-    name: "S46_PRIORITY",
-    space: ["dhcpv6"],
-    fields: [
-      {
-        kind: "uint16-list",
-        name: "option-codes",
-      },
-    ],
-    clause: "RFC 8026 s1.4.1",
-  },
-  {
-    // The vendor form of option 48879: no flags octet, always MAP-T.
-    code: 17,
-    name: "VENDOR_OPTS",
-    space: ["dhcpv6"],
-    fields: [{ kind: "uint32", name: "enterprise-number" }],
-    encapsulates: "option-48879",
-    clause: draft("; RFC 8415 s21.17"),
-  },
+    "RFC 7598 s4.4",
+    "s46-rule",
+  ),
+  row(93, "S46_PORTPARAMS", ["s46-rule"], [portParams], "RFC 7598 s4.5"),
+  row(94, "S46_CONT_MAPE", ["dhcpv6"], [], "RFC 7598 s5.1", "s46-container"),
+  row(95, "S46_CONT_MAPT", ["dhcpv6"], [], "RFC 7598 s5.2", "s46-container"),
+  row(96, "S46_CONT_LW", ["dhcpv6"], [], "RFC 7598 s5.3", "s46-container"),
+  row(111, "S46_PRIORITY", ["dhcpv6"], [{ kind: "uint16-list", name: "option-codes" }], "RFC 8026 s1.4.1"),
+  // The vendor form of option 48879: no flags octet, always MAP-T.
+  row(
+    17,
+    "VENDOR_OPTS",
+    ["dhcpv6"],
+    [{ kind: "uint32", name: "enterprise-number" }],
+    draft("; RFC 8415 s21.17"),
+    "option-48879",
+  ),
 ];
 
 /** The row of a code that the table has. @throws TypeError when it has none, which is a bug */
