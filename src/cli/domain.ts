@@ -7,7 +7,8 @@ import {
   parseIpv6,
   parseIpv6Prefix,
 } from "../ip/text.ts";
-import { type DomainPlan, faultsOf, planDomain, psidBits, USUAL_OFFSET } from "../map/domain-plan.ts";
+import { psidBits } from "../map/ce.ts";
+import { type DomainPlan, faultsOf, planDomain, USUAL_OFFSET } from "../map/domain-plan.ts";
 import type { MapDomain } from "../map/model.ts";
 import { portRanges } from "../map/port-set.ts";
 import { JUDGING, judgeDomain, routerRefuses } from "../provision/judge.ts";
@@ -98,7 +99,7 @@ function planOf(values: Values): DomainPlan | readonly InputError[] {
   if (faults.length > 0) return faults;
   return {
     psidOffset,
-    psidLength: psidBits(plan),
+    psidLength: psidBits({ ipv4Prefix, eaLength }),
     endUserLength: given.endUserLength ?? ipv6Prefix.length + eaLength,
     rules: [{ ipv6Prefix, ipv4Prefix, eaLength, forward, psidOffset }],
   };

@@ -14,7 +14,7 @@ import {
   type UnknownOption,
   type UnreadableOption,
 } from "./node.ts";
-import { type Field, findRow, type OptionRow, type Space } from "./options.ts";
+import { type Field, findRow, type OptionRow, refuseDmrLength, type Space } from "./options.ts";
 
 /** Code and length of an option, octets. */
 const HEADER = 4;
@@ -41,13 +41,8 @@ function readPrefix(reader: Reader, field: Extract<Field, { kind: "prefix6" }>):
   const start = reader.position;
   const length = reader.uint(1, `${field.name}-len`);
   if (length > 128) reader.fail(`${field.name}-len`, `${length} is not 0 to 128`, start);
-  if (field.lengths !== undefined && !field.lengths.includes(length)) {
-    reader.fail(
-      `${field.name}-len`,
-      `${length} is not one of ${field.lengths.join(", ")} (RFC 6052 s2.2)`,
-      start,
-    );
-  }
+  const refused = field.lengths && refuseDmrLength(length);
+  if (refused !== undefined) reader.fail(`${field.name}-len`, refused, start);
   const address = readIpv6Octets(reader.bytes(Math.ceil(length / 8), field.name));
   return truncate6({ address, length });
 }

@@ -44,7 +44,7 @@ export type Field =
   | {
       readonly kind: "prefix6";
       readonly name: FieldName;
-      readonly lengths?: readonly number[];
+      readonly lengths?: typeof RFC6052_LENGTHS;
     }
   /** Offset, PSID length, and the PSID in two octets, left-aligned. */
   | { readonly kind: "port-params"; readonly name: FieldName };
@@ -64,7 +64,13 @@ export interface OptionRow {
 export const EA_LENGTH_LIMIT = 48;
 
 /** The lengths of an RFC 6052 prefix (s2.2). */
-export const RFC6052_LENGTHS: readonly number[] = [32, 40, 48, 56, 64, 96];
+const RFC6052_LENGTHS: readonly number[] = [32, 40, 48, 56, 64, 96];
+
+/** Why a DMR of MAP-T cannot have this length; undefined for one that it can have. */
+export function refuseDmrLength(length: number): string | undefined {
+  if (RFC6052_LENGTHS.includes(length)) return undefined;
+  return `/${length} is not one of /${RFC6052_LENGTHS.join(", /")} (RFC 6052 s2.2)`;
+}
 
 const eaLength: Field = {
   kind: "uint8",

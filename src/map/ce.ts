@@ -38,6 +38,11 @@ function mapAddress(prefix: Ipv6Prefix, id: bigint): bigint {
   return (prefix.address & ~host) | (id & ones(INTERFACE_ID_BITS) & host);
 }
 
+/** RFC 7597 s5.2: q, the EA bits behind the IPv4 suffix, which are the PSID. */
+export function psidBits({ ipv4Prefix, eaLength }: Pick<MapRule, "ipv4Prefix" | "eaLength">): number {
+  return Math.max(0, eaLength + ipv4Prefix.length - 32);
+}
+
 /** Shortest end-user prefix that has room for the EA bits of a rule, bits. */
 function neededLength(rule: MapRule): number {
   return rule.ipv6Prefix.length + rule.eaLength;
@@ -123,46 +128,31 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
     );
   }
   const ea = bits6(endUserPrefix.address, ipv6Prefix.length, eaLength);
-  const suffixBits = 32 - ipv4Prefix.length;
   // s5.2: o + r < 32 gives an IPv4 prefix, = 32 one address, > 32 one address and q = o - p bits of PSID.
-  if (eaLength < suffixBits) {
-    if (explicitPsid !== undefined) {
-      remark("psid-discarded", "a PSID was given, and is ignored: the CE has a whole IPv4 prefix");
-    }
-    const address = (ipv4Prefix.address | Number(ea << BigInt(suffixBits - eaLength))) >>> 0;
-    const portSet = checkPortSet({ offset: psidOffset, psidLength: 0, psid: 0 });
-    const id = options.interfaceId ?? interfaceId(address, 0, options.legacyInterfaceId);
-    const ipv4 = { address, length: ipv4Prefix.length + eaLength };
-    return {
-      ce: { bmr: rule, endUserPrefix, ipv4, portSet, mapAddress: mapAddress(endUserPrefix, id) },
-      remarks,
-    };
+  const length = Math.min(32, ipv4Prefix.length + eaLength);
+  const psidLength = psidBits(rule);
+  const derived = { psidLength, psid: Number(ea & ones(psidLength)) };
+  const suffix = (ea >> BigInt(psidLength)) << BigInt(32 - length);
+  const address = (ipv4Prefix.address | Number(suffix)) >>> 0;
+  let given = explicitPsid;
+  if (given !== undefined && length < 32) {
+    remark("psid-discarded", "a PSID was given, and is ignored: the CE has a whole IPv4 prefix");
+    given = undefined;
   }
-  const derivedLength = eaLength - suffixBits;
-  const derived = {
-    psidLength: derivedLength,
-    psid: Number(ea & ones(derivedLength)),
-  };
-  if (explicitPsid !== undefined && derivedLength > 0) {
-    const same = explicitPsid.psid === derived.psid && explicitPsid.psidLength === derived.psidLength;
+  if (given !== undefined && psidLength > 0) {
+    const same = given.psid === derived.psid && given.psidLength === psidLength;
     if (!same) {
       remark(
         "psid-conflict",
-        `PSID ${explicitPsid.psid} of ${explicitPsid.psidLength} bits was given and is used; the EA bits have ${derived.psid} of ${derivedLength} bits`,
+        `PSID ${given.psid} of ${given.psidLength} bits was given and is used; the EA bits have ${derived.psid} of ${psidLength} bits`,
       );
     }
   }
-  const portSet: PortSet = checkPortSet({ offset: psidOffset, ...(explicitPsid ?? derived) });
-  const address = (ipv4Prefix.address | Number(ea >> BigInt(derivedLength))) >>> 0;
+  const portSet: PortSet = checkPortSet({ offset: psidOffset, ...(given ?? derived) });
   const id = options.interfaceId ?? interfaceId(address, portSet.psid, options.legacyInterfaceId);
+  const ipv4 = { address, length };
   return {
-    ce: {
-      bmr: rule,
-      endUserPrefix,
-      ipv4: { address, length: 32 },
-      portSet,
-      mapAddress: mapAddress(endUserPrefix, id),
-    },
+    ce: { bmr: rule, endUserPrefix, ipv4, portSet, mapAddress: mapAddress(endUserPrefix, id) },
     remarks,
   };
 }

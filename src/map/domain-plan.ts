@@ -7,6 +7,7 @@ import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { type Ipv4Prefix, type Ipv6Prefix, overlaps4, truncate6 } from "../ip/prefix.ts";
 import { formatIpv4Prefix } from "../ip/text.ts";
 import { InputError } from "../wire/errors.ts";
+import { psidBits } from "./ce.ts";
 import type { MapRule } from "./model.ts";
 import { LIMITS } from "./port-set.ts";
 
@@ -118,11 +119,6 @@ export interface RulePlan {
   readonly ports?: number | undefined;
 }
 
-/** Bits of PSID among the EA bits. */
-export function psidBits({ ipv4, eaLength }: Pick<RulePlan, "ipv4" | "eaLength">): number {
-  return Math.max(0, eaLength + ipv4.length - 32);
-}
-
 /** What RFC 7597 has against a plan: the field, what is wrong, and what to do. Empty for a plan that can be used. */
 export function faultsOf(plan: RulePlan): readonly InputError[] {
   const { ipv4, ipv6, eaLength, offset, endUserLength, customers = 1, ports = 1 } = plan;
@@ -131,7 +127,7 @@ export function faultsOf(plan: RulePlan): readonly InputError[] {
     if (wrong) faults.push(new InputError(field, text));
   };
   const suffix = 32 - ipv4.length;
-  const bits = psidBits(plan);
+  const bits = psidBits({ ipv4Prefix: ipv4, eaLength });
   const { psidLength = bits } = plan;
   const needed = ipv6.length + eaLength;
   fault(eaLength > EA_LENGTH_LIMIT, "ea-length", `${eaLength} is more than ${EA_LENGTH_LIMIT}: give fewer`);

@@ -6,11 +6,11 @@ import {
   CODE_48879,
   type FieldName,
   type OptionRow,
-  RFC6052_LENGTHS,
+  refuseDmrLength,
   type Space,
   tableRow,
 } from "../dhcpv6/options.ts";
-import { formatIpv4Prefix, formatIpv6Prefix } from "../ip/text.ts";
+import { formatIpv4Prefix, formatIpv6 } from "../ip/text.ts";
 import type { MapDomain, MapRule } from "../map/model.ts";
 import { InputError } from "../wire/errors.ts";
 import { CODE_LW4O6, CODE_MAP_E, CODE_MAP_T } from "./option.ts";
@@ -60,10 +60,8 @@ function ruleFields(rule: MapRule): Partial<Record<FieldName, FieldValue>> {
 /** @throws InputError where a DMR has no length of RFC 6052 s2.2, or is missing */
 function dmrOf({ dmr }: MapDomain) {
   if (dmr === undefined) throw new InputError("dmr", "is missing: MAP-T needs the border relay's prefix");
-  if (!RFC6052_LENGTHS.includes(dmr.length)) {
-    const legal = RFC6052_LENGTHS.map((length) => `/${length}`).join(", ");
-    throw new InputError("dmr", `${formatIpv6Prefix(dmr)} is not one of ${legal} (RFC 6052 s2.2)`);
-  }
+  const refused = refuseDmrLength(dmr.length);
+  if (refused !== undefined) throw new InputError("dmr", `${formatIpv6(dmr.address)}${refused}`);
   return dmr;
 }
 

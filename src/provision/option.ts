@@ -3,7 +3,7 @@
 import { decodeChain, decodeValue, type Findings } from "../dhcpv6/decode.ts";
 import { summarizeErrors, summarizeRemarks } from "../dhcpv6/findings.ts";
 import { type FieldValue, fieldValue, isPortParams, isPrefix, type OptionNode } from "../dhcpv6/node.ts";
-import { CODE_48879, type OptionRow, RFC6052_LENGTHS, tableRow } from "../dhcpv6/options.ts";
+import { CODE_48879, type OptionRow, refuseDmrLength, tableRow } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { truncate4 } from "../ip/prefix.ts";
 import type { MapDomain, MapRule, PortParams, Remark } from "../map/model.ts";
@@ -110,14 +110,8 @@ function one(node: OptionNode, name: string): OptionNode {
 }
 
 function checkedDmr(node: OptionNode, prefix: Ipv6Prefix): Ipv6Prefix {
-  if (!RFC6052_LENGTHS.includes(prefix.length)) {
-    const legal = RFC6052_LENGTHS.join(", ");
-    throw new DecodeError(
-      node.path,
-      node.offset,
-      `a DMR of /${prefix.length} is not one of /${legal} (RFC 6052 s2.2)`,
-    );
-  }
+  const refused = refuseDmrLength(prefix.length);
+  if (refused !== undefined) throw new DecodeError(node.path, node.offset, refused);
   return prefix;
 }
 

@@ -1,6 +1,6 @@
 /** Decodes rules in odhcp6c's text form (`MAPE`, `MAPT`, `LW4O6`), which the option `rule` accepts too. */
 
-import { EA_LENGTH_LIMIT, RFC6052_LENGTHS } from "../dhcpv6/options.ts";
+import { EA_LENGTH_LIMIT, refuseDmrLength } from "../dhcpv6/options.ts";
 import { type Ipv6Prefix, truncate4, truncate6 } from "../ip/prefix.ts";
 import { parseIpv4, parseIpv6, parseIpv6Prefix } from "../ip/text.ts";
 import type { MapDomain, MapRule, Transport } from "../map/model.ts";
@@ -36,12 +36,8 @@ export function parseNumber(text: string, field: string, low: number, high: numb
 /** A DMR, `prefix/length` with a length of RFC 6052. @throws InputError */
 export function parseDmr(text: string, field: string): Ipv6Prefix {
   const prefix = parseIpv6Prefix(text, field);
-  if (!RFC6052_LENGTHS.includes(prefix.length)) {
-    throw new InputError(
-      field,
-      `/${prefix.length} is not one of /${RFC6052_LENGTHS.join(", /")} (RFC 6052 s2.2)`,
-    );
-  }
+  const refused = refuseDmrLength(prefix.length);
+  if (refused !== undefined) throw new InputError(field, refused);
   return prefix;
 }
 

@@ -3,7 +3,7 @@
 import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { contains6, type Ipv6Prefix } from "../ip/prefix.ts";
 import { parseIpv4Prefix, parseIpv6List, parseIpv6Prefix } from "../ip/text.ts";
-import { chooseBmr, whyNoBmr } from "../map/ce.ts";
+import { chooseBmr, psidBits, whyNoBmr } from "../map/ce.ts";
 import type { MapDomain, MapRule, Remark, Transport } from "../map/model.ts";
 import { checkPortSet, LIMITS } from "../map/port-set.ts";
 import { InputError, type MapminError } from "../wire/errors.ts";
@@ -132,11 +132,10 @@ function goodRule(row: TableRow, ipv6Prefix: Ipv6Prefix, defaults: Values, optio
     throw new InputError(names.eaLength, `${typed.eaLength} bits do not fit behind the prefix`);
   }
   const { psidLength: psidlen, psid } = values;
-  const derived = Math.max(0, typed.eaLength + typed.ipv4Prefix.length - 32);
   try {
     checkPortSet({
       offset: typed.psidOffset,
-      psidLength: psidlen || derived,
+      psidLength: psidlen || psidBits(typed),
       psid: psidlen ? (psid ?? 0) : 0,
     });
   } catch (error) {

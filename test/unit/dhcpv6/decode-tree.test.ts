@@ -202,7 +202,7 @@ describe("what is cut short is reported where it ends", () => {
   test("numbers beyond their limits, with the limits", () => {
     const reason = (text: string) => decode(option(94, text)).errors.map((error) => error.reason);
     expect(reason(option(91, "2420010db800"))).toEqual([
-      "36 is not one of 32, 40, 48, 56, 64, 96 (RFC 6052 s2.2)",
+      "/36 is not one of /32, /40, /48, /56, /64, /96 (RFC 6052 s2.2)",
     ]);
     expect(errors(option(94, option(91, "2420010db800")))).toEqual([
       "S46_CONT_MAPE[0]/S46_DMR[0]/dmr-ipv6-prefix-len 8",

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { contains6, overlaps4, truncate4, truncate6 } from "../../../src/ip/prefix.ts";
 import { parseIpv4Prefix, parseIpv6Prefix } from "../../../src/ip/text.ts";
-import { computeCe } from "../../../src/map/ce.ts";
+import { computeCe, psidBits } from "../../../src/map/ce.ts";
 import { customerPrefix } from "../../../src/map/customers.ts";
-import { type Demand, faultsOf, planDomain, psidBits, type RulePlan } from "../../../src/map/domain-plan.ts";
+import { type Demand, faultsOf, planDomain, type RulePlan } from "../../../src/map/domain-plan.ts";
 import { portCount } from "../../../src/map/port-set.ts";
 import { InputError } from "../../../src/wire/errors.ts";
 import { refusal } from "../../support/refusal.ts";
@@ -194,7 +194,8 @@ describe("a check", () => {
           usable &&= endUserLength >= ipv6.length + eaLength && endUserLength <= 64;
         const faults = faultsOf(plan);
         expect(faults.length === 0).toBe(usable);
-        if (usable) expect(psidBits(plan)).toBe(Math.max(0, eaLength + ipv4.length - 32));
+        if (usable)
+          expect(psidBits({ ipv4Prefix: ipv4, eaLength })).toBe(Math.max(0, eaLength + ipv4.length - 32));
       }),
       { numRuns: 200 },
     );

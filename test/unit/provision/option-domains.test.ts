@@ -149,7 +149,7 @@ describe("option 48879 and its vendor form", () => {
   test("a DMR of MAP-T has a length of RFC 6052", () => {
     const odd = option(0x4203, "4820010db8ffff000001");
     expect(domains(option(48879, `00${rule48879()}${odd}`))).toEqual([
-      "OPTION_48879[0]/MAP_DMR[0] 26: a DMR of /72 is not one of /32, 40, 48, 56, 64, 96 (RFC 6052 s2.2)",
+      "OPTION_48879[0]/MAP_DMR[0] 26: /72 is not one of /32, /40, /48, /56, /64, /96 (RFC 6052 s2.2)",
     ]);
   });
 
