@@ -51,6 +51,7 @@ interface Decoded {
   readonly form: Explanation["form"];
   readonly options: readonly OptionNode[];
   readonly findings: Findings;
+  readonly lostPortParams?: DecodeError | undefined;
 }
 
 function asValue(octets: Uint8Array): Decoded {
@@ -67,8 +68,11 @@ function asSeries(octets: Uint8Array, row: OptionRow, space: Space): Decoded {
     findings.errors.push(new DecodeError(row.name, octets.length, reason));
     return { form: "series of options", options: [], findings };
   }
-  const { options } = decodeChain(new Reader(octets, ""), space, findings);
-  if (space === "dhcpv6") return { form: "series of options", options, findings };
+  const { options, unknown, lostPortParams } = decodeChain(new Reader(octets, ""), space, findings);
+  // Port parameters in front of a container are in the wrong place, and not what this is about.
+  if (unknown.some(({ code }) => findRow("dhcpv6", code) !== undefined))
+    return asSeries(octets, row, "dhcpv6");
+  if (space === "dhcpv6") return { form: "series of options", options, findings, lostPortParams };
   const parents = space === "s46-rule" ? "option 89 or 92" : "a container (option 94, 95 or 96)";
   const text = `option ${row.code} is only valid inside ${parents}, so no CE follows from it alone`;
   findings.remarks.push({ code: "no-container", path: row.name, text });
@@ -111,14 +115,14 @@ export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanati
       prefixWanted: false,
     };
   }
-  const { form, options, findings } = decoded;
+  const { form, options, findings, lostPortParams } = decoded;
   const errors: Note[] = [...summarizeErrors(findings.errors)];
   const remarks: Note[] = [...summarizeRemarks(findings.remarks)];
   const edges: ExplainedCe[] = [];
   let prefixWanted = false;
   for (const option of form === "options out of a container" ? [] : options.filter(holdsDomain)) {
     try {
-      const domain = domainOf(option);
+      const domain = domainOf(option, lostPortParams);
       const judge = (ce?: CustomerEdge) => {
         for (const objection of judgeDomain(domain, ce, JUDGING)) {
           remarks.push({ path: option.path, text: routerRefuses(objection) });

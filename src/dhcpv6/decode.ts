@@ -12,9 +12,16 @@ import {
   type OptionNode,
   type PortParams,
   type UnknownOption,
-  type UnreadableOption,
 } from "./node.ts";
-import { type Field, findRow, type OptionRow, refuseDmrLength, type Space } from "./options.ts";
+import {
+  type Field,
+  findRow,
+  holdsPortParams,
+  type OptionRow,
+  portParamsRow,
+  refuseDmrLength,
+  type Space,
+} from "./options.ts";
 
 /** Code and length of an option, octets. */
 const HEADER = 4;
@@ -25,11 +32,7 @@ export interface Findings {
   readonly remarks: Remark[];
 }
 
-export interface DecodedOptions {
-  readonly options: readonly OptionNode[];
-  readonly unknown: readonly UnknownOption[];
-  readonly unreadable: readonly UnreadableOption[];
-}
+export type DecodedOptions = Pick<OptionNode, "options" | "unknown" | "lostPortParams">;
 
 function readIpv6Octets(octets: Uint8Array): bigint {
   let address = 0n;
@@ -126,6 +129,11 @@ function isZero(rest: Reader): boolean {
   return true;
 }
 
+/** The row of the next option of a series, if that is port parameters, whether or not they belong there. */
+function nextPortParams(reader: Reader): OptionRow | undefined {
+  return reader.remaining < 2 ? undefined : portParamsRow(reader.copy().uint(2, ""));
+}
+
 /** True when a chain of options ends exactly where its container does. Four zero octets are an option, of code 0. */
 function chainFits(reader: Reader): boolean {
   const probe = reader.copy();
@@ -181,26 +189,26 @@ export function decodeValue(reader: Reader, row: OptionRow, findings: Findings):
   }
   const node = { row, path: reader.path, offset, length, fields };
   skipPadding(reader, row, fields, findings);
-  if (row.encapsulates === undefined) {
-    if (reader.remaining > 0) reader.fail("", `${reader.remaining} octets are left over`);
-    return { ...node, options: [], unknown: [], unreadable: [] };
-  }
-  return { ...node, ...decodeChain(reader, row.encapsulates, findings) };
+  // No option belongs in a border relay, but port parameters must be noticed there too.
+  const space = row.encapsulates ?? (nextPortParams(reader) && "far-end");
+  if (space !== undefined) return { ...node, ...decodeChain(reader, space, findings) };
+  if (reader.remaining > 0) reader.fail("", `${reader.remaining} octets are left over`);
+  return { ...node, options: [], unknown: [] };
 }
 
 /**
- * A series of `code length value`, to the end of the reader. What cannot be decoded goes to `findings.errors` and to
- * `unreadable`, and the next one is tried; a length that reaches beyond the end ends the series.
+ * A series of `code length value`, to the end of the reader. What cannot be decoded goes to `findings.errors`, and the next one
+ * is tried; a length that reaches beyond the end ends the series.
  */
 export function decodeChain(reader: Reader, space: Space, findings: Findings): DecodedOptions {
   const options: OptionNode[] = [];
   const unknown: UnknownOption[] = [];
-  const unreadable: UnreadableOption[] = [];
   const seen = new Map<string, number>();
-  const report = (error: unknown): DecodeError => {
+  let lostPortParams: DecodeError | undefined;
+  const report = (error: unknown, portParams: boolean): void => {
     if (!(error instanceof DecodeError)) throw error;
     findings.errors.push(error);
-    return error;
+    if (portParams) lostPortParams ??= error;
   };
   let rest = reader;
   try {
@@ -210,25 +218,28 @@ export function decodeChain(reader: Reader, space: Space, findings: Findings): D
       const code = reader.uint(2, "option-code");
       const length = reader.uint(2, "option-len");
       const row = findRow(space, code);
-      const name = row?.name ?? `option ${code}`;
+      const portParams = portParamsRow(code);
+      const name = (row ?? portParams)?.name ?? `option ${code}`;
       const count = seen.get(name) ?? 0;
       seen.set(name, count + 1);
       const path = `${reader.path === "" ? "" : `${reader.path}/`}${name}[${count}]`;
       const value = reader.slice(length, path, `${name}[${count}]/option-len`);
-      if (row === undefined) {
-        unknown.push({ code, offset: start, octets: value.bytes(length, "") });
-        continue;
-      }
       try {
-        options.push(decodeValue(value, row, findings));
+        if (row !== undefined) {
+          const option = decodeValue(value, row, findings);
+          options.push(option);
+          // Those in a rule are the rule's, and those in a container the container's.
+          if (!row.encapsulates || row.encapsulates === "far-end") lostPortParams ??= option.lostPortParams;
+        } else if (portParams !== undefined) {
+          value.fail("", `port parameters do not belong here: see ${portParams.clause}`);
+        } else unknown.push({ code, offset: start, octets: value.bytes(length, "") });
       } catch (error) {
-        unreadable.push({ code, error: report(error) });
+        report(error, portParams !== undefined);
       }
     }
-  } catch (caught) {
-    const error = report(caught);
+  } catch (error) {
     // One to three zero octets at the end are padding: too few for an option, and no code that we know begins so.
-    if (!isZero(rest)) unreadable.push({ error });
+    report(error, nextPortParams(rest) !== undefined || (holdsPortParams(space) && !isZero(rest)));
   }
-  return { options, unknown, unreadable };
+  return { options, unknown, lostPortParams };
 }

@@ -34,13 +34,6 @@ export interface UnknownOption {
   readonly octets: Uint8Array;
 }
 
-/** An option, or the rest of a series of options, that was given and could not be read. */
-export interface UnreadableOption {
-  /** Its code; absent for the rest of a series, in which any option may be hidden. */
-  readonly code?: number;
-  readonly error: DecodeError;
-}
-
 export interface OptionNode {
   readonly row: OptionRow;
   /** E.g. `OPTION_48879/MAP_RULE[0]`. */
@@ -51,8 +44,11 @@ export interface OptionNode {
   readonly fields: readonly FieldNode[];
   readonly options: readonly OptionNode[];
   readonly unknown: readonly UnknownOption[];
-  /** Options inside that could not be decoded. An option is absent only if it is not among these either. */
-  readonly unreadable: readonly UnreadableOption[];
+  /**
+   * Why port parameters inside, or in a DMR or border relay inside, cannot be used: they cannot be decoded, they do not belong
+   * where they are, or the rest of a series cannot be decoded and may be them. Undefined where there are none of these.
+   */
+  readonly lostPortParams?: DecodeError | undefined;
 }
 
 /** A field's value by name. @throws RangeError when the row has no such field, which is a bug */

@@ -2,8 +2,11 @@
  * THE option table: every MAP option of DHCPv6 is a row. Decoding, encoding, `explain` and the documents read it.
  */
 
-/** Where an option is valid: at the top of a message, or inside another option. */
-export type Space = "dhcpv6" | "option-48879" | "rule-48879" | "s46-container" | "s46-rule";
+/**
+ * Where an option is valid: at the top of a message, or inside another option. No option is valid inside a `far-end`, which a
+ * DMR or a border relay is.
+ */
+export type Space = "dhcpv6" | "option-48879" | "rule-48879" | "s46-container" | "s46-rule" | "far-end";
 
 /** The fields' names. What each means is said in meanings.ts, which the handler does without. */
 export type FieldName =
@@ -118,7 +121,7 @@ export const optionTable: readonly OptionRow[] = [
     draft(" s4.2"),
     "rule-48879",
   ),
-  row(0x4203, "MAP_DMR", ["option-48879"], [{ kind: "prefix6", name: "dmr" }], draft(" s4.3"), "rule-48879"),
+  row(0x4203, "MAP_DMR", ["option-48879"], [{ kind: "prefix6", name: "dmr" }], draft(" s4.3"), "far-end"),
   row(0x4204, "MAP_PORTPARAMS", ["option-48879", "rule-48879"], [portParams], draft(" s4.4")),
   row(
     89,
@@ -168,6 +171,18 @@ export function tableRow(space: Space, code: number): OptionRow {
   const row = findRow(space, code);
   if (row === undefined) throw new TypeError(`the table has no row for ${code}`);
   return row;
+}
+
+const portParamsRows = optionTable.filter(({ fields }) => fields.includes(portParams));
+
+/** The row of a code that stands for port parameters, in whatever space; undefined for another code. */
+export function portParamsRow(code: number): OptionRow | undefined {
+  return portParamsRows.find((row) => row.code === code);
+}
+
+/** True where port parameters are valid. */
+export function holdsPortParams(space: Space): boolean {
+  return portParamsRows.some((row) => row.space.includes(space));
 }
 
 /** The row of a code in a space; undefined for an option that we do not know. */

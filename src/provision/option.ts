@@ -3,7 +3,7 @@
 import { decodeChain, decodeValue, type Findings } from "../dhcpv6/decode.ts";
 import { summarizeErrors, summarizeRemarks } from "../dhcpv6/findings.ts";
 import { type FieldValue, fieldValue, isPortParams, isPrefix, type OptionNode } from "../dhcpv6/node.ts";
-import { CODE_48879, type OptionRow, refuseDmrLength, tableRow } from "../dhcpv6/options.ts";
+import { CODE_48879, portParamsRow, refuseDmrLength, tableRow } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { truncate4 } from "../ip/prefix.ts";
 import type { MapDomain, MapRule, PortParams, Remark } from "../map/model.ts";
@@ -20,8 +20,6 @@ export interface ProvisionedDomain {
 export const DEFAULT_OFFSET = { option48879: 4, rfc7598: 6, lw4o6: 0 } as const;
 
 const ROW_48879 = tableRow("dhcpv6", CODE_48879);
-const PORT_PARAMS_48879 = tableRow("rule-48879", 0x4204);
-const PORT_PARAMS_7598 = tableRow("s46-rule", 93);
 export const CODE_MAP_E = 94;
 export const CODE_MAP_T = 95;
 export const CODE_LW4O6 = 96;
@@ -40,21 +38,20 @@ function prefixOf(value: FieldValue): Ipv6Prefix {
 /** The port parameters of a rule or a container: none, usable ones, or the reason why no CE may be made. */
 interface GivenPortParams {
   readonly params?: PortParams | undefined;
-  readonly unusable?: DecodeError;
+  readonly unusable?: DecodeError | undefined;
 }
 
 /**
- * The port parameters inside an option. If they are present but cannot be decoded, the rule is unusable, because
- * without
- * them the CE would use ports of other customers. The same holds if a part of the series, which may contain them,
- * cannot
- * be decoded.
+ * The port parameters inside an option, or where it has none those `around` it: as in draft s4.4, those that are nearest to a
+ * rule count. If they are given but cannot be used, no rule that depends on them can be used, because without them the CE
+ * would use ports of other customers. Nobody can tell what those in a wrong place were meant for: so those in a container, its
+ * DMR or its border relays concern all its rules, and those at the top of a message concern all containers.
  */
-function portParamsIn(node: OptionNode, row: OptionRow): GivenPortParams {
-  const lost = node.unreadable.find(({ code }) => code === undefined || code === row.code);
-  if (lost !== undefined) return { unusable: lost.error };
+function portParamsIn(node: OptionNode, around: GivenPortParams): GivenPortParams {
+  if (node.lostPortParams !== undefined) return { unusable: node.lostPortParams };
   let params: PortParams | undefined;
-  for (const option of children(node, row.name)) {
+  for (const option of node.options) {
+    if (portParamsRow(option.row.code) === undefined) continue;
     const value = fieldValue(option, "port-params");
     if (!isPortParams(value)) throw new TypeError("not port parameters");
     params ??= value;
@@ -63,7 +60,7 @@ function portParamsIn(node: OptionNode, row: OptionRow): GivenPortParams {
       return { unusable: new DecodeError(option.path, option.offset, reason) };
     }
   }
-  return { params };
+  return params === undefined ? around : { params };
 }
 
 /** The fields of a rule that follow from port parameters. */
@@ -116,15 +113,12 @@ function checkedDmr(node: OptionNode, prefix: Ipv6Prefix): Ipv6Prefix {
 }
 
 /** Option 48879 or its vendor form. @throws DecodeError when it gives no domain */
-function domain48879(node: OptionNode): MapDomain {
+function domain48879(node: OptionNode, ofAll: GivenPortParams): MapDomain {
   // The vendor form has no flags octet and is always MAP-T.
   const encapsulated = node.row.code === CODE_48879 && fieldValue(node, "E") === true;
-  const ofAll = portParamsIn(node, PORT_PARAMS_48879);
-  const rules = children(node, "MAP_RULE").map((rule) => {
-    const own = portParamsIn(rule, PORT_PARAMS_48879);
-    const given = own.params === undefined && own.unusable === undefined ? ofAll : own;
-    return ruleOf(rule, given, DEFAULT_OFFSET.option48879);
-  });
+  const rules = children(node, "MAP_RULE").map((rule) =>
+    ruleOf(rule, portParamsIn(rule, ofAll), DEFAULT_OFFSET.option48879),
+  );
   // draft s6: without a DMR, or with two, the whole option is ignored.
   const dmrNode = one(node, "MAP_DMR");
   const dmr = prefixOf(fieldValue(dmrNode, "dmr"));
@@ -135,7 +129,7 @@ function domain48879(node: OptionNode): MapDomain {
 }
 
 /** A container of RFC 7598. @throws DecodeError when it gives no domain */
-function domain7598(node: OptionNode): MapDomain {
+function domain7598(node: OptionNode, ofAll: GivenPortParams): MapDomain {
   const common = { legacyInterfaceId: false };
   const relays = children(node, "S46_BR").map((br) => fieldValue(br, "br-ipv6-address") as bigint);
   if (node.row.code === CODE_LW4O6) {
@@ -146,12 +140,12 @@ function domain7598(node: OptionNode): MapDomain {
       ipv4Prefix: { address: Number(fieldValue(bind, "ipv4-address")), length: 32 },
       eaLength: 0,
       forward: false,
-      ...portFields(portParamsIn(bind, PORT_PARAMS_7598), DEFAULT_OFFSET.lw4o6),
+      ...portFields(portParamsIn(bind, ofAll), DEFAULT_OFFSET.lw4o6),
     };
     return { ...common, transport: "lw4o6", rules: [rule], borderRelays: relays };
   }
   const rules = children(node, "S46_RULE").map((rule) =>
-    ruleOf(rule, portParamsIn(rule, PORT_PARAMS_7598), DEFAULT_OFFSET.rfc7598),
+    ruleOf(rule, portParamsIn(rule, ofAll), DEFAULT_OFFSET.rfc7598),
   );
   if (node.row.code === CODE_MAP_T) {
     const dmr = prefixOf(fieldValue(one(node, "S46_DMR"), "dmr-ipv6-prefix"));
@@ -161,9 +155,16 @@ function domain7598(node: OptionNode): MapDomain {
   return { ...common, transport: "map-e", rules, borderRelays: relays };
 }
 
-/** The domain of one decoded option at the top of a message. @throws DecodeError when it gives none */
-export function domainOf(node: OptionNode): MapDomain {
-  return node.row.code === CODE_48879 || node.row.code === CODE_VENDOR ? domain48879(node) : domain7598(node);
+/**
+ * The domain of one decoded option at the top of a message.
+ *
+ * @param stray why port parameters beside it cannot be used, where there are any
+ * @throws DecodeError when it gives none
+ */
+export function domainOf(node: OptionNode, stray?: DecodeError): MapDomain {
+  const { code } = node.row;
+  const of = code === CODE_48879 || code === CODE_VENDOR ? domain48879 : domain7598;
+  return of(node, portParamsIn(node, { unusable: stray }));
 }
 
 /** True when the option may hold a domain. */
@@ -191,7 +192,7 @@ export function fromOption48879(hex: string): ProvisionedDomain {
   // Why the DMR cannot be decoded is more useful than the message that it is missing.
   const [first] = findings.errors;
   if (first !== undefined && children(node, "MAP_DMR").length === 0) throw first;
-  return { domain: domain48879(node), remarks: asRemarks(findings) };
+  return { domain: domainOf(node), remarks: asRemarks(findings) };
 }
 
 /** RFC 8026 s1.4.1: the containers in the provider's order of preference; those that it does not name come last. */
@@ -213,21 +214,30 @@ function byPriority(options: readonly OptionNode[]): readonly OptionNode[] {
  */
 export function fromPassthru(hex: string): readonly ProvisionedDomain[] {
   const findings: Findings = { errors: [], remarks: [] };
-  const { options } = decodeChain(new Reader(parseHex(hex, "passthru"), ""), "dhcpv6", findings);
+  const { options, lostPortParams } = decodeChain(
+    new Reader(parseHex(hex, "passthru"), ""),
+    "dhcpv6",
+    findings,
+  );
+  let { errors } = findings;
   const domains: MapDomain[] = [];
   for (const option of byPriority(options)) {
     if (!holdsDomain(option)) continue;
     // Other vendors use option 17 too. It is ours only if it contains a rule or a DMR.
-    if (option.row.code === CODE_VENDOR && option.options.length === 0) continue;
+    if (option.row.code === CODE_VENDOR && option.options.length === 0) {
+      // What has the number of port parameters in theirs is something else.
+      errors = errors.filter(({ path }) => !path.startsWith(`${option.path}/S46_`));
+      continue;
+    }
     try {
-      domains.push(domainOf(option));
+      domains.push(domainOf(option, lostPortParams));
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      findings.errors.push(error);
+      errors.push(error);
     }
   }
-  const [first] = findings.errors;
+  const [first] = errors;
   if (domains.length === 0 && first !== undefined) throw first;
-  const remarks = asRemarks(findings);
+  const remarks = asRemarks({ ...findings, errors });
   return domains.map((domain) => ({ domain, remarks }));
 }

@@ -42,6 +42,22 @@ describe("explain tells what a router would refuse, and computes all the same", 
     expect(errors.map((error) => error.path)).toEqual(["OPTION_48879/MAP_RULE[0]/MAP_PORTPARAMS[0]/offset"]);
   });
 
+  test("port parameters where they do not belong are one error, and no CE", () => {
+    const rule = option(89, "00", "00", "20", "c0000212", "3820010db8001234");
+    const relay = option(90, "20010db8ffff00000000000000000001");
+    const params = option(93, "06083400");
+    for (const [series, path] of [
+      [option(94, rule, params, relay), "S46_CONT_MAPE[0]/S46_PORTPARAMS[0]"],
+      [option(94, rule, relay) + params, "S46_PORTPARAMS[0]"],
+      [params + option(94, rule, relay), "S46_PORTPARAMS[0]"],
+    ] as const) {
+      const { form, edges, errors } = explain(series, pd);
+      expect(form).toBe("series of options");
+      expect(edges).toEqual([]);
+      expect(errors).toMatchObject([{ path, text: "port parameters do not belong here: see RFC 7598 s4.5" }]);
+    }
+  });
+
   test("15,000 faults are one, and options that are not known are not listed without end", () => {
     const series = `005e${(12_000 * 5).toString(16)}${"005a000100".repeat(12_000)}`;
     expect(explain(series, pd).errors.map((error) => error.text)).toEqual([

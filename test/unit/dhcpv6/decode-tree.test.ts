@@ -22,7 +22,7 @@ function lines(node: OptionNode): string[] {
     ...node.fields.map((field) => `  ${field.name} ${field.text} ${field.offset}+${field.length}`),
     ...node.options.flatMap(lines),
     ...node.unknown.map(({ code, offset, octets }) => `  unknown ${code} ${offset}+${octets.length}`),
-    ...node.unreadable.map(({ code, error }) => `  unreadable ${code} ${error.path}`),
+    ...(node.lostPortParams === undefined ? [] : [`  lost ${node.lostPortParams.path}`]),
   ];
 }
 const tree = (text: string) => decode(text).options.flatMap(lines);
@@ -165,7 +165,7 @@ describe("what is cut short is reported where it ends", () => {
     expect(found.errors.map(({ path, offset }) => `${path} ${offset}`)).toEqual([
       `S46_CONT_MAPE[0]/S46_RULE[0]/S46_PORTPARAMS[0]/${place}`,
     ]);
-    expect(found.options[0]?.options[0]?.unreadable).toEqual([{ code: 93, error: found.errors[0] }]);
+    expect(found.options[0]?.options[0]?.lostPortParams).toBe(found.errors[0]);
   });
 
   test("octets left over where no options are inside", () => {
@@ -175,7 +175,6 @@ describe("what is cut short is reported where it ends", () => {
       offset: 24,
       reason: "2 octets are left over",
     });
-    expect(errors(option(94, option(93, "04083400")))).toEqual([]);
   });
 
   test.each([
@@ -191,7 +190,36 @@ describe("what is cut short is reported where it ends", () => {
     expect(found.errors.map(({ path, offset }) => `${path} ${offset}`)).toEqual(
       place === undefined ? [] : [place],
     );
-    expect(found.unreadable).toEqual(hides ? [{ error: found.errors[0] }] : []);
+    // They may be port parameters where these are valid.
+    expect(found.lostPortParams).toBeUndefined();
+    const inRule = decode(text, "s46-rule");
+    expect(inRule.lostPortParams).toBe(hides ? inRule.errors[0] : undefined);
+  });
+
+  test.each([
+    ["a message", "S46_PORTPARAMS[0] 4", (params: string) => params],
+    ["a container", "S46_CONT_MAPE[0]/S46_PORTPARAMS[0] 8", (params: string) => option(94, params)],
+    [
+      "a border relay",
+      "S46_CONT_MAPE[0]/S46_BR[0]/S46_PORTPARAMS[0] 28",
+      (params: string) => option(94, option(90, `20010db8ffff00000000000000000001${params}`)),
+    ],
+    [
+      "the DMR of RFC 7598",
+      "S46_CONT_MAPT[0]/S46_DMR[0]/S46_PORTPARAMS[0] 21",
+      (params: string) => option(95, option(91, `4020010db8ffff0000${params}`)),
+    ],
+    ["option 48879", "OPTION_48879[0]/S46_PORTPARAMS[0] 9", (params: string) => option(48879, `00${params}`)],
+  ])("port parameters in %s are lost there, whole or cut short", (_title, place, around) => {
+    for (const params of [portParams(4, 8, 0x3400), option(93, ""), "005d0004", "005d"]) {
+      const found = decode(around(params));
+      const { lostPortParams } = found.options[0] ?? found;
+      expect(lostPortParams).toBe(found.errors[0]);
+      expect(found.errors).toHaveLength(1);
+      if (params.length < 16) continue;
+      expect(`${lostPortParams?.path} ${lostPortParams?.offset}`).toBe(place);
+      expect(lostPortParams?.reason).toBe("port parameters do not belong here: see RFC 7598 s4.5");
+    }
   });
 
   test("within a container the path goes on", () => {

@@ -39,7 +39,7 @@ const documents: readonly (readonly [
     "option-48879 > rule-48879",
     "uint8 prefix4-len 0..32; ipv4 ipv4-prefix; uint8 ea-len 0..48; flag F; prefix6 ipv6-prefix",
   ],
-  ["draft-ietf-softwire-map-dhcp-03 s4.3", 0x4203, "MAP_DMR", "option-48879 > rule-48879", "prefix6 dmr"],
+  ["draft-ietf-softwire-map-dhcp-03 s4.3", 0x4203, "MAP_DMR", "option-48879 > far-end", "prefix6 dmr"],
   [
     "draft-ietf-softwire-map-dhcp-03 s4.4",
     0x4204,

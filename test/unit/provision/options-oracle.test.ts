@@ -124,6 +124,68 @@ const params = (code: number, value: Params | undefined) =>
     ? ""
     : option(code, bits(value.offset, 8) + bits(value.length, 8) + bits(value.psid, 16));
 
+/**
+ * Places of port parameters in a message with two containers, each of two rules, and the rules that they concern where they do
+ * not belong there: those of option 48879 belong in its rules and beside them, those of RFC 7598 in its rules.
+ */
+const PLACES = {
+  message: [0, 1, 2, 3],
+  standard: [0, 1],
+  relay: [0, 1],
+  "standard rule 0": [0],
+  "standard rule 1": [1],
+  experimental: [2, 3],
+  dmr: [2, 3],
+  "experimental rule 0": [2],
+  "experimental rule 1": [3],
+} as const;
+type Place = keyof typeof PLACES;
+
+test("port parameters in a wrong place cost the rules that they may be meant for, unless these have their own", () => {
+  const rule = bits(16, 8) + bits(24, 8) + bits(0xc0000200, 32) + prefix6(40, 0x20010db8n << 96n);
+  const placed = fc.record({
+    place: fc.constantFrom(...(Object.keys(PLACES) as Place[])),
+    code: fc.constantFrom(93, 0x4204),
+    first: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(placed, { maxLength: 5 }), (all) => {
+      const at = (place: Place, ...inside: readonly string[]) => {
+        const params = (wanted: boolean) =>
+          all
+            .filter((one) => one.place === place && one.first === wanted)
+            .map(({ code }) => option(code, bits(6, 8) + bits(8, 8) + bits(0x3400, 16)));
+        return [...params(true), ...inside, ...params(false)].join("");
+      };
+      const standard = (i: 0 | 1) => option(89, bits(0, 8) + rule + at(`standard rule ${i}`));
+      const relay = option(90, bits(0x20010db8n << 96n, 128) + at("relay"));
+      const draftRule = bits(24, 8) + bits(0xc0000200, 32) + bits(16, 8) + bits(0, 8);
+      const experimental = (i: 0 | 1) =>
+        option(0x4202, draftRule + prefix6(40, 0x20010db8n << 96n) + at(`experimental rule ${i}`));
+      const dmr = option(0x4203, prefix6(64, 0x20010db8n << 96n) + at("dmr"));
+      const text = at(
+        "message",
+        option(94, at("standard", standard(0), standard(1), relay)),
+        option(48_879, bits(0, 8) + at("experimental", experimental(0), experimental(1), dmr)),
+      );
+      const belongs = ({ place, code }: (typeof all)[number]) =>
+        code === 93 ? place.startsWith("standard rule") : place.startsWith("experimental");
+      const found = fromPassthru(toHex(text)).flatMap(({ domain }) => domain.rules);
+      const expected = [0, 1, 2, 3].map((number) => {
+        const mine = all.filter(({ place }) => (PLACES[place] as readonly number[]).includes(number));
+        // From the rule itself outwards: the first place that has any decides.
+        const ofRule = mine.filter(({ place }) => place.includes("rule"));
+        const ofMessage = mine.filter(({ place }) => place === "message");
+        const between = mine.filter((one) => !ofRule.includes(one) && !ofMessage.includes(one));
+        for (const level of [ofRule, between, ofMessage]) if (level.length > 0) return level.every(belongs);
+        return true;
+      });
+      expect(found.map(({ unusable }) => unusable === undefined)).toEqual(expected);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 /** Something between the options that is not ours, and has to be passed over. */
 const foreignArbitrary = fc
   .record({ code: fc.integer({ min: 1000, max: 0x4201 }), length: fc.integer({ min: 0, max: 6 }) })

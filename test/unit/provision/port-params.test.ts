@@ -126,6 +126,161 @@ describe("port parameters that were given and cannot be read give no CE", () => 
   });
 });
 
+describe("port parameters in a place where they do not belong give no CE", () => {
+  const [p93, p4204] = [option(93, "06083400"), option(0x4204, "06083400")];
+  const end = "20010db8ffff00000000000000000001";
+  const rule = option(89, ruleFields);
+  const bind = option(92, bindFields);
+  const of48879 = (...inside: readonly string[]) => option(48879, "00", rule48879(), dmr, ...inside);
+  const of17 = (...inside: readonly string[]) => option(17, "00000009", rule48879(), dmr, ...inside);
+  const whole = "0100" + "20c0000212" + "2820010db800";
+
+  // What is wrong; where the port parameters are; the octet where their value begins; the options.
+  test.each([
+    ["93 beside S46_RULE", "S46_CONT_MAPE[0]/S46_PORTPARAMS[0]", 25, option(94, rule, p93, relay)],
+    ["93 before S46_RULE", "S46_CONT_MAPE[0]/S46_PORTPARAMS[0]", 8, option(94, p93, rule, relay)],
+    [
+      "93 beside a rule for one address",
+      "S46_CONT_MAPE[0]/S46_PORTPARAMS[0]",
+      25,
+      option(94, option(89, whole), p93, relay),
+    ],
+    [
+      "93 beside S46_RULE of MAP-T",
+      "S46_CONT_MAPT[0]/S46_PORTPARAMS[0]",
+      38,
+      option(95, rule, option(91, "4020010db8ffff0000"), p93),
+    ],
+    ["93 beside S46_V4V6BIND", "S46_CONT_LW[0]/S46_PORTPARAMS[0]", 24, option(96, bind, p93, relay)],
+    [
+      "93 in S46_BR",
+      "S46_CONT_MAPE[0]/S46_BR[0]/S46_PORTPARAMS[0]",
+      45,
+      option(94, rule, option(90, end, p93)),
+    ],
+    [
+      "93 in one S46_BR of two",
+      "S46_CONT_LW[0]/S46_BR[1]/S46_PORTPARAMS[0]",
+      64,
+      option(96, bind, relay, option(90, end, p93)),
+    ],
+    [
+      "93 in S46_DMR",
+      "S46_CONT_MAPT[0]/S46_DMR[0]/S46_PORTPARAMS[0]",
+      38,
+      option(95, rule, option(91, "4020010db8ffff0000", p93)),
+    ],
+    ["0x4204 in S46_RULE", "S46_CONT_MAPE[0]/S46_RULE[0]/MAP_PORTPARAMS[0]", 25, mapE(p4204)],
+    ["0x4204 in S46_V4V6BIND", "S46_CONT_LW[0]/S46_V4V6BIND[0]/MAP_PORTPARAMS[0]", 24, lw4o6(p4204)],
+    ["0x4204 beside S46_RULE", "S46_CONT_MAPE[0]/MAP_PORTPARAMS[0]", 25, option(94, rule, p4204, relay)],
+    ["0x4204 beside 93 in S46_RULE", "S46_CONT_MAPE[0]/S46_RULE[0]/MAP_PORTPARAMS[0]", 33, mapE(p93, p4204)],
+    [
+      "93 in MAP_RULE",
+      "OPTION_48879[0]/MAP_RULE[0]/S46_PORTPARAMS[0]",
+      26,
+      option(48879, "00", rule48879(p93), dmr),
+    ],
+    ["93 in option 48879", "OPTION_48879[0]/S46_PORTPARAMS[0]", 39, of48879(p93)],
+    ["93 in the vendor form", "VENDOR_OPTS[0]/S46_PORTPARAMS[0]", 42, of17(p93)],
+    [
+      "0x4204 in MAP_DMR",
+      "OPTION_48879[0]/MAP_DMR[0]/MAP_PORTPARAMS[0]",
+      39,
+      option(48879, "00", rule48879(), option(0x4203, "40261000d01208cafe", p4204)),
+    ],
+    [
+      "93 in MAP_DMR",
+      "OPTION_48879[0]/MAP_DMR[0]/S46_PORTPARAMS[0]",
+      39,
+      option(48879, "00", rule48879(), option(0x4203, "40261000d01208cafe", p93)),
+    ],
+    ["93 before the container", "S46_PORTPARAMS[0]", 4, p93 + mapE()],
+    ["93 behind the container", "S46_PORTPARAMS[0]", 45, mapE() + p93],
+    ["0x4204 beside option 48879", "MAP_PORTPARAMS[0]", 39, of48879() + p4204],
+    ["0x4204 beside the container", "MAP_PORTPARAMS[0]", 44, lw4o6() + p4204],
+  ])("%s", (_title, path, offset, hex) => {
+    const error = refusal(hex);
+    expect([error.path, error.offset]).toEqual([path, offset]);
+    const clause = path.includes("MAP_PORT") ? "draft-ietf-softwire-map-dhcp-03 s4.4" : "RFC 7598 s4.5";
+    expect(error.reason).toBe(`port parameters do not belong here: see ${clause}`);
+    // The last two octets are the PSID.
+    expect(hex.slice(2 * offset, 2 * offset + 8)).toBe("06083400");
+    // Said once where another domain wins.
+    const { remarks } = fromPassthru(hex)[0] ?? {};
+    expect(remarks?.filter(({ code }) => code === "skipped")).toEqual([
+      { code: "skipped", path, offset, text: `skipped: ${error.reason} at octet ${offset}` },
+    ]);
+  });
+
+  test("the same options without them give a CE", () => {
+    for (const hex of [mapE(), lw4o6(), of48879(), of17(), option(94, option(89, whole), relay)]) {
+      const [found] = fromPassthru(hex);
+      expect(found && findCustomerEdge(found.domain, pd).ce.ipv4).toEqual({
+        address: 0xc0000212,
+        length: 32,
+      });
+    }
+  });
+
+  test("those that belong in option 48879 are for all rules, in its vendor form too", () => {
+    for (const hex of [of48879(p4204), of17(p4204)]) {
+      const [found] = fromPassthru(hex);
+      expect(found && findCustomerEdge(found.domain, pd).ce.portSet).toEqual({
+        offset: 6,
+        psidLength: 8,
+        psid: 0x34,
+      });
+      expect(found?.remarks).toEqual([]);
+    }
+  });
+
+  test("those nearest to a rule count: a rule that has its own loses nothing, and it is said", () => {
+    for (const hex of [
+      option(94, option(89, ruleFields, p93), option(93, "06083500"), relay),
+      option(93, "06083500") + mapE(p93),
+      option(0x4204, "06083500") + of48879(p4204),
+    ]) {
+      const [found] = fromPassthru(hex);
+      expect(found && findCustomerEdge(found.domain, pd).ce.portSet.psid).toBe(0x34);
+      expect(found?.remarks.map(({ text }) => text)).toEqual([
+        expect.stringContaining("skipped: port parameters do not belong here"),
+      ]);
+    }
+  });
+
+  test("those in a rule concern this rule, those in a container this container, those of a message all", () => {
+    const other = option(89, "0110" + "18c6336400" + "2820010db801");
+    const usable = (hex: string) =>
+      fromPassthru(hex).map(({ domain }) => domain.rules.map(({ unusable }) => unusable === undefined));
+    expect(usable(option(94, option(89, ruleFields, p4204), other, relay))).toEqual([[false, true]]);
+    expect(usable(option(94, rule, other, p93, relay) + lw4o6())).toEqual([[false, false], [true]]);
+    expect(usable(option(94, rule, other, relay) + lw4o6() + p93)).toEqual([[false, false], [false]]);
+    expect(usable(option(94, rule, relay) + of48879(p93))).toEqual([[true], [false]]);
+    expect(usable(of48879(p4204) + lw4o6() + p93)).toEqual([[true], [false]]);
+  });
+
+  test("cut short they are given all the same", () => {
+    for (const rest of ["005d0004060834", "005d0004", "005d00", "42040004060834"]) {
+      expect(refusal(option(94, rule, relay, rest)).path).toContain("S46_CONT_MAPE[0]/");
+      expect(refusal(mapE() + rest).path).not.toContain("S46_CONT_MAPE");
+    }
+    // Other octets at the end of a container, or of a message, cannot be those of a rule.
+    for (const rest of ["00ff0009", "01", "000000"]) {
+      for (const hex of [option(94, rule, relay, rest), mapE() + rest]) {
+        expect(fromPassthru(hex)[0]?.domain.rules[0]?.unusable).toBeUndefined();
+      }
+    }
+  });
+
+  test("the numbers in another vendor's option 17 are not ours", () => {
+    const theirs = option(17, "00000de9", p93, p93);
+    expect(fromPassthru(theirs)).toEqual([]);
+    const [found] = fromPassthru(theirs + mapE(p93));
+    expect(found?.remarks).toEqual([]);
+    expect(found && findCustomerEdge(found.domain, pd).ce.portSet.psid).toBe(0x34);
+  });
+});
+
 describe("many faults of one kind are one line and a count", () => {
   test("15,000 broken sub-options", () => {
     const [found] = fromPassthru(option(94, option(89, ruleFields), relay, option(90, "00").repeat(12_000)));
