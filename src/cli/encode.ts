@@ -4,7 +4,7 @@ import { parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "../ip/text.ts";
 import type { MapDomain, MapRule, Transport } from "../map/model.ts";
 import { LIMITS } from "../map/port-set.ts";
 import { domainOfTable, type TableDomain } from "../provision/domain-of-table.ts";
-import { DEFAULT_OFFSET } from "../provision/option.ts";
+import { defaultOffset } from "../provision/option.ts";
 import {
   DOMAIN_CODES,
   type DomainCode,
@@ -120,11 +120,7 @@ function domainOfOptions(values: Values, code: DomainCode | undefined): TableDom
   const transport = transportOf(values.transport);
   const bound = transport === "lw4o6";
   const eaLength = bound && values["ea-length"] === undefined ? "0" : needed(values, "ea-length");
-  const offset = bound
-    ? DEFAULT_OFFSET.lw4o6
-    : code === CODE_48879
-      ? DEFAULT_OFFSET.option48879
-      : DEFAULT_OFFSET.rfc7598;
+  const offset = defaultOffset(transport, code === CODE_48879);
   const number = (name: "psid" | "psid-length" | "psid-offset", high: number) =>
     values[name] === undefined ? undefined : parseNumber(values[name], name, 0, high);
   const typed = {

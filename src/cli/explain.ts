@@ -9,7 +9,7 @@ import { findCustomerEdge } from "../map/ce.ts";
 import type { CustomerEdge } from "../map/model.ts";
 import { JUDGING, judgeDomain, routerRefuses } from "../provision/judge.ts";
 import { domainOf, holdsDomain } from "../provision/option.ts";
-import { DecodeError, MapminError } from "../wire/errors.ts";
+import { DecodeError, MapminError, throwUnless } from "../wire/errors.ts";
 import { parseHex, Reader } from "../wire/reader.ts";
 import { FLAG, parseOptions, TEXTS } from "./arguments.ts";
 import { describeEdge, type ExplainedCe, explainEdge } from "./edge.ts";
@@ -105,7 +105,7 @@ export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanati
   try {
     decoded = decode(octets);
   } catch (error) {
-    if (!(error instanceof MapminError)) throw error;
+    throwUnless(error, MapminError);
     return {
       form: "value of option 48879",
       options: [],
@@ -138,7 +138,7 @@ export function explain(hex: string, prefixes: readonly Ipv6Prefix[]): Explanati
       judge(ce);
       edges.push(explainEdge(domain.transport, ce));
     } catch (error) {
-      if (!(error instanceof MapminError)) throw error;
+      throwUnless(error, MapminError);
       // Why a rule is unusable was already reported when it was decoded.
       if (!findings.errors.some((known) => known === error)) errors.push(note(error));
     }

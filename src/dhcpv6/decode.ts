@@ -2,7 +2,7 @@
 
 import { type Ipv6Prefix, truncate6 } from "../ip/prefix.ts";
 import { formatIpv4, formatIpv6, formatIpv6Prefix } from "../ip/text.ts";
-import { DecodeError } from "../wire/errors.ts";
+import { DecodeError, throwUnless } from "../wire/errors.ts";
 import type { Reader } from "../wire/reader.ts";
 import type { Remark } from "../wire/remark.ts";
 import {
@@ -206,7 +206,7 @@ export function decodeChain(reader: Reader, space: Space, findings: Findings): D
   const seen = new Map<string, number>();
   let lostPortParams: DecodeError | undefined;
   const report = (error: unknown, portParams: boolean): void => {
-    if (!(error instanceof DecodeError)) throw error;
+    throwUnless(error, DecodeError);
     findings.errors.push(error);
     if (portParams) lostPortParams ??= error;
   };

@@ -22,20 +22,19 @@ export function isDeviceName(text: string): text is DeviceName {
   return DEVICE_NAME.test(text);
 }
 
-/** @throws InputError naming `field` */
-export function parseInterfaceName(text: string, field: string): InterfaceName {
-  if (isInterfaceName(text)) return text;
+function refuseName(field: string, of: string, longest: number, signs: string): never {
   throw new InputError(
     field,
-    "is not the name of an interface: 1 to 64 letters, digits, '_', '-' or '.', the first no '-' or '.'",
+    `is not the name of ${of}: 1 to ${longest} letters, digits, '_', '-'${signs}, the first no '-' or '.'`,
   );
 }
 
 /** @throws InputError naming `field` */
+export function parseInterfaceName(text: string, field: string): InterfaceName {
+  return isInterfaceName(text) ? text : refuseName(field, "an interface", 64, " or '.'");
+}
+
+/** @throws InputError naming `field` */
 export function parseDeviceName(text: string, field: string): DeviceName {
-  if (isDeviceName(text)) return text;
-  throw new InputError(
-    field,
-    "is not the name of a device: 1 to 15 letters, digits, '_', '-', '.' or '@', the first no '-' or '.'",
-  );
+  return isDeviceName(text) ? text : refuseName(field, "a device", 15, ", '.' or '@'");
 }

@@ -21,22 +21,22 @@ interface Special {
 export type SpecialIpv4 = Special & { readonly prefix: Ipv4Prefix };
 export type SpecialIpv6 = Special & { readonly prefix: Ipv6Prefix };
 
-function ipv4(prefix: string, use: string, clause: string, refused: Refusal): SpecialIpv4 {
+function ipv4(prefix: string, use: string, clause: string, refused: Refusal = "never"): SpecialIpv4 {
   return { prefix: parseIpv4Prefix(prefix), use, clause, refused };
 }
 
-function ipv6(prefix: string, use: string, clause: string, refused: Refusal): SpecialIpv6 {
+function ipv6(prefix: string, use: string, clause: string, refused: Refusal = "never"): SpecialIpv6 {
   return { prefix: parseIpv6Prefix(prefix), use, clause, refused };
 }
 
 /** No two overlap but the broadcast address and 240.0.0.0/4; the first that fits is named. */
 export const specialIpv4: readonly SpecialIpv4[] = [
-  ipv4("0.0.0.0/8", "this network", "RFC 1122 s3.2.1.3", "never"),
-  ipv4("127.0.0.0/8", "loopback", "RFC 1122 s3.2.1.3", "never"),
-  ipv4("169.254.0.0/16", "link-local", "RFC 3927 s1.2", "never"),
-  ipv4("224.0.0.0/4", "multicast", "RFC 5771 s3", "never"),
-  ipv4("255.255.255.255/32", "the broadcast address", "RFC 919 s7", "never"),
-  ipv4("240.0.0.0/4", "reserved", "RFC 1112 s4", "never"),
+  ipv4("0.0.0.0/8", "this network", "RFC 1122 s3.2.1.3"),
+  ipv4("127.0.0.0/8", "loopback", "RFC 1122 s3.2.1.3"),
+  ipv4("169.254.0.0/16", "link-local", "RFC 3927 s1.2"),
+  ipv4("224.0.0.0/4", "multicast", "RFC 5771 s3"),
+  ipv4("255.255.255.255/32", "the broadcast address", "RFC 919 s7"),
+  ipv4("240.0.0.0/4", "reserved", "RFC 1112 s4"),
   ipv4("10.0.0.0/8", "private", "RFC 1918 s3", "unless-allowed"),
   ipv4("172.16.0.0/12", "private", "RFC 1918 s3", "unless-allowed"),
   ipv4("192.168.0.0/16", "private", "RFC 1918 s3", "unless-allowed"),
@@ -45,10 +45,10 @@ export const specialIpv4: readonly SpecialIpv4[] = [
 
 /** No two overlap. */
 export const specialIpv6: readonly SpecialIpv6[] = [
-  ipv6("::/128", "the unspecified address", "RFC 4291 s2.5.2", "never"),
-  ipv6("::1/128", "loopback", "RFC 4291 s2.5.3", "never"),
-  ipv6("fe80::/10", "link-local", "RFC 4291 s2.5.6", "never"),
-  ipv6("ff00::/8", "multicast", "RFC 4291 s2.7", "never"),
+  ipv6("::/128", "the unspecified address", "RFC 4291 s2.5.2"),
+  ipv6("::1/128", "loopback", "RFC 4291 s2.5.3"),
+  ipv6("fe80::/10", "link-local", "RFC 4291 s2.5.6"),
+  ipv6("ff00::/8", "multicast", "RFC 4291 s2.7"),
   ipv6("fc00::/7", "unique local", "RFC 4193 s3.1", "unless-allowed"),
 ];
 

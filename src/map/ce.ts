@@ -44,7 +44,7 @@ export function psidBits({ ipv4Prefix, eaLength }: Pick<MapRule, "ipv4Prefix" | 
 }
 
 /** Shortest end-user prefix that has room for the EA bits of a rule, bits. */
-function neededLength(rule: MapRule): number {
+export function neededLength(rule: MapRule): number {
   return rule.ipv6Prefix.length + rule.eaLength;
 }
 

@@ -21,13 +21,13 @@ export interface MapRule {
   /** PSID offset a, 0..15, from the port parameters, or the default of where the rule came from. */
   readonly psidOffset: number;
   /** The PSID in the port parameters, if they have one (k > 0). It is used instead of the one in the EA bits. */
-  readonly explicitPsid?: { readonly psidLength: number; readonly psid: number };
+  readonly explicitPsid?: { readonly psidLength: number; readonly psid: number } | undefined;
   /**
    * Set if the rule has port parameters that cannot be decoded: then it makes no CE and forwards nothing. The rule
    * stays
    * in the list, so that a rule with a shorter prefix does not become the BMR instead.
    */
-  readonly unusable?: MapminError;
+  readonly unusable?: MapminError | undefined;
 }
 
 /** A MAP domain: its rules, and where packets go that no rule matches. */

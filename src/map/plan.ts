@@ -57,11 +57,11 @@ export interface Link {
 /** What the kernel module's device is told: it carries every transport, and is closed to what is not our own. */
 export type ModulePlan = {
   /** There is no BMR where the provider binds an address (RFC 7596), or gives no rule at all (RFC 6333's B4). */
-  readonly ce?: CustomerEdge;
+  readonly ce?: CustomerEdge | undefined;
   readonly legacyInterfaceId: boolean;
   readonly fmrs: readonly MapRule[];
   /** Absent where the module does no NAT; then nftables does, or the provider. */
-  readonly nat?: { readonly reservedPorts: readonly number[] };
+  readonly nat?: { readonly reservedPorts: readonly number[] } | undefined;
 } & (
   | {
       readonly carries: "translated";
@@ -136,16 +136,16 @@ export interface Plan {
   /** IPv4 MTU of the path, octets. */
   readonly mtu: number;
   readonly ipv4: Ipv4Prefix;
-  readonly ce?: CustomerEdge;
+  readonly ce?: CustomerEdge | undefined;
   /** One of `module` and `tunnel` is there. */
   readonly module?: ModulePlan;
   readonly tunnel?: TunnelPlan;
   /** NAT by nftables. Absent where the module does it, or the provider (no rule at all). */
-  readonly nat?: NatPlan;
-  readonly forward?: ForwardPlan;
+  readonly nat?: NatPlan | undefined;
+  readonly forward?: ForwardPlan | undefined;
   /** Who does the NAT, and why, in words. */
   readonly natBy: string;
-  readonly zone?: string;
+  readonly zone?: string | undefined;
 }
 
 /** Digits of a long interface's name that stand for the whole of it. */
@@ -179,13 +179,6 @@ export function forwardTableName(iface: InterfaceName): string {
   return forwardTableBeside(tableName(iface));
 }
 
-/** The FMRs: rules with the F flag set (RFC 7597 s5), also the BMR if it has F. Longest IPv4 prefix first. */
-function forwardingRules(domain: MapDomain): readonly MapRule[] {
-  return domain.rules
-    .filter((rule) => rule.forward && rule.unusable === undefined)
-    .sort((a, b) => b.ipv4Prefix.length - a.ipv4Prefix.length);
-}
-
 /**
  * Makes the plan of one interface. `ce` is absent only for a domain without rules.
  *
@@ -204,7 +197,10 @@ export function makePlan(
   const mtu = options.mtu ?? link.mtu - overhead;
   const device = deviceName(iface);
   const ipv4 = ce?.ipv4 ?? B4_ADDRESS;
-  const fmrs = forwardingRules(domain);
+  // Also the BMR, if it has F. Longest IPv4 prefix first.
+  const fmrs = domain.rules
+    .filter((rule) => rule.forward && rule.unusable === undefined)
+    .sort((a, b) => b.ipv4Prefix.length - a.ipv4Prefix.length);
   const choice = options.nat ?? "auto";
   const loaded = options.moduleLoaded ?? true;
   // MAP-T has no other carrier. A NAT of the module's is closed whatever becomes of a ruleset.
@@ -220,15 +216,15 @@ export function makePlan(
     mtu,
     ipv4,
     natBy: ce === undefined ? "the provider: there is no rule" : natReason(choice, byModule),
-    ...(options.zone === undefined ? {} : { zone: options.zone }),
-    ...(ce === undefined ? {} : { ce }),
-    ...(ce === undefined || byModule ? {} : { nat: { ...nat, portSet: ce.portSet } }),
-    ...(forwards.length === 0 ? {} : { forward: { table: forwardTableName(iface), device, ipv4, forwards } }),
+    zone: options.zone,
+    ce,
+    nat: byModule ? undefined : ce && { ...nat, portSet: ce.portSet },
+    forward: forwards.length > 0 ? { table: forwardTableName(iface), device, ipv4, forwards } : undefined,
   };
   const device44 = {
     legacyInterfaceId: domain.legacyInterfaceId,
     fmrs,
-    ...(ce === undefined || !byModule ? {} : { nat: { reservedPorts } }),
+    nat: byModule && ce ? { reservedPorts } : undefined,
   };
   if (translated) {
     if (domain.dmr === undefined || ce === undefined) {
@@ -260,7 +256,7 @@ export function makePlan(
       ...ends,
       carries: "encapsulated",
       bound: domain.transport === "lw4o6" || domain.interfaceId !== undefined,
-      ...(ce === undefined ? {} : { ce }),
+      ce,
     },
   };
 }

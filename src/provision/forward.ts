@@ -5,7 +5,7 @@ import { parseIpv4 } from "../ip/text.ts";
 import type { PortSet, Remark } from "../map/model.ts";
 import type { Forward } from "../map/plan.ts";
 import { contains } from "../map/port-set.ts";
-import { InputError, MapminError } from "../wire/errors.ts";
+import { InputError, MapminError, throwUnless } from "../wire/errors.ts";
 import { nearestFree } from "./reserved-ports.ts";
 
 /** Most ports in all lines together: each is an element of a map of nftables. */
@@ -84,7 +84,7 @@ export function decodeForwards(
       }
       done.push(line);
     } catch (error) {
-      if (!(error instanceof MapminError)) throw error;
+      throwUnless(error, MapminError);
       const why = `"${line.slice(0, QUOTED)}" is left out: ${error.message}`;
       remarks.push({ code: "forward-refused", path: "forward", text: why });
     }

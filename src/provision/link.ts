@@ -3,7 +3,7 @@
 import { type DeviceName, isDeviceName } from "../ip/names.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { parseIpv6 } from "../ip/text.ts";
-import { MapminError } from "../wire/errors.ts";
+import { MapminError, throwUnless } from "../wire/errors.ts";
 import { custom, object, optional, safeParse, text } from "../wire/schema.ts";
 
 /**
@@ -60,7 +60,7 @@ export function entries<Address>(
       found.push({ address: parse(entry.data.address), length: entry.data.mask });
     } catch (error) {
       // An entry that is not an address is left out; the others count.
-      if (!(error instanceof MapminError)) throw error;
+      throwUnless(error, MapminError);
     }
   }
   return found;

@@ -6,8 +6,8 @@ import { type FieldValue, fieldValue, isPortParams, isPrefix, type OptionNode } 
 import { CODE_48879, portParamsRow, refuseDmrLength, tableRow } from "../dhcpv6/options.ts";
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { truncate4 } from "../ip/prefix.ts";
-import type { MapDomain, MapRule, PortParams, Remark } from "../map/model.ts";
-import { DecodeError } from "../wire/errors.ts";
+import type { MapDomain, MapRule, PortParams, Remark, Transport } from "../map/model.ts";
+import { DecodeError, throwUnless } from "../wire/errors.ts";
 import { parseHex, Reader } from "../wire/reader.ts";
 
 /** A domain, and what was accepted or skipped while decoding it. */
@@ -17,7 +17,13 @@ export interface ProvisionedDomain {
 }
 
 /** The default PSID offset of each source of rules. */
-export const DEFAULT_OFFSET = { option48879: 4, rfc7598: 6, lw4o6: 0 } as const;
+const DEFAULT_OFFSET = { option48879: 4, rfc7598: 6, lw4o6: 0 } as const;
+
+/** The default PSID offset of a rule that somebody wrote. `legacy`: as in the drafts. */
+export function defaultOffset(transport: Transport, legacy: boolean): number {
+  if (legacy) return DEFAULT_OFFSET.option48879;
+  return transport === "lw4o6" ? DEFAULT_OFFSET.lw4o6 : DEFAULT_OFFSET.rfc7598;
+}
 
 const ROW_48879 = tableRow("dhcpv6", CODE_48879);
 export const CODE_MAP_E = 94;
@@ -64,17 +70,12 @@ function portParamsIn(node: OptionNode, around: GivenPortParams): GivenPortParam
 }
 
 /** The fields of a rule that follow from port parameters. */
-function portFields(
-  { params, unusable }: GivenPortParams,
-  defaultOffset: number,
-): Pick<MapRule, "psidOffset" | "explicitPsid" | "unusable"> {
+function portFields({ params, unusable }: GivenPortParams, defaultOffset: number) {
   return {
     psidOffset: params?.offset ?? defaultOffset,
     // k = 0: there is no PSID, but the offset is used.
-    ...(params === undefined || params.psidLength === 0
-      ? {}
-      : { explicitPsid: { psidLength: params.psidLength, psid: params.psid } }),
-    ...(unusable === undefined ? {} : { unusable }),
+    explicitPsid: params?.psidLength ? { psidLength: params.psidLength, psid: params.psid } : undefined,
+    unusable,
   };
 }
 
@@ -232,7 +233,7 @@ export function fromPassthru(hex: string): readonly ProvisionedDomain[] {
     try {
       domains.push(domainOf(option, lostPortParams));
     } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
+      throwUnless(error, DecodeError);
       errors.push(error);
     }
   }

@@ -2,7 +2,7 @@
 
 import type { Ipv6Prefix } from "../ip/prefix.ts";
 import { parseIpv6Prefix } from "../ip/text.ts";
-import { InputError } from "../wire/errors.ts";
+import { InputError, throwUnless } from "../wire/errors.ts";
 
 /** Most prefixes that are read. */
 const PREFIX_LIMIT = 64;
@@ -21,7 +21,7 @@ export function parsePrefixes(text: string): readonly Ipv6Prefix[] {
     try {
       return { ...parseIpv6Prefix(prefix), preferred: Number(preferred), valid: Number(valid) };
     } catch (error) {
-      if (!(error instanceof InputError)) throw error;
+      throwUnless(error, InputError);
       throw new InputError("PREFIXES", error.reason);
     }
   });

@@ -6,7 +6,7 @@ import { parseIpv4, parseIpv6, parseIpv6Prefix } from "../ip/text.ts";
 import type { MapDomain, MapRule, Transport } from "../map/model.ts";
 import { LIMITS } from "../map/port-set.ts";
 import { InputError } from "../wire/errors.ts";
-import { DEFAULT_OFFSET, type ProvisionedDomain } from "./option.ts";
+import { defaultOffset, type ProvisionedDomain } from "./option.ts";
 import { explicitPsid } from "./port-parameters.ts";
 
 const TRANSPORTS: readonly Transport[] = ["map-t", "map-e", "lw4o6"];
@@ -66,7 +66,6 @@ function optionalNumber(words: Words, key: string, high: number): number | undef
 function ruleOf(words: Words, transport: Transport): MapRule {
   const ipv4Length = parseNumber(words.get("prefix4len") ?? "32", "prefix4len", 0, 32);
   const ipv6Length = parseNumber(need(words, "prefix6len"), "prefix6len", 0, 128);
-  const defaultOffset = transport === "lw4o6" ? DEFAULT_OFFSET.lw4o6 : DEFAULT_OFFSET.rfc7598;
   const rule = {
     ipv4Prefix: truncate4({
       address: parseIpv4(need(words, "ipv4prefix"), "ipv4prefix"),
@@ -78,7 +77,7 @@ function ruleOf(words: Words, transport: Transport): MapRule {
     }),
     eaLength: parseNumber(words.get("ealen") ?? "0", "ealen", 0, EA_LENGTH_LIMIT),
     forward: words.get("fmr") === "1",
-    psidOffset: parseNumber(words.get("offset") ?? `${defaultOffset}`, "offset", 0, 15),
+    psidOffset: optionalNumber(words, "offset", 15) ?? defaultOffset(transport, false),
   };
   const written = {
     psidlen: optionalNumber(words, "psidlen", LIMITS.psidLength),

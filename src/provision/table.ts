@@ -6,8 +6,8 @@ import { parseIpv4Prefix, parseIpv6List, parseIpv6Prefix } from "../ip/text.ts";
 import { chooseBmr, psidBits, whyNoBmr } from "../map/ce.ts";
 import type { MapDomain, MapRule, Remark, Transport } from "../map/model.ts";
 import { checkPortSet, LIMITS } from "../map/port-set.ts";
-import { InputError, type MapminError } from "../wire/errors.ts";
-import { DEFAULT_OFFSET } from "./option.ts";
+import { InputError, type MapminError, throwUnless } from "../wire/errors.ts";
+import { defaultOffset } from "./option.ts";
 import { explicitPsid } from "./port-parameters.ts";
 import { flagWords } from "./request.ts";
 import { parseDmr, parseTransport } from "./rule-text.ts";
@@ -119,13 +119,12 @@ function goodRule(row: TableRow, ipv6Prefix: Ipv6Prefix, defaults: Values, optio
   const transport = values.transport ?? options.transport ?? "map-e";
   const legacyInterfaceId = values.legacy ?? options.legacymap === true;
   const bound = transport === "lw4o6";
-  const standard = bound ? DEFAULT_OFFSET.lw4o6 : DEFAULT_OFFSET.rfc7598;
   const typed = {
     ipv6Prefix,
     ipv4Prefix: need("ruleIpv4Prefix"),
     eaLength: values.eaLength ?? (bound ? 0 : need("eaLength")),
     forward: values.fmr === true,
-    psidOffset: values.psidOffset ?? (legacyInterfaceId ? DEFAULT_OFFSET.option48879 : standard),
+    psidOffset: values.psidOffset ?? defaultOffset(transport, legacyInterfaceId),
   };
   const names = { length: at("psidLength"), psid: at("psid"), eaLength: at("eaLength") };
   if (ipv6Prefix.length + typed.eaLength > 128) {
@@ -139,7 +138,7 @@ function goodRule(row: TableRow, ipv6Prefix: Ipv6Prefix, defaults: Values, optio
       psid: psidlen ? (psid ?? 0) : 0,
     });
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
+    throwUnless(error, InputError);
     throw new InputError(psidlen ? names.length : names.eaLength, error.reason);
   }
   const rule: MapRule = { ...typed, ...explicitPsid({ psidlen, psid }, typed, names) };
@@ -166,7 +165,7 @@ export function ruleOf(row: TableRow, defaults: Values, options: TableOptions = 
   try {
     return goodRule(row, ipv6Prefix, defaults, options);
   } catch (unusable) {
-    if (!(unusable instanceof InputError)) throw unusable;
+    throwUnless(unusable, InputError);
     const ipv4Prefix = { address: 0, length: 0 };
     const rule = { ipv6Prefix, ipv4Prefix, eaLength: 0, forward: false, psidOffset: 0, unusable };
     return { where: row.where, rule };
@@ -208,7 +207,7 @@ export function chooseRow(
       if (matches) matching.push(found);
       if (found.rule.forward) forwarding.push(found);
     } catch (error) {
-      if (!(error instanceof InputError)) throw error;
+      throwUnless(error, InputError);
       bad.push(error);
     }
   }

@@ -5,7 +5,7 @@ import { truncate4, truncate6 } from "../ip/prefix.ts";
 import { parseIpv4, parseIpv6, parseIpv6List } from "../ip/text.ts";
 import type { MapDomain } from "../map/model.ts";
 import { InputError } from "../wire/errors.ts";
-import { DEFAULT_OFFSET, type ProvisionedDomain } from "./option.ts";
+import { defaultOffset, type ProvisionedDomain } from "./option.ts";
 import { explicitPsid } from "./port-parameters.ts";
 import { parseDmr, parseNumber, parseTransport } from "./rule-text.ts";
 
@@ -57,13 +57,12 @@ export function fromUci(config: UciRule): ProvisionedDomain {
   const eaLength = config.ealen ?? 0;
   if (eaLength > EA_LENGTH_LIMIT) throw new InputError("ealen", `${eaLength} is not 0 to ${EA_LENGTH_LIMIT}`);
   const legacyInterfaceId = config.legacymap === true;
-  const standard = transport === "lw4o6" ? DEFAULT_OFFSET.lw4o6 : DEFAULT_OFFSET.rfc7598;
   const rule = {
     ipv6Prefix: truncate6({ address: parseIpv6(address6, "ip6prefix"), length: length6 }),
     ipv4Prefix: truncate4({ address: parseIpv4(address4 ?? "", "ipaddr"), length: length4 }),
     eaLength,
     forward: false,
-    psidOffset: config.offset ?? (legacyInterfaceId ? DEFAULT_OFFSET.option48879 : standard),
+    psidOffset: config.offset ?? defaultOffset(transport, legacyInterfaceId),
   };
   const psid = explicitPsid({ psidlen: config.psidlen, psid: config.psid }, rule);
   const peer = need(

@@ -83,6 +83,14 @@ export class EffectError extends MapminError {
   }
 }
 
+/** For a `catch` that deals with errors of one class. @throws `error` when it is of another one */
+export function throwUnless<E extends MapminError>(
+  error: unknown,
+  kind: abstract new (...values: never[]) => E,
+): asserts error is E {
+  if (!(error instanceof kind)) throw error;
+}
+
 /** The message of anything that can be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

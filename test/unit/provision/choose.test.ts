@@ -170,7 +170,7 @@ describe("which domain", () => {
 describe("what the plan is given", () => {
   test("options only where they are set", () => {
     const bare = made(uci).plan;
-    expect(bare).not.toHaveProperty("zone");
+    expect(bare?.zone).toBeUndefined();
     expect(bare?.mtu).toBe(1460);
     expect(bare?.module).toMatchObject({ ttl: 64, encaplimit: "ignore" });
     const given = made({
