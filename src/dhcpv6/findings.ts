@@ -37,9 +37,10 @@ export function summarizeErrors(
   }));
 }
 
-/** Remarks, one for each kind of place and each code. */
+/** Remarks, one for each kind of place and each text, apart from the numbers and addresses in it. */
 export function summarizeRemarks(remarks: readonly Remark[]): readonly Remark[] {
-  return firstOfEach(remarks, (remark) => `${remark.code} ${kindOf(remark.path)}`).map(([remark, count]) => ({
+  const kind = ({ path, text }: Remark) => kindOf(path) + text.replace(/\S*\d\S*/g, "");
+  return firstOfEach(remarks, kind).map(([remark, count]) => ({
     ...remark,
     text: `${remark.text}${alike(count)}`,
   }));

@@ -5,9 +5,10 @@ import { formatIpv6, parseIpv6 } from "../ip/text.ts";
 import { findCustomerEdge } from "../map/ce.ts";
 import type { MapDomain, Remark, Transport } from "../map/model.ts";
 import { makePlan, type NatChoice, type Plan } from "../map/plan.ts";
-import { DecodeError, InputError, MapminError, SetupError } from "../wire/errors.ts";
+import { DecodeError, InputError, MapminError, SetupError, throwUnless } from "../wire/errors.ts";
+import { withUsableFmrs } from "./fmr.ts";
 import { decodeForwards, reservedWith } from "./forward.ts";
-import { FIELD_NAMES, type FieldNames, type JudgeOptions, judgeDomain, judgeRule } from "./judge.ts";
+import { FIELD_NAMES, type FieldNames, type JudgeOptions, judgeDomain } from "./judge.ts";
 import type { LinkStatus } from "./link.ts";
 import type { Neighbour } from "./network.ts";
 import { fromPassthru } from "./option.ts";
@@ -91,7 +92,7 @@ function fromTable(
       mtu,
     };
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
+    throwUnless(error, InputError);
     throw new SetupError(refusalOf(error).code, `${path}: ${error.message}`, { cause: error });
   }
 }
@@ -118,7 +119,7 @@ function candidates(
   try {
     return { source: "DHCPv6", names: FIELD_NAMES.dhcpv6, found: fromPassthru(link.passthru) };
   } catch (error) {
-    if (!(error instanceof MapminError)) throw error;
+    throwUnless(error, MapminError);
     throw new SetupError("INVALID_OPTION", error.message, { cause: error });
   }
 }
@@ -136,23 +137,6 @@ function refusalOf(error: MapminError): SetupError {
           ? "UNSUPPORTED_TYPE"
           : "INVALID_MAP_RULE";
   return new SetupError(code, error.message, { cause: error });
-}
-
-/** Takes out the rules that are refused. The BMR is not among them: its CE has been judged, and lies in its prefixes. */
-function withoutRefusedRules(
-  domain: MapDomain,
-  judging: JudgeOptions,
-): { readonly domain: MapDomain; readonly remarks: readonly Remark[] } {
-  const remarks: Remark[] = [];
-  const rules = domain.rules.filter((rule) => {
-    const [objection] = judgeRule(rule, judging);
-    if (objection !== undefined && rule.forward) {
-      const { field, text } = objection;
-      remarks.push({ code: "refused-rule", path: field, text: `a rule is not forwarded by: ${text}` });
-    }
-    return objection === undefined;
-  });
-  return { domain: { ...domain, rules }, remarks };
 }
 
 /** The transport that the options ask for; undefined when any will do. @throws InputError for one that is unknown */
@@ -215,7 +199,7 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
         const edge = given.rules.length === 0 ? undefined : findCustomerEdge(given, link.prefixes);
         const [objection] = judgeDomain(given, edge?.ce, judging);
         if (objection !== undefined) throw new InputError(objection.field, objection.text);
-        const { domain, remarks: refused } = withoutRefusedRules(given, judging);
+        const { domain, remarks: refused } = withUsableFmrs(given, edge?.ce.bmr, judging);
         const {
           forwards,
           done,
@@ -266,14 +250,14 @@ export function provision(iface: InterfaceName, config: InterfaceConfig, around:
           remarks: [...remarks, ...(edge?.remarks ?? []), ...refused, ...reserved, ...unforwarded],
         };
       } catch (error) {
-        if (!(error instanceof MapminError)) throw error;
+        throwUnless(error, MapminError);
         refusals.push(refusalOf(error));
       }
     }
     throw refusals[0];
   } catch (error) {
     // Any other error is a bug in mapmin and must not be reported as a bad rule.
-    if (!(error instanceof MapminError)) throw error;
+    throwUnless(error, MapminError);
     throw refusalOf(error);
   }
 }
