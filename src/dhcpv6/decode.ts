@@ -89,17 +89,14 @@ function readField(reader: Reader, field: Field, findings: Findings): readonly [
       if (value > field.high) reader.fail(field.name, `${value} is not 0 to ${field.high}`, start);
       return [value, String(value)];
     }
-    case "uint32": {
-      const value = reader.uint(4, field.name);
-      return [value, String(value)];
-    }
     case "flag": {
       const set = (reader.uint(1, field.name) & 1) === 1;
       return [set, set ? "set" : "clear"];
     }
+    case "uint32":
     case "ipv4": {
-      const address = reader.uint(4, field.name);
-      return [address, formatIpv4(address)];
+      const value = reader.uint(4, field.name);
+      return [value, field.kind === "ipv4" ? formatIpv4(value) : String(value)];
     }
     case "ipv6": {
       const address = readIpv6Octets(reader.bytes(16, field.name));

@@ -21,13 +21,18 @@ interface Special {
 export type SpecialIpv4 = Special & { readonly prefix: Ipv4Prefix };
 export type SpecialIpv6 = Special & { readonly prefix: Ipv6Prefix };
 
-function ipv4(prefix: string, use: string, clause: string, refused: Refusal = "never"): SpecialIpv4 {
-  return { prefix: parseIpv4Prefix(prefix), use, clause, refused };
+/** Makes a row; `parse` reads its prefix. */
+function rowBy<P>(parse: (prefix: string) => P) {
+  return (prefix: string, use: string, clause: string, refused: Refusal = "never") => ({
+    prefix: parse(prefix),
+    use,
+    clause,
+    refused,
+  });
 }
 
-function ipv6(prefix: string, use: string, clause: string, refused: Refusal = "never"): SpecialIpv6 {
-  return { prefix: parseIpv6Prefix(prefix), use, clause, refused };
-}
+const ipv4 = rowBy(parseIpv4Prefix);
+const ipv6 = rowBy(parseIpv6Prefix);
 
 /** No two overlap but the broadcast address and 240.0.0.0/4; the first that fits is named. */
 export const specialIpv4: readonly SpecialIpv4[] = [

@@ -18,6 +18,9 @@ export interface CeResult {
   readonly remarks: readonly Remark[];
 }
 
+/** What errors and remarks call the prefix that a CE is computed from. */
+export const END_USER_PREFIX = "end-user prefix";
+
 /** Most prefixes that an error lists. */
 const LISTED = 4;
 
@@ -108,17 +111,17 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
   if (rule.unusable !== undefined) throw rule.unusable;
   const remarks: Remark[] = [];
   const remark = (code: string, text: string): void => {
-    remarks.push({ code, path: "end-user prefix", text });
+    remarks.push({ code, path: END_USER_PREFIX, text });
   };
   if (!contains6(ipv6Prefix, endUserPrefix)) {
     throw new InputError(
-      "end-user prefix",
+      END_USER_PREFIX,
       `${formatIpv6Prefix(endUserPrefix)} is not within the rule's ${formatIpv6Prefix(ipv6Prefix)}`,
     );
   }
   const needed = neededLength(rule);
   if (endUserPrefix.length < needed) {
-    throw new InputError("end-user prefix", tooShort(rule, endUserPrefix));
+    throw new InputError(END_USER_PREFIX, tooShort(rule, endUserPrefix));
   }
   const subnet = endUserPrefix.length - needed;
   if (eaLength > 0 && bits6(endUserPrefix.address, needed, subnet) !== 0n) {
@@ -165,7 +168,7 @@ export function computeCe(rule: MapRule, endUserPrefix: Ipv6Prefix, options: CeO
 export function findCustomerEdge(domain: MapDomain, endUserPrefixes: readonly Ipv6Prefix[]): CeResult {
   const match = chooseBmr(domain.rules, endUserPrefixes);
   if (match === undefined) {
-    throw new InputError("end-user prefix", whyNoBmr(domain.rules, endUserPrefixes));
+    throw new InputError(END_USER_PREFIX, whyNoBmr(domain.rules, endUserPrefixes));
   }
   return computeCe(match.rule, match.endUserPrefix, domain);
 }

@@ -2,7 +2,7 @@
 
 import type { InterfaceName } from "../ip/names.ts";
 import { formatIpv6, parseIpv6 } from "../ip/text.ts";
-import { findCustomerEdge } from "../map/ce.ts";
+import { END_USER_PREFIX, findCustomerEdge } from "../map/ce.ts";
 import type { MapDomain, Remark, Transport } from "../map/model.ts";
 import { makePlan, type NatChoice, type Plan } from "../map/plan.ts";
 import { DecodeError, InputError, MapminError, SetupError, throwUnless } from "../wire/errors.ts";
@@ -131,7 +131,7 @@ function refusalOf(error: MapminError): SetupError {
   const code =
     error instanceof DecodeError
       ? "INVALID_OPTION"
-      : field === "end-user prefix"
+      : field === END_USER_PREFIX
         ? "NO_MATCHING_PD"
         : field === "type" || field === "maptype"
           ? "UNSUPPORTED_TYPE"

@@ -93,23 +93,22 @@ function ruleOf(node: OptionNode, given: GivenPortParams, defaultOffset: number)
   };
 }
 
+function fail({ path, offset }: OptionNode, reason: string): never {
+  throw new DecodeError(path, offset, reason);
+}
+
 function one(node: OptionNode, name: string): OptionNode {
   const found = children(node, name);
   const [first] = found;
-  if (first === undefined || found.length > 1) {
-    throw new DecodeError(
-      node.path,
-      node.offset,
-      // Without `MAP_` or `S46_`.
-      `exactly one ${name.slice(4)} is needed, found ${found.length}`,
-    );
-  }
+  // Without `MAP_` or `S46_`.
+  if (first === undefined || found.length > 1)
+    fail(node, `exactly one ${name.slice(4)} is needed, found ${found.length}`);
   return first;
 }
 
 function checkedDmr(node: OptionNode, prefix: Ipv6Prefix): Ipv6Prefix {
   const refused = refuseDmrLength(prefix.length);
-  if (refused !== undefined) throw new DecodeError(node.path, node.offset, refused);
+  if (refused !== undefined) fail(node, refused);
   return prefix;
 }
 

@@ -3,7 +3,7 @@
 import { EA_LENGTH_LIMIT } from "../dhcpv6/options.ts";
 import { contains6, type Ipv6Prefix } from "../ip/prefix.ts";
 import { parseIpv4Prefix, parseIpv6List, parseIpv6Prefix } from "../ip/text.ts";
-import { chooseBmr, psidBits, whyNoBmr } from "../map/ce.ts";
+import { chooseBmr, END_USER_PREFIX, psidBits, whyNoBmr } from "../map/ce.ts";
 import type { MapDomain, MapRule, Remark, Transport } from "../map/model.ts";
 import { checkPortSet, LIMITS } from "../map/port-set.ts";
 import { InputError, type MapminError, throwUnless } from "../wire/errors.ts";
@@ -220,7 +220,7 @@ export function chooseRow(
   });
   if (chosen === undefined) {
     const why = whyNoBmr(rulesOf(matching), endUserPrefixes, prefixes);
-    throw new InputError("end-user prefix", [why, ...told.map(({ text }) => text)].join("; "));
+    throw new InputError(END_USER_PREFIX, [why, ...told.map(({ text }) => text)].join("; "));
   }
   const { rule, domain } = chosen;
   if (domain === undefined) throw rule.unusable;
