@@ -2,7 +2,7 @@
 
 import type { SavedState } from "../engine/state.ts";
 import { formatIpv4Prefix, formatIpv6, parseIpv6 } from "../ip/text.ts";
-import type { Plan } from "../map/plan.ts";
+import { overheadOf, type Plan } from "../map/plan.ts";
 import { rulesPrint } from "../render/control.ts";
 import { type Check, fault, given, givenState, type Patient, type Verdict } from "./check.ts";
 import { told } from "./facts.ts";
@@ -259,7 +259,8 @@ function lookAtMtu(patient: Patient): Verdict {
         `run \`ip link set ${plan.device} mtu ${wanted}\``,
       );
     }
-    const overhead = plan.transport === "map-t" ? 20 : 40;
+    const tunnel = plan.module?.carries === "encapsulated" ? plan.module : plan.tunnel;
+    const overhead = overheadOf(plan.transport, tunnel?.encaplimit);
     return plan.mtu + overhead > plan.link.mtu
       ? fault(
           "MTU_TOO_LARGE",

@@ -10,6 +10,8 @@ import type { CustomerEdge, MapDomain, MapRule, PortSet, Transport } from "./mod
 const TRANSLATION_OVERHEAD = 20;
 /** Octets that encapsulation adds: one IPv6 header (RFC 2473 s7). */
 const ENCAPSULATION_OVERHEAD = 40;
+/** Octets that a Tunnel Encapsulation Limit adds: a Destination Options header (RFC 2473 s4.1.1). */
+const ENCAPSULATION_LIMIT_OVERHEAD = 8;
 /** Every IPv6 path carries packets of this size (RFC 8200 s5). */
 const IPV6_MIN_MTU = 1280;
 /** IFNAMSIZ - 1. */
@@ -179,6 +181,12 @@ export function forwardTableName(iface: InterfaceName): string {
   return forwardTableBeside(tableName(iface));
 }
 
+/** Octets that the transport adds to each IPv4 packet. */
+export function overheadOf(transport: Transport, encaplimit = "ignore"): number {
+  if (transport === "map-t") return TRANSLATION_OVERHEAD;
+  return ENCAPSULATION_OVERHEAD + (encaplimit === "ignore" ? 0 : ENCAPSULATION_LIMIT_OVERHEAD);
+}
+
 /**
  * Makes the plan of one interface. `ce` is absent only for a domain without rules.
  *
@@ -193,8 +201,8 @@ export function makePlan(
   options: PlanOptions = {},
 ): Plan {
   const translated = domain.transport === "map-t";
-  const overhead = translated ? TRANSLATION_OVERHEAD : ENCAPSULATION_OVERHEAD;
-  const mtu = options.mtu ?? link.mtu - overhead;
+  const encaplimit = options.encaplimit ?? "ignore";
+  const mtu = options.mtu ?? link.mtu - overheadOf(domain.transport, encaplimit);
   const device = deviceName(iface);
   const ipv4 = ce?.ipv4 ?? B4_ADDRESS;
   // Also the BMR, if it has F. Longest IPv4 prefix first.
@@ -247,7 +255,7 @@ export function makePlan(
     throw new SetupError("INVALID_MAP_RULE", "MAP-E and lw4o6 need the address of a border relay");
   if (local === undefined)
     throw new SetupError("INVALID_MAP_RULE", "a tunnel needs an IPv6 address of our own on the link");
-  const ends = { local, remote, ttl: options.ttl ?? 64, encaplimit: options.encaplimit ?? "ignore" };
+  const ends = { local, remote, ttl: options.ttl ?? 64, encaplimit };
   if (!byModule) return { ...common, tunnel: { ...ends, fmrs } };
   return {
     ...common,

@@ -40,7 +40,8 @@ const texts = {
   ip6prefix: [ANY_TEXT, SHORT],
   peeraddr: [ANY_TEXT, SHORT],
   zone: [/^[A-Za-z0-9_-]{1,32}$/, "the name of a firewall zone"],
-  encaplimit: [/^(ignore|\d{1,3})$/, "`ignore` or 0 to 255"],
+  /** Without leading zeros, which the module does not read. */
+  encaplimit: [/^(ignore|1?\d|1?[1-9]\d|10\d|2[0-4]\d|25[0-5])$/, "`ignore` or 0 to 255"],
   reserved_ports: [ANY_TEXT, SHORT],
   /** LuCI's name for the same. */
   dont_snat_to: [ANY_TEXT, SHORT],

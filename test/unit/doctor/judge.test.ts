@@ -628,6 +628,17 @@ const rows: readonly Row[] = [
       "delete `option mtu` of wan: the right value, 1480, is then used",
     ),
   ],
+  [
+    "MTU",
+    "tunnel",
+    "an encapsulation limit makes them too large",
+    { plan: { tunnel: { encaplimit: "4" } } },
+    fault(
+      "MTU_TOO_LARGE",
+      "IPv4 packets of 1460 octets become 1508, and wan6 takes 1500",
+      "delete `option mtu` of wan: the right value, 1452, is then used",
+    ),
+  ],
 
   ["NAT", "module", "the module's", {}, "not used"],
   [

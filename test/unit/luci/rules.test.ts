@@ -35,18 +35,16 @@ const decoded = (option: string) => (text: string) => decodeConfig(JSON.stringif
 /** By option: how the handler reads it. */
 const handler: Record<string, (text: string) => unknown> = {
   ...Object.fromEntries(
-    ["tunlink", "zone", "rules", "rule", "ip6ifaceid"].map((option) => [option, decoded(option)]),
+    ["tunlink", "zone", "rules", "rule", "ip6ifaceid", "encaplimit"].map((option) => [
+      option,
+      decoded(option),
+    ]),
   ),
   ...Object.fromEntries(
     ["ip4prefixlen", "ip6prefixlen", "ealen", "psidlen", "psid", "offset", "upnp_ports", "mtu", "ttl"].map(
       (option) => [option, decoded(option)],
     ),
   ),
-  // The handler takes up to 999, which the kernel then refuses.
-  encaplimit: (text) => {
-    decoded("encaplimit")(text);
-    if (Number(text) > 255) throw new Error("an octet");
-  },
   forward: (text) => {
     const whole = { offset: 0, psidLength: 0, psid: 0 };
     for (const { text: said } of decodeForwards([text], whole, []).remarks) throw new Error(said);

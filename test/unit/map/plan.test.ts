@@ -4,6 +4,7 @@ import { parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "../../../src/ip/tex
 import { findCustomerEdge } from "../../../src/map/ce.ts";
 import type { MapDomain, MapRule } from "../../../src/map/model.ts";
 import { deviceName, makePlan, type PlanOptions, tableName } from "../../../src/map/plan.ts";
+import { updateRequest } from "../../../src/render/netifd.ts";
 import { InputError, SetupError } from "../../../src/wire/errors.ts";
 
 const rule = (ipv4: string, more: Partial<MapRule> = {}): MapRule => ({
@@ -117,6 +118,28 @@ test("MAP-E: the module encapsulates and does the NAT; MTU less 40 octets (RFC 2
   });
   expect(plan({ ...mapE, transport: "lw4o6" }).module).toMatchObject({ bound: true });
 });
+
+// A packet without DF that fits the tunnel's MTU is not cut on its way, and MSS is what remains of it.
+test.each([
+  ["map-e", undefined, undefined, 1460],
+  ["map-e", "ignore", undefined, 1460],
+  ["map-e", "0", undefined, 1452],
+  ["map-e", "4", undefined, 1452],
+  ["map-e", "255", undefined, 1452],
+  ["lw4o6", "4", undefined, 1452],
+  ["map-e", "4", 1300, 1300],
+  // There is no tunnel.
+  ["map-t", "4", undefined, 1480],
+] as const)(
+  "%s, encaplimit %s, mtu %s: %i octets of IPv4 (RFC 2473 s4.1.1, s7)",
+  (transport, encaplimit, set, mtu) => {
+    const domain = transport === "map-t" ? mapT : { ...mapE, transport };
+    const made = plan(domain, { encaplimit, mtu: set, nat: "nftables", moduleLoaded: false });
+    expect([made.mtu, made.nat?.mtu]).toEqual([mtu, mtu]);
+    const byModule = plan(domain, { encaplimit, mtu: set });
+    expect(updateRequest(byModule)["routes"]).toEqual([{ target: "0.0.0.0", netmask: "0", mtu }]);
+  },
+);
 
 test("MAP-E without the module: netifd's tunnel, and NAT by nftables", () => {
   const made = plan(mapE, { moduleLoaded: false });

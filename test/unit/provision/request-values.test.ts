@@ -62,8 +62,8 @@ describe("each option has its range", () => {
     [
       "encaplimit",
       "`ignore` or 0 to 255",
-      ["ignore", "0", "255"],
-      ["none", "1234", "xignore", "ignorex", "1x"],
+      ["ignore", ...Array.from({ length: 256 }, (_, i) => String(i))],
+      ["none", "256", "260", "300", "999", "1234", "00", "07", "010", "-1", "xignore", "ignorex", "1x", ""],
     ],
     [
       "nat",

@@ -65,7 +65,8 @@ describe("what netifd is told", () => {
       keep: false,
       tunnel: {
         mode: "ipip6",
-        mtu: 1460,
+        // RFC 2473 s4.1.1: the limit takes 8 octets.
+        mtu: 1452,
         ttl: 64,
         local: "2001:db8:12:3400:0:c000:212:34",
         remote: "2001:db8:ffff::1",

@@ -99,7 +99,7 @@ const rules = {
   ip6prefix: says((text) => isPrefix(text, isIpv6, 128), _("Expecting an IPv6 prefix.")),
   peeraddr: says((text) => text.trim().split(/\s+/).every(isIpv6) || isDmr(text), _("Expecting an IPv6 address; for MAP-T a prefix, such as: 2001:db8:ffff::/64")),
   ip6ifaceid: says(isInterfaceId, _("Expecting an interface identifier, such as: ::1")),
-  encaplimit: says((text) => text === "ignore" || isWhole(text, 0, 255), _("Expecting ignore, or a whole number from 0 to 255.")),
+  encaplimit: says((text) => text === "ignore" || (isWhole(text, 0, 255) && !/^0./.test(text)), _("Expecting ignore, or a whole number from 0 to 255.")),
   forward: says(isForward, _("Expecting protocol, ports and host, such as: tcp 4928 192.168.1.10:80")),
   reserved_ports: PORTS,
   dont_snat_to: PORTS,
