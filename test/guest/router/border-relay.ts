@@ -62,6 +62,22 @@ function startTunnels(customers: readonly Customer[]): void {
   }
 }
 
+/** A second MAP-E border relay, in the place of the first for our customer edge. */
+export function moveTunnel(): void {
+  const { otherTunnelAddress: local } = borderRelay;
+  for (const argv of [
+    ["-6", "address", "add", `${local}/128`, "dev", "lo"],
+    [
+      ...["-6", "tunnel", "add", "moved", "mode", "ipip6", "encaplimit", "none"],
+      ...["local", local, "remote", ce.mapAddress],
+    ],
+    ["link", "set", "moved", "up"],
+    ["route", "replace", `${ce.ipv4}/32`, "dev", "moved"],
+  ]) {
+    run(["ip", "-n", "br", ...argv]);
+  }
+}
+
 /** A running border relay. */
 export interface BorderRelay {
   stop(): Promise<void>;

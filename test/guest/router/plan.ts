@@ -23,6 +23,8 @@ export const borderRelay = {
   serverSide: "203.0.113.1",
   /** MAP-E: where the tunnel ends. */
   tunnelAddress: "2001:db8:ffff::1",
+  /** MAP-E: where it ends after the provider has moved it. */
+  otherTunnelAddress: "2001:db8:ffff::2",
   /** MAP-T: the default mapping rule's prefix (RFC 6052, 64 bits). */
   dmr: "2001:db8:ffff::/64",
   /** The translator's own address, the source of its ICMP errors. */
@@ -35,6 +37,8 @@ export type Transport = "map-t" | "map-e";
 export type Carrier = "module" | "nftables";
 
 const rule = "4202" + "000d" + "18" + "c0000200" + "10" + "00" + "28" + "20010db800";
+/** A rule of the provider's for other homes, with the F flag: an FMR. */
+export const fmr = "4202" + "000d" + "18" + "c6336400" + "10" + "01" + "28" + "20010db801";
 
 /** The value of option 48879 as Kea sends it: a flags octet, one rule, one DMR (draft-ietf-softwire-map-dhcp-03). */
 export const option48879: Readonly<Record<Transport, string>> = {

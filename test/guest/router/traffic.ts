@@ -8,6 +8,7 @@
  *   traffic.mjs flows HOST COUNT SECONDS       COUNT TCP connections to one port, all held open
  *   traffic.mjs greet HOST tcp|udp PORT OWN    what the other end says first, to a caller from port OWN (0: any)
  *   traffic.mjs pcp HOST tcp|udp PORT WANTED   asks a router for a port by PCP (RFC 6887 s11), for our own PORT
+ *   traffic.mjs open HOST                      a TCP connection, an octet each 100 ms; prints when each came back, ms; ends when it breaks
  *   traffic.mjs steady HOST                    a datagram each 20 ms from a new socket each second; prints when each was answered, ms
  */
 
@@ -112,7 +113,7 @@ function serve(): void {
   }).listen({ port: ports.hold, backlog: 1024 });
   createServer((socket) => {
     quiet(socket);
-    socket.once("data", (octet) => socket.write(octet));
+    socket.on("data", (octets) => socket.write(octets));
   }).listen({ port: ports.short, backlog: 1024 });
   const port = createSocket("udp4");
   port.on("message", (data, peer) => {
@@ -393,6 +394,17 @@ async function pcp(host: string, protocol: string, port: number, wanted: number)
   socket.send(request);
 }
 
+/** One connection that stays open. */
+function open(host: string): void {
+  const socket = createConnection(ports.short, host, () => setInterval(() => socket.write("?"), 100));
+  socket.setNoDelay(true);
+  socket.on("data", () => process.stdout.write(`${Date.now()}\n`));
+  socket.on("error", (error) => {
+    throw error;
+  });
+  socket.on("end", () => process.exit(1));
+}
+
 /** A datagram of an earlier second may come late: what is printed is when the answer to one of the last second came. */
 function steady(host: string): void {
   let number = 0;
@@ -435,6 +447,9 @@ switch (command) {
     break;
   case "download":
     download(host, numbers[0] ?? 0);
+    break;
+  case "open":
+    open(host);
     break;
   case "upload":
     upload(host, numbers[0] ?? 0);

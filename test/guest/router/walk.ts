@@ -5,17 +5,19 @@
  */
 
 import { readFileSync } from "node:fs";
-import { type BorderRelay, startBorderRelay } from "./border-relay.ts";
+import { type BorderRelay, moveTunnel, startBorderRelay } from "./border-relay.ts";
 import { startCapture } from "./capture.ts";
-import { attempt, PATIENCE_MS, sleep, start, until, within } from "./command.ts";
+import { attempt, PATIENCE_MS, run, sleep, start, until, within } from "./command.ts";
 import { startDhcpClient } from "./dhcp-client.ts";
 import { startDhcpServer } from "./kea.ts";
 import { startServer, traffic, trafficIn } from "./lan-host.ts";
 import { leftSince, type Snapshot, snapshot } from "./leftovers.ts";
+import { setLink, settle } from "./link.ts";
 import {
   type Carrier,
   ce,
   endUserPrefix,
+  fmr,
   inPortSet,
   option48879,
   portSetSize,
@@ -174,6 +176,59 @@ async function provision(transport: Transport, router: Router, name: (text: stri
   return { kea, client };
 }
 
+/** The provider changes what is not our address: a connection that is open goes on. */
+async function connectionGoesOn(
+  transport: Transport,
+  router: Router,
+  name: (text: string) => string,
+): Promise<void> {
+  step("A TCP connection stays open while the provider changes what is not our address");
+  const serving = await startServer();
+  const log = "/run/lab/open.log";
+  const connection = start(trafficIn("lan", "open"), log);
+  const answered = async () => {
+    const from = Date.now();
+    const later = () =>
+      readFileSync(log, "utf8")
+        .split("\n")
+        .filter((time) => Number(time) > from).length;
+    await until("octets of the connection", 30_000, () => {
+      demand(connection.child.exitCode === null, "the connection is broken");
+      return later() >= 3 ? true : undefined;
+    });
+  };
+  await answered();
+  const option = option48879[transport];
+  const changes: readonly (readonly [string, string, () => void])[] = [
+    ["another MTU", option, () => run(["ip", "-n", "ce", "link", "set", "wan", "mtu", "1480"])],
+    ["an FMR", option + fmr, () => undefined],
+    ["another border relay", option.replace(/1$/, "2") + fmr, moveTunnel],
+  ];
+  for (const [what, next, change] of changes) {
+    // A translator of the lab's has one prefix.
+    if (transport === "map-t" && what === "another border relay") continue;
+    await checking(name(`a connection goes on: ${what}`), async () => {
+      change();
+      await setLink(router, { option: next });
+      await router.call("network.interface", "renew", { interface: MAP_INTERFACE });
+      await settle(router, MAP_INTERFACE);
+      const [, changed = ""] = /^\S+ \S+ ok renew \|.*; changed: (.*)$/m.exec(lastRenewal()) ?? [];
+      demand(changed !== "", `the renewal changed nothing: ${lastRenewal()}`);
+      await answered();
+      return `changed: ${changed}`;
+    });
+  }
+  await connection.stop();
+  await serving.stop();
+  run(["ip", "-n", "ce", "link", "set", "wan", "mtu", "1500"]);
+}
+
+/** What the log says of the last renewal. */
+function lastRenewal(): string {
+  const lines = readFileSync("/tmp/map.log", "utf8").split("\n");
+  return lines.findLast((line) => / renew( |$)/.test(line)) ?? "none";
+}
+
 async function takeAway(router: Router, before: Snapshot, name: (text: string) => string): Promise<void> {
   step(`Teardown: ubus call network.interface down {"interface":"${MAP_INTERFACE}"}`);
   await router.call("network.interface", "down", { interface: MAP_INTERFACE });
@@ -207,6 +262,7 @@ export async function walk(transport: Transport, carrier: Carrier = "module"): P
   const before = snapshot();
   const { kea, client } = await provision(transport, router, name);
   await allTraffic(name);
+  await connectionGoesOn(transport, router, name);
   await takeAway(router, before, name);
   await client.stop();
   await kea.stop();
