@@ -145,18 +145,19 @@ async function refuse(iface: InterfaceName, error: unknown, host: Host): Promise
 
 /**
  * Takes away what an earlier session left and no step replaces. netifd's interface for the MAP address may have the other name, or
- * this name and another address.
+ * this name and another address. Gives the names of those that may be there still.
  */
 async function removeLeft(
   iface: InterfaceName,
   steps: readonly Step[],
   saved: SavedState,
   host: Host,
-): Promise<void> {
+): Promise<readonly string[]> {
   const replaced = (key: StepKey) =>
     key !== "address" && steps.some((step) => step.key === key && step.do !== undefined);
-  const left = sessionSteps(claimFrom(iface, saved)).filter(({ key }) => !replaced(key));
-  await walkUp(undosOf(left), host);
+  const claim = claimFrom(iface, saved);
+  const left = sessionSteps(claim).filter(({ key }) => !replaced(key));
+  return (await walkUp(undosOf(left), host)) ? [] : claim.addressInterfaces;
 }
 
 /**
@@ -170,9 +171,10 @@ async function bringUp(
   again = false,
 ): Promise<void> {
   const { plan } = provisioned;
-  const claim = claimOf(plan);
-  const steps = sessionSteps(claim, plan);
-  if (saved !== undefined) await removeLeft(plan.iface, steps, saved, host);
+  const wanted = claimOf(plan);
+  const steps = sessionSteps(wanted, plan);
+  const left = saved === undefined ? [] : await removeLeft(plan.iface, steps, saved, host);
+  const claim = { ...wanted, addressInterfaces: [...new Set([...wanted.addressInterfaces, ...left])] };
   // Written before the first effect: a teardown that cuts us short must know what to look for.
   const starting = stateOf(provisioned, claim, "starting", host.now());
   host.writeState(plan.iface, formatState(starting));

@@ -76,13 +76,15 @@ function words(text: string | undefined): readonly string[] {
 
 /** The claim of an interface whose plan is not known any more. `saved` is absent when its state file is, or is damaged. */
 export function claimFrom(iface: InterfaceName, saved: SavedState | undefined): Claim {
+  const own: readonly string[] = addressInterfaces(iface);
   return {
     iface,
     ...(saved?.ipv4 === undefined ? {} : { ipv4: saved.ipv4 }),
     // Only a state that tells of a carrier tells for sure that no table was loaded.
     table: saved?.carrier === undefined || saved.table !== undefined,
     forwards: saved?.carrier === undefined || saved.forwards !== undefined,
-    addressInterfaces: saved === undefined ? addressInterfaces(iface) : words(saved.address_interfaces),
+    // Whatever the file says, other interfaces are not ours to take down.
+    addressInterfaces: saved ? words(saved.address_interfaces).filter((name) => own.includes(name)) : own,
   };
 }
 

@@ -101,6 +101,9 @@ export function judgeDomain(
 ): readonly Objection[] {
   const { names } = options;
   const [relay] = domain.borderRelays;
+  // Packets would come back, and be sent again until their hop limit ends.
+  if (relay !== undefined && relay === ce?.mapAddress)
+    return objection(names.borderRelay, "is the MAP address of this router itself");
   return [
     ...(ce === undefined ? domain.rules.flatMap((rule) => judgeRule(rule, options)) : judgeEdge(ce, options)),
     ...(domain.dmr === undefined ? [] : judgeFarEnd(names.dmr, domain.dmr, options)),

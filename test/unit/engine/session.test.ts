@@ -511,6 +511,35 @@ describe("teardown", () => {
     expect(effects(world)).not.toContain("nft delete");
   });
 
+  test("a MAP address that could not be taken away is still known when the setup has ended", async () => {
+    const failing = new Map<string, Error>();
+    const world = makeWorld({ withoutModule: true, failing });
+    await setup(request(mapE), world);
+    const other = (world.states.get("wan_map") ?? "").replace(/(?<=address_interfaces=).*/, "wan_map__");
+    world.states.set("wan_map", other);
+    failing.set("network.interface down", new Refusal(10));
+    expect(await setup(request(mapE), world)).toBe(0);
+    expect(world.states.get("wan_map")).toContain("address_interfaces=wan_map_ wan_map__\n");
+    failing.clear();
+    expect(await setup(request(mapE), world)).toBe(0);
+    expect(world.states.get("wan_map")).toContain("address_interfaces=wan_map_\n");
+  });
+
+  test("a state file that names other interfaces of netifd's has none of them taken down", async () => {
+    const world = makeWorld({ withoutModule: true });
+    await setup(request(mapE), world);
+    const named = (world.states.get("wan_map") ?? "").replace(
+      /(?<=address_interfaces=).*/,
+      "lan wan_map_ wan6",
+    );
+    world.states.set("wan_map", named);
+    world.done.length = 0;
+    expect(await teardown(wanMap, world)).toBe(0);
+    expect(effects(world).filter((line) => line.includes(" down "))).toEqual([
+      'network.interface down {"interface":"wan_map_"}',
+    ]);
+  });
+
   test("a table that only drops, which a failed setup left, goes when the module takes over", async () => {
     const failing = new Map<string, Error>([["notify 0", new EffectError("ubus", "no answer")]]);
     const world = makeWorld({ withoutModule: true, failing });

@@ -111,6 +111,11 @@ describe("refused whatever is configured", () => {
       { peeraddr: "2001:db8:ffff::5" },
       "2001:db8:ffff::5/128 has an address of the router's, on the interface wan6",
     ],
+    [
+      "the MAP address",
+      { peeraddr: "2001:db8:12:3400:0:c000:212:0" },
+      "peeraddr: is the MAP address of this router itself",
+    ],
     ["the router in its LAN", { peeraddr: "2001:db8:12:3401::1" }, "on the interface lan"],
   ] as const)("MAP-E: %s", (_title, change, text) => {
     for (const allow_private of [false, true]) {
