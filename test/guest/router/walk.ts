@@ -12,7 +12,7 @@ import { startDhcpClient } from "./dhcp-client.ts";
 import { startDhcpServer } from "./kea.ts";
 import { startServer, traffic, trafficIn } from "./lan-host.ts";
 import { leftSince, type Snapshot, snapshot } from "./leftovers.ts";
-import { setLink, settle } from "./link.ts";
+import { setLink } from "./link.ts";
 import {
   type Carrier,
   ce,
@@ -209,11 +209,12 @@ async function connectionGoesOn(
     if (transport === "map-t" && what === "another border relay") continue;
     await checking(name(`a connection goes on: ${what}`), async () => {
       change();
+      const before = renewals().length;
       await setLink(router, { option: next });
       await router.call("network.interface", "renew", { interface: MAP_INTERFACE });
-      await settle(router, MAP_INTERFACE);
-      const [, changed = ""] = /^\S+ \S+ ok renew \|.*; changed: (.*)$/m.exec(lastRenewal()) ?? [];
-      demand(changed !== "", `the renewal changed nothing: ${lastRenewal()}`);
+      const last = await until("the renewal", PATIENCE_MS, () => renewals()[before]);
+      const [, changed] = /; changed: (.*)$/.exec(last) ?? [];
+      demand(changed !== undefined, `the renewal changed nothing: ${last}`);
       await answered();
       return `changed: ${changed}`;
     });
@@ -223,10 +224,11 @@ async function connectionGoesOn(
   run(["ip", "-n", "ce", "link", "set", "wan", "mtu", "1500"]);
 }
 
-/** What the log says of the last renewal. */
-function lastRenewal(): string {
-  const lines = readFileSync("/tmp/map.log", "utf8").split("\n");
-  return lines.findLast((line) => / renew( |$)/.test(line)) ?? "none";
+/** What the log says of the renewals that went well. */
+function renewals(): readonly string[] {
+  return readFileSync("/tmp/map.log", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(" ok renew | "));
 }
 
 async function takeAway(router: Router, before: Snapshot, name: (text: string) => string): Promise<void> {
