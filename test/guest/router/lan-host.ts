@@ -1,6 +1,6 @@
 /** The traffic tool (traffic.ts) where it runs: on the LAN host, and on the server that answers it. */
 
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { type Daemon, PATIENCE_MS, run, start, until, within } from "./command.ts";
 import { server } from "./plan.ts";
 import type { Namespace } from "./topology.ts";
@@ -31,6 +31,8 @@ export function trafficFrom<T>(
 /** What answers the tool, in a namespace. */
 export async function startServerOn(namespace: Namespace): Promise<Daemon> {
   const log = `/run/lab/serving-${namespace}.log`;
+  // One that was stopped has said there that it is ready.
+  rmSync(log, { force: true });
   const daemon = start(within(namespace, [process.execPath, TOOL, "serve"]), log);
   await until(`the services on ${namespace}`, PATIENCE_MS, () =>
     readFileSync(log, "utf8").includes("ready") ? true : undefined,
