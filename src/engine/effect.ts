@@ -106,7 +106,7 @@ export async function perform(effect: Effect, host: Host): Promise<Performed> {
       }
     case "nft": {
       const { table, device } = effect;
-      const before = await host.listTable(table);
+      const before = await host.listTable(table, "text");
       await loadNat(effect.script, host);
       const script =
         before !== undefined

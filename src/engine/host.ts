@@ -24,7 +24,7 @@ export interface Host {
    *
    * @throws EffectError when nft cannot be run
    */
-  listTable(table: string): Promise<string | undefined>;
+  listTable(table: string, form: "text" | "json"): Promise<string | undefined>;
   /** Deletes the flows of an IPv4 address from the kernel's table. @throws EffectError */
   flushFlows(ipv4: string): Promise<void>;
   /** The text of a file, of the size of a table of rules at most; undefined where there is no such file. @throws EffectError */

@@ -31,16 +31,19 @@ export function printOf(step: Step): string {
   return fingerprint(JSON.stringify(step.do));
 }
 
+/** What stays of a table: not what its counters say. Of a map it is the number of elements: there is one for each port. */
+function lasting(key: string, value: unknown): unknown {
+  if (key === "elem" && Array.isArray(value)) return value.length;
+  return key === "packets" || key === "bytes" ? 0 : value;
+}
+
 /**
- * The fingerprint of a table as the kernel has it, which tells one from which somebody took rules: undefined where there is none. What
- * its counters say is left out. Of a map it has the length: one has an element for each port.
+ * The fingerprint of a table as the kernel has it, which tells one from which somebody took rules; undefined where there is none. As
+ * JSON: nft writes each element of a map by itself where it writes text.
  */
 export async function tablePrint(table: string, host: Host): Promise<string | undefined> {
-  const text = await host.listTable(table);
-  const lasting = text?.replace(/packets \d+ bytes \d+|elements = \{[^}]*/g, ({ 0: first, length }) =>
-    first === "p" ? "" : `${length}`,
-  );
-  return lasting && fingerprint(lasting);
+  const text = await host.listTable(table, "json");
+  return text && fingerprint(JSON.stringify(JSON.parse(text), lasting));
 }
 
 /** The fingerprints that a state file keeps in one of its lists, by step. */

@@ -50,9 +50,10 @@ export function openHost(
         if (!String(error).includes("0 flow entries")) throw error;
       }
     },
-    async listTable(table) {
+    async listTable(table, form) {
+      const json = form === "json" ? ["-j"] : [];
       try {
-        return await system.run("nft", ["list", "table", "ip", table], { limitMs: programMs });
+        return await system.run("nft", [...json, "list", "table", "ip", table], { limitMs: programMs });
       } catch (error) {
         if (String(error).includes("No such file or directory")) return undefined;
         throw error;

@@ -140,7 +140,8 @@ export function makeExecute(os: Os, environment: Environment): Execute {
           const buffer = new ArrayBuffer(CHUNK);
           const count = os.read(fd, buffer, 0, CHUNK);
           if (count > 0) {
-            if (!kept.add(new Uint8Array(buffer, 0, count))) stop({ how: "flood" });
+            // Some programs, nft among them, write a few octets at a time: the rest of the buffer is not kept.
+            if (!kept.add(new Uint8Array(buffer.slice(0, count)))) stop({ how: "flood" });
             return;
           }
           stopReading(fd);

@@ -12,7 +12,7 @@ import { startDhcpClient } from "./dhcp-client.ts";
 import { startDhcpServer } from "./kea.ts";
 import { startServer, traffic, trafficIn } from "./lan-host.ts";
 import { leftSince, type Snapshot, snapshot } from "./leftovers.ts";
-import { setLink } from "./link.ts";
+import { setLink, settle } from "./link.ts";
 import {
   type Carrier,
   ce,
@@ -154,6 +154,8 @@ async function provision(transport: Transport, router: Router, name: (text: stri
   await until("the hook", PATIENCE_MS, async () => ((await router.status(MAP_INTERFACE)) ? true : undefined));
   step(`The odhcp6c hook offers the interface ${MAP_INTERFACE} to netifd, and netifd calls the handler`);
   const status = await waitUp(router, MAP_INTERFACE);
+  // netifd has it up before the handler writes down that it is.
+  await settle(router, MAP_INTERFACE);
   const [address] = status["ipv4-address"];
   check(
     name("the handler sets the interface up"),

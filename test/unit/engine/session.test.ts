@@ -1117,12 +1117,12 @@ describe("renew", () => {
     const world = makeWorld({ withoutModule: true });
     const { listTable } = world;
     let count = 0;
-    world.listTable = async (table) => {
-      const text = await listTable(table);
-      return text?.replaceAll(
-        /^(\tcounter \w+ \{)$/gm,
-        (line) => `${line}\n\t\tpackets ${++count} bytes ${90 * count}`,
-      );
+    world.listTable = async (table, form) => {
+      const text = await listTable(table, form);
+      if (form === "text" || text === undefined) return text;
+      const { nftables } = JSON.parse(text) as { nftables: readonly object[] };
+      const counter = { name: "out_port", packets: ++count, bytes: 90 * count };
+      return JSON.stringify({ nftables: [...nftables, { counter }] });
     };
     await setup(request(mapE), world);
     world.done.length = 0;
@@ -1195,10 +1195,10 @@ describe("renew", () => {
       const tables = [...world.tables];
       const { listTable } = world;
       let asked = 0;
-      world.listTable = async (table) => {
+      world.listTable = async (table, form) => {
         asked++;
         if (asked <= times) throw new EffectError("nft", "no memory");
-        return listTable(table);
+        return listTable(table, form);
       };
       world.done.length = 0;
       world.status = { ...linkStatus, "ipv6-prefix": [] };

@@ -126,9 +126,10 @@ export function makeWorld({
       if (kind === "delete") tables.delete(table);
       else tables.set(table, script.slice(script.indexOf("\ntable ip") + 1));
     },
-    async listTable(table) {
+    async listTable(table, form) {
       fail("list");
-      return tables.get(table);
+      const script = tables.get(table);
+      return form === "text" ? script : script && asJson(script);
     },
     async flushFlows(ipv4) {
       done.push(`flush ${ipv4}`);
@@ -198,6 +199,13 @@ export function makeWorld({
     sleep: async (ms) => void asked.push(`sleep ${ms}`),
   };
   return world;
+}
+
+/** Like `nft -j list table`: the elements of each map and all else, line by line. */
+function asJson(script: string): string {
+  const elem = [...script.matchAll(/elements = \{([^}]*)\}/g)].map(([, list = ""]) => list.split(","));
+  const lines = script.replaceAll(/elements = \{[^}]*\}/g, "").split("\n");
+  return JSON.stringify({ nftables: [...elem.map((list) => ({ map: { elem: list } })), { lines }] });
 }
 
 /** What was done, without the log. */

@@ -82,7 +82,7 @@ describe("time limits", () => {
     const host = openHost(system, "wan", "teardown");
     await host.call("network.interface", "down", { interface: "wan_" });
     await host.loadFirewall("delete table ip x\n");
-    await host.listTable("x");
+    await host.listTable("x", "text");
     await host.flushFlows("192.0.2.1/32");
     expect(called).toEqual([['network.interface down {"interface":"wan_"}', 3_000]]);
     expect(ran.map(({ limitMs }) => limitMs)).toEqual([4_000, 4_000, 4_000]);
@@ -93,7 +93,7 @@ describe("time limits", () => {
     const host = openHost(system, "wan");
     await host.call("network", "add_dynamic", {});
     await host.loadFirewall("");
-    await host.listTable("x");
+    await host.listTable("x", "json");
     await host.flushFlows("192.0.2.1");
     expect(called.map(([, limitMs]) => limitMs)).toEqual([30_000]);
     expect(ran.map(({ limitMs }) => limitMs)).toEqual([30_000, 30_000, 30_000]);
@@ -120,15 +120,16 @@ describe("nft", () => {
     expect(ran).toEqual([{ command: "nft -f -", input: "table ip x {\n}\n", limitMs: 30_000 }]);
   });
 
-  test("lists a table as it can be loaded again; none where nft finds none; other errors are told", async () => {
+  test("lists a table to load again, or to compare; none where nft finds none; other errors are told", async () => {
     const { system, ran } = makeSystem({ answer: (command) => `printed by ${command}` });
     const host = openHost(system, "wan");
-    expect(await host.listTable("x")).toBe("printed by nft list table ip x");
-    expect(ran).toHaveLength(1);
+    expect(await host.listTable("x", "text")).toBe("printed by nft list table ip x");
+    expect(await host.listTable("x", "json")).toBe("printed by nft -j list table ip x");
+    expect(ran).toHaveLength(2);
     const without = makeSystem({ answer: failing("Error: No such file or directory") }).system;
-    expect(await openHost(without, "wan").listTable("x")).toBeUndefined();
+    expect(await openHost(without, "wan").listTable("x", "text")).toBeUndefined();
     const broken = makeSystem({ answer: failing("not installed") }).system;
-    await expect(openHost(broken, "wan").listTable("x")).rejects.toThrow("program: not installed");
+    await expect(openHost(broken, "wan").listTable("x", "text")).rejects.toThrow("program: not installed");
   });
 });
 
