@@ -359,7 +359,7 @@ async function volley(
   for (const one of pings) if (!one.known) return one;
   const answered = pings.filter(isAnswered).length;
   const ids =
-    answered === sent ? [] : (await idsNow()).filter(({ id }) => !before.some((old) => old.id === id));
+    answered === sent ? [] : (await idsNow()).filter(({ ping }) => !before.some((old) => old.ping === ping));
   return known({ address, sent, answered, ids });
 }
 

@@ -52,18 +52,21 @@ export function* flowsOf(table: string, ipv4: string): Generator<Flow> {
   }
 }
 
-/** The ids by which the router itself, `ipv4`, has pinged an address, as they are after NAT, and whether that was answered. */
+/**
+ * The ids by which the router itself, `ipv4`, has pinged an address, as they are after NAT, and whether that was answered. `ping` is
+ * the id before NAT: another ping may get the same id once the flow of the first has ended.
+ */
 export function pingedIds(
   table: string,
   ipv4: string,
   address: string,
-): readonly { readonly id: number; readonly answered: boolean }[] {
+): readonly { readonly id: number; readonly ping: string | undefined; readonly answered: boolean }[] {
   return table.split("\n").flatMap((line) => {
-    const sent = / src=(\S+) dst=(\S+) .* src=\S+ dst=(\S+) .* id=(\d{1,5})/.exec(line);
+    const sent = / src=(\S+) dst=(\S+) .* id=(\d+) .*src=\S+ dst=(\S+) .* id=(\d{1,5})/.exec(line);
     if (sent === null || !/(?:^|\s)icmp\s/.test(line)) return [];
-    const [, from, to, back, id] = sent;
+    const [, from, to, ping, back, id] = sent;
     if (from !== ipv4 || to !== address || back !== ipv4) return [];
-    return [{ id: Number(id), answered: !line.includes("[UNREPLIED]") }];
+    return [{ id: Number(id), ping, answered: !line.includes("[UNREPLIED]") }];
   });
 }
 

@@ -6,7 +6,7 @@ import { type Plan, tableName } from "../map/plan.ts";
 import type { Provisioned } from "../provision/choose.ts";
 import { formatPorts } from "../provision/reserved-ports.ts";
 import { linesOf, rulesPrint } from "../render/control.ts";
-import { MapminError } from "../wire/errors.ts";
+import { EffectError, MapminError } from "../wire/errors.ts";
 import { fingerprint } from "../wire/fingerprint.ts";
 import type { Host } from "./host.ts";
 import { decodeState, type SavedState, stateDamage, statePath } from "./state.ts";
@@ -40,10 +40,16 @@ function lasting(key: string, value: unknown): unknown {
 /**
  * The fingerprint of a table as the kernel has it, which tells one from which somebody took rules; undefined where there is none. As
  * JSON: nft writes each element of a map by itself where it writes text.
+ *
+ * @throws EffectError where nft does not tell
  */
 export async function tablePrint(table: string, host: Host): Promise<string | undefined> {
   const text = await host.listTable(table, "json");
-  return text && fingerprint(JSON.stringify(JSON.parse(text), lasting));
+  try {
+    return text && fingerprint(JSON.stringify(JSON.parse(text), lasting));
+  } catch {
+    throw new EffectError("nft", "what it printed is not JSON");
+  }
 }
 
 /** The fingerprints that a state file keeps in one of its lists, by step. */
@@ -115,7 +121,9 @@ export async function inForce(
   const done = steps.filter((step) => step.do !== undefined);
   const tables: string[] = [];
   for (const { key, do: effect } of done) {
-    if (effect?.kind === "nft") tables.push(`${key}=${await tablePrint(effect.table, host)}`);
+    if (effect?.kind !== "nft") continue;
+    // What nft does not tell is no reason to fail once all is done: the next renewal loads such a table again.
+    tables.push(`${key}=${await tablePrint(effect.table, host).catch(() => "")}`);
   }
   return {
     steps: done.map((step) => `${step.key}=${printOf(step)}`).join(" "),

@@ -234,7 +234,7 @@ async function shutIfOpen(iface: InterfaceName, saved: SavedState | undefined, h
   const loaded = printsOf(saved.tables).get("nat");
   // What cannot be listed may be there, and right.
   const found = await tablePrint(table, host).catch(() => loaded ?? "");
-  if (found === undefined || (loaded ?? found) !== found) await walkUp([closing({ table, device })], host);
+  if (found === undefined || (loaded || found) !== found) await walkUp([closing({ table, device })], host);
 }
 
 /** Looks again at what the link gives, and at what the kernel has; does what is not as it should be. */

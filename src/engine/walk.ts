@@ -71,9 +71,12 @@ export async function walkUp(undos: readonly Undo[], host: Host): Promise<boolea
   let silent = false;
   for (const { title, do: effect, optional } of undos) {
     const asks = effect.kind === "ubus" && effect.ifPresent === true;
+    if (asks && silent) {
+      complete = false;
+      continue;
+    }
     try {
-      if (!(asks && silent)) await run(title, effect, host);
-      else complete = false;
+      await run(title, effect, host);
     } catch (error) {
       silent ||= asks && isUncertain(error);
       complete &&= optional === true;

@@ -460,14 +460,19 @@ describe("probes", () => {
   const six = (count: number) => `ping -c ${count} -W 2 -I map-wan ${address}`;
   const full = `ping -c 1 -W 2 -I map-wan -s 1432 ${address}`;
   const toRelay = `ping -c 1 -W 2 -6 ${relay}`;
-  const flow = (id: number, state = "") =>
-    `icmp 1 29 src=192.0.2.18 dst=${address} type=8 code=0 id=7 ${state}src=${address} dst=192.0.2.18 type=0 code=0 id=${id} mark=0\n`;
+  const flow = (id: number, state = "", before = 1_000 + id) =>
+    `icmp 1 29 src=192.0.2.18 dst=${address} type=8 code=0 id=${before} ${state}src=${address} dst=192.0.2.18 type=0 code=0 id=${id} mark=0\n`;
   const silent = { [six(1)]: lost, [six(2)]: lost };
   const some = { [six(1)]: ["", lost, "", "", "", ""], [six(2)]: [lost, "", "", "", lost, ""] };
   const conntrack = (...tables: readonly Answer[]): World =>
     both(file("/proc/net/nf_conntrack", undefined), { programs: { "conntrack -L": tables } });
-  const volley = (answered: number, ids: readonly { id: number; answered: boolean }[] = []) =>
-    known({ address, sent: 6, answered, ids });
+  const volley = (answered: number, ids: readonly { id: number; ping?: string; answered: boolean }[] = []) =>
+    known({
+      address,
+      sent: 6,
+      answered,
+      ids: ids.map(({ id, ping = `${1_000 + id}`, ...more }) => ({ id, ping, ...more })),
+    });
 
   const rows: readonly (readonly [
     title: string,
@@ -538,6 +543,13 @@ describe("probes", () => {
           { id: 4, answered: true },
         ]),
       },
+      [...Array(6).fill(six(1)), "conntrack -L", ...Array(6).fill(six(2)), "conntrack -L"],
+    ],
+    [
+      "some ids: one that another ping had before, whose flow has ended, is told",
+      { named: address },
+      both(conntrack(flow(3) + flow(4), flow(3, "[UNREPLIED] ", 77) + flow(4)), { programs: some }),
+      { named: volley(4, [{ id: 3, ping: "77", answered: false }]) },
       [...Array(6).fill(six(1)), "conntrack -L", ...Array(6).fill(six(2)), "conntrack -L"],
     ],
     [

@@ -116,7 +116,7 @@ const partly = (table: string | undefined): World => {
   });
 };
 const ours = (id: number, state = "", from = "192.0.2.18", to = "203.0.113.10") =>
-  `ipv4 2 icmp 1 29 src=${from} dst=${to} type=8 code=0 id=77 ${state}src=${to} dst=192.0.2.18 type=0 code=0 id=${id} mark=0 use=1\n`;
+  `ipv4 2 icmp 1 29 src=${from} dst=${to} type=8 code=0 id=${1_000 + id} ${state}src=${to} dst=192.0.2.18 type=0 code=0 id=${id} mark=0 use=1\n`;
 
 const pinged =
   ours(65_285) +

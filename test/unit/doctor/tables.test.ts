@@ -234,9 +234,9 @@ describe("flows", () => {
       "",
     ];
     expect(pingedIds(table.join("\n"), "192.0.2.18", "203.0.113.1")).toEqual([
-      { id: 1, answered: true },
-      { id: 65_535, answered: false },
-      { id: 22, answered: true },
+      { id: 1, ping: "4", answered: true },
+      { id: 65_535, ping: "4", answered: false },
+      { id: 22, ping: "4", answered: true },
     ]);
   });
 

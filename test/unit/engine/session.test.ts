@@ -1207,6 +1207,34 @@ describe("renew", () => {
     },
   );
 
+  test.each<[string, () => Promise<string>]>([
+    ["fails", () => Promise.reject(new EffectError("nft", "no memory"))],
+    ["prints nonsense", () => Promise.resolve("Warning: table ip")],
+  ])(
+    "nft %s when the table is read back: the setup has gone well, and a renewal loads it again",
+    async (_title, answer) => {
+      const world = makeWorld({ withoutModule: true });
+      const { listTable } = world;
+      world.listTable = (table, form) => (form === "json" ? answer() : listTable(table, form));
+      expect(await setup(request(mapE), world)).toBe(0);
+      expect(world.states.get("wan_map")).toContain("state=up\n");
+      expect(effects(world).some((line) => line.startsWith("notify 3"))).toBe(false);
+      // It may be right: a renewal that comes to nothing leaves it as it is.
+      world.listTable = listTable;
+      const tables = [...world.tables];
+      world.status = { ...linkStatus, "ipv6-prefix": [] };
+      expect(await renew(request(mapE), world)).toBe(1);
+      expect([...world.tables]).toEqual(tables);
+      world.status = linkStatus;
+      world.done.length = 0;
+      expect(await renew(request(mapE), world)).toBe(0);
+      expect(effects(world)).toEqual(["nft load"]);
+      world.done.length = 0;
+      expect(await renew(request(mapE), world)).toBe(0);
+      expect(effects(world)).toEqual([]);
+    },
+  );
+
   test("what the kernel has lost is put back: the ruleset was flushed", async () => {
     const { code, did } = await renewed({ withoutModule: true }, mapE, mapE, (world) => world.tables.clear());
     expect({ code, did }).toEqual({ code: 0, did: ["nft close", "nft load"] });
