@@ -212,3 +212,13 @@ function asJson(script: string): string {
 export function effects(world: World): readonly string[] {
   return world.done.filter((line) => !line.startsWith("log "));
 }
+
+/** A table whose chains have lost their rules: `nft flush table`. */
+export function withoutRules(table = ""): string {
+  let chain = false;
+  const kept = table.split("\n").filter((line) => {
+    if (/^\t\S/.test(line)) chain = line.startsWith("\tchain ");
+    return !chain || !line.startsWith("\t\t") || line.startsWith("\t\ttype ");
+  });
+  return kept.join("\n");
+}
