@@ -8,7 +8,7 @@
  *   traffic.mjs flows HOST COUNT SECONDS       COUNT TCP connections to one port, all held open
  *   traffic.mjs greet HOST tcp|udp PORT OWN    what the other end says first, to a caller from port OWN (0: any)
  *   traffic.mjs pcp HOST tcp|udp PORT WANTED   asks a router for a port by PCP (RFC 6887 s11), for our own PORT
- *   traffic.mjs open HOST                      a TCP connection, an octet each 100 ms; prints when each came back, ms; ends when it breaks
+ *   traffic.mjs open HOST                      a TCP connection, the time each 100 ms, ms; prints what comes back; ends when it breaks
  *   traffic.mjs steady HOST                    a datagram each 20 ms from a new socket each second; prints when each was answered, ms
  */
 
@@ -396,9 +396,11 @@ async function pcp(host: string, protocol: string, port: number, wanted: number)
 
 /** One connection that stays open. */
 function open(host: string): void {
-  const socket = createConnection(ports.short, host, () => setInterval(() => socket.write("?"), 100));
+  const socket = createConnection(ports.short, host, () =>
+    setInterval(() => socket.write(`${Date.now()}\n`), 100),
+  );
   socket.setNoDelay(true);
-  socket.on("data", () => process.stdout.write(`${Date.now()}\n`));
+  socket.on("data", (times) => process.stdout.write(times));
   socket.on("error", (error) => {
     throw error;
   });
