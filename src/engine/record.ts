@@ -31,15 +31,15 @@ export function printOf(step: Step): string {
   return fingerprint(JSON.stringify(step.do));
 }
 
-/** What stays of a table: not what its counters say. Of a map it is the number of elements: there is one for each port. */
+/** Leaves out what the counters of a table say, and leaves of a map the number of its elements: it has one for each port. */
 function lasting(key: string, value: unknown): unknown {
   if (key === "elem" && Array.isArray(value)) return value.length;
   return key === "packets" || key === "bytes" ? 0 : value;
 }
 
 /**
- * The fingerprint of a table as the kernel has it, which tells one from which somebody took rules; undefined where there is none. As
- * JSON: nft writes each element of a map by itself where it writes text.
+ * The fingerprint of a table as the kernel has it; undefined where there is none. It is another one once somebody has taken a rule
+ * from the table. It is made of JSON, because nft needs a system call for each element of a map where it writes text.
  *
  * @throws EffectError where nft does not tell
  */

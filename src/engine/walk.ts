@@ -63,8 +63,8 @@ export function undosOf(steps: readonly Step[]): readonly Undo[] {
 }
 
 /**
- * Undoes steps; each part is tried even if another failed, but what does not answer is not asked twice for what may be there: netifd
- * gives a teardown 5 s. Gives true when all of them are undone.
+ * Undoes steps; each part is tried even if another failed. Only netifd, where it does not answer, is not asked for a second MAP address:
+ * a teardown has 5 s, and each question may take 3. Gives true when all of them are undone.
  */
 export async function walkUp(undos: readonly Undo[], host: Host): Promise<boolean> {
   let complete = true;
