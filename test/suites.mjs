@@ -333,6 +333,16 @@ export const suites = [
     variables: ["COUNT", "SEED", "GUESTS", "KERNEL"],
   },
   {
+    name: "schedules-long",
+    part: "more",
+    shows: "2,000 schedules of up to four parts, also with a netifd that answers after 30 s",
+    needs: ["npm", "bundle", "lab"],
+    seconds: 6000,
+    command: router("schedules-long"),
+    cases: "guest",
+    variables: ["COUNT", "SEED", "GUESTS", "KERNEL"],
+  },
+  {
     name: "module-32",
     part: "more",
     shows:

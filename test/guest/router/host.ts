@@ -16,22 +16,27 @@ const SILENT_SECONDS = 300;
 const pattern = process.env["MAPMIN_CASE"] ?? "";
 const inParts = ["faults", "capacity", "doctor"];
 
-/** How many schedules the fault run tries, shared out among transports and carriers, and the seed of the first. */
-const SCHEDULES = Number(process.env["COUNT"] ?? 100);
-const FIRST_SEED = Number(process.env["SEED"] ?? 1);
-const faultRuns = [
-  "map-t:module",
-  "map-e:nftables",
-  "map-e:module",
-  "map-t:nftables",
-  "lw4o6:module",
-  "lw4o6:nftables",
-]
-  .filter((one) => one.includes(pattern))
-  .flatMap((one, index, all) => {
-    const count = Math.ceil((SCHEDULES - index) / all.length);
-    return count <= 0 ? [] : [`schedules:${one}:${FIRST_SEED + index}:${all.length}:${count}`];
+/** A guest of the fault run has no more schedules than these: what it has captured stays in its memory. */
+const SCHEDULES_PER_GUEST = 100;
+
+/** The guests of a fault run: `schedules` of them, shared out among transports and carriers, from the first seed on. */
+function faultRuns(length: "short" | "long", schedules: number): string[] {
+  const first = Number(process.env["SEED"] ?? 1);
+  const count = Number(process.env["COUNT"] ?? schedules);
+  const kinds = [
+    "map-t:module",
+    "map-e:nftables",
+    "map-e:module",
+    "map-t:nftables",
+    "lw4o6:module",
+    "lw4o6:nftables",
+  ].filter((one) => one.includes(pattern));
+  const guests = kinds.length * Math.ceil(count / kinds.length / SCHEDULES_PER_GUEST);
+  return Array.from({ length: Math.min(guests, count) }, (_, index) => {
+    const kind = kinds[index % kinds.length];
+    return `schedules:${kind}:${length}:${first + index}:${guests}:${Math.ceil((count - index) / guests)}`;
   });
+}
 
 const modes: Readonly<Record<string, readonly string[]>> = {
   demo: ["map-t", "map-e"],
@@ -45,7 +50,8 @@ const modes: Readonly<Record<string, readonly string[]>> = {
   upnp: ["upnp"],
   capacity: ["capacity"],
   doctor: ["doctor"],
-  schedules: faultRuns,
+  schedules: faultRuns("short", 100),
+  "schedules-long": faultRuns("long", 2000),
   // With OpenWrt's own programs, below OPENWRT_ROOT.
   openwrt: ["openwrt-map-t", "openwrt-map-e", "openwrt-map-e-nftables"],
   "openwrt-times": ["openwrt-times"],

@@ -31,14 +31,14 @@ const scenarios: Readonly<Record<string, (root: string) => Promise<void>>> = {
   "openwrt-map-e-nftables": (root) => openwrtWalk(root, "map-e", "nftables"),
 };
 
-/** `schedules:TRANSPORT:CARRIER:FIRST:STEP:COUNT`: so many schedules, whose seeds are FIRST, FIRST + STEP, ... */
+/** `schedules:TRANSPORT:CARRIER:short|long:FIRST:STEP:COUNT`: so many schedules, whose seeds are FIRST, FIRST + STEP, ... */
 function faultRun(words: readonly string[]): (() => Promise<void>) | undefined {
-  const [kind, maptype = "", carrier, ...numbers] = words;
+  const [kind, maptype = "", carrier, length, ...numbers] = words;
   if (kind !== "schedules" || !(maptype in optionsOf)) return undefined;
   const by = carrier === "module" ? "module" : "nftables";
   const [first = 0, step = 1, count = 1] = numbers.map(Number);
   const seeds = Array.from({ length: count }, (_, index) => first + index * step);
-  return () => schedules(maptype as keyof typeof optionsOf, by, seeds);
+  return () => schedules(maptype as keyof typeof optionsOf, by, seeds, length === "long");
 }
 
 const [wanted = "", engine = "node", root = ""] = process.argv.slice(2);

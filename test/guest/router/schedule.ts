@@ -69,13 +69,9 @@ export interface Schedule {
   readonly parts: readonly Part[];
 }
 
-/** A run of so many schedules is a long one. */
-const LONG = 200;
-
-/** The schedule of a seed, in a run of so many. */
-export function draw(seed: number, count: number): Schedule {
+/** The schedule of a seed. */
+export function draw(seed: number, long: boolean): Schedule {
   const { below, of } = chance(seed);
-  const long = count >= LONG;
   const possible = long ? [...troubles, ...slowTroubles] : troubles;
   const parts = Array.from({ length: 1 + below(long ? 4 : 2) }, () => ({
     action: of(actions),

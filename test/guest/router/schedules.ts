@@ -288,11 +288,12 @@ export async function schedules(
   maptype: keyof typeof optionsOf,
   carrier: Carrier,
   seeds: readonly number[],
+  long: boolean,
 ): Promise<void> {
   const count = seeds.length;
-  const title = `${maptype} by ${carrier === "module" ? "the module" : carrier}`;
+  const title = `${maptype} by ${carrier === "module" ? "the module" : carrier}, from seed ${seeds[0]}`;
   const name = (text: string) => `${title}: ${text}`;
-  step(`${title}: ${count} schedules, seeds ${seeds[0]} to ${seeds.at(-1)}`);
+  step(`${title} to ${seeds.at(-1)}: ${count} ${long ? "long " : ""}schedules`);
   await buildTopology();
   for (const { prefix } of edges) {
     run(["ip", "-n", "pn", "-6", "route", "replace", `${prefix}/56`, "via", "fe80::2", "dev", "ce0"]);
@@ -322,7 +323,7 @@ export async function schedules(
   const leftovers: string[] = [];
   const before = snapshot();
   for (const [index, seed] of seeds.entries()) {
-    const schedule = draw(seed, count);
+    const schedule = draw(seed, long);
     const ms = Date.now();
     began.push({ ms, schedule });
     const of = new Run(router, options, carrier);
