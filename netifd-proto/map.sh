@@ -33,10 +33,18 @@ setup | teardown | renew)
 	'' | *[!A-Za-z0-9_.-]*) iface= ;;
 	*) iface=$3 ;;
 	esac
-	[ "$2" != setup ] || [ -z "$iface" ] || mapmin_watch "$iface"
+	if [ -n "$iface" ]; then
+		[ "$2" != setup ] || mapmin_watch "$iface"
+		# netifd ends a teardown after 5 s.
+		[ "$2" = teardown ] && patience=2 || patience=20
+		mapmin_take_turn "$iface" "$patience"
+	fi
 	mapmin_exec handler proto "$@" || code=$?
 	# Without an engine nobody else tells netifd; the interface would stay pending without an error.
-	[ -z "$iface" ] || mapmin_tell "$iface" NO_ENGINE
+	if [ -n "$iface" ]; then
+		mapmin_tell "$iface" NO_ENGINE
+		rm -f "$mapmin_lock" || :
+	fi
 	exit "$code"
 	;;
 *)

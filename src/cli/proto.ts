@@ -1,5 +1,6 @@
 import type { Host } from "../engine/host.ts";
 import { renew, report, setup, teardown } from "../engine/session.ts";
+import { STATE_DIRECTORY } from "../engine/state.ts";
 import { type InterfaceName, isInterfaceName } from "../ip/names.ts";
 import { decodeRequest, type HandlerRequest } from "../provision/request.ts";
 import { openHost } from "../system/host.ts";
@@ -38,6 +39,15 @@ async function handle(
   }
 }
 
+/** Removes the lock that map.sh holds for us. A handler that waits for it sees that it is gone, and makes one of its own. */
+function removeLock(iface: InterfaceName, { files }: System): void {
+  try {
+    files.removeFile(`${STATE_DIRECTORY}/${iface}.lock`);
+  } catch {
+    // The lock itself ends with us. The file harms nobody.
+  }
+}
+
 /** Runs one call of netifd. */
 export async function runProto(argv: readonly string[], system: System): Promise<number> {
   if (argv.includes("--help")) {
@@ -59,5 +69,6 @@ export async function runProto(argv: readonly string[], system: System): Promise
     return Exit.badInput;
   } finally {
     host.close();
+    if (iface !== undefined) removeLock(iface, system);
   }
 }

@@ -324,7 +324,7 @@ export class Netifd {
     const device = this.#interfaces.get(text(entry.config["ifname"]).replace(/^@/, ""))?.device ?? "";
     for (const address of list(entry.config["ip6addr"])) {
       const words = [`${address}/128`, "dev", device];
-      this.#ip(entry, ["-6", "address", "add", ...words, "nodad"], ["-6", "address", "del", ...words]);
+      this.#ip(entry, ["-6", "address", "replace", ...words, "nodad"], ["-6", "address", "del", ...words]);
     }
     entry.device = device;
     entry.phase = "up";
@@ -526,7 +526,7 @@ export class Netifd {
     const wanted: (() => void)[] = [];
     entry.addresses = [];
     for (const { ipaddr, mask } of list(args["ipaddr"])) {
-      const words = ["address", "add", `${ipaddr}/${text(mask) || "32"}`, "dev", device];
+      const words = ["address", "replace", `${ipaddr}/${text(mask) || "32"}`, "dev", device];
       wanted.push(() => set(words, ["address", "del", ...words.slice(2)]));
       entry.addresses.push({ address: ipaddr, mask: Number(text(mask) || "32") });
       now.set(words.join(" "), []);
@@ -537,7 +537,7 @@ export class Netifd {
       ["-6", "routes6"],
     ] as const) {
       for (const { target, netmask, mtu, metric } of list(args[name])) {
-        const words = [family, "route", "add", `${target}/${text(netmask)}`, "dev", device];
+        const words = [family, "route", "replace", `${target}/${text(netmask)}`, "dev", device];
         if (typeof mtu === "number") words.push("mtu", String(mtu));
         if (typeof metric === "number") words.push("metric", String(metric));
         wanted.push(() => set(words, [family, "route", "del", `${target}/${text(netmask)}`, "dev", device]));
@@ -559,6 +559,8 @@ export class Netifd {
     const words = ["-6", "tunnel", "add", device, "mode", "ipip6", "local", text(tunnel["local"])];
     words.push("remote", text(tunnel["remote"]), "dev", link, "ttl", String(tunnel["ttl"] ?? 64));
     words.push("encaplimit", limit === "ignore" || limit === "" ? "none" : limit);
+    // One of that name that a netifd before us left is removed, as netifd does.
+    this.#take(["link", "del", device]);
     this.#ip(entry, words, ["link", "del", device]);
     this.#ip(entry, ["link", "set", device, "mtu", String(tunnel["mtu"] ?? 1280), "up"]);
   }

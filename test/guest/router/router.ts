@@ -32,6 +32,8 @@ export interface Router {
   status(name: string): Promise<InterfaceStatus | undefined>;
   call(object: string, method: string, args: object): Promise<unknown>;
   netifdLog(): string;
+  /** Kills netifd and ubusd and starts them again: they know nothing of what they had set. Handlers live on. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -89,16 +91,18 @@ export function insertModule(): boolean {
 }
 
 export async function startRouter(environment: NodeJS.ProcessEnv = {}): Promise<Router> {
-  const netifd = start(
-    within("ce", [process.execPath, "/lab/cache/lab/netifd.mjs"]),
-    NETIFD_LOG,
-    environment,
-  );
-  const log = () => readFileSync(NETIFD_LOG, "utf8");
-  await until("netifd", PATIENCE_MS, () => {
-    if (netifd.child.exitCode !== null) throw new Error(`netifd ended:\n${log()}`);
-    return log().includes("netifd: ready") ? true : undefined;
-  });
+  const log = () => (existsSync(NETIFD_LOG) ? readFileSync(NETIFD_LOG, "utf8") : "");
+  const startNetifd = async () => {
+    const before = log().length;
+    const argv = within("ce", [process.execPath, "/lab/cache/lab/netifd.mjs"]);
+    const started = start(argv, NETIFD_LOG, environment);
+    await until("netifd", PATIENCE_MS, () => {
+      if (started.child.exitCode !== null) throw new Error(`netifd ended:\n${log()}`);
+      return log().includes("netifd: ready", before) ? true : undefined;
+    });
+    return started;
+  };
+  let netifd = await startNetifd();
   const ubus = await UbusClient.connect({ reconnect: true });
   const once = async (object: string, method: string, args: object) => {
     const [answer] = await ubus.call(object, method, args as Record<string, never>, {
@@ -136,6 +140,11 @@ export async function startRouter(environment: NodeJS.ProcessEnv = {}): Promise<
       }
     },
     netifdLog: log,
+    async restart() {
+      netifd.child.kill("SIGKILL");
+      await until("netifd's end", PATIENCE_MS, () => netifd.child.signalCode ?? undefined);
+      netifd = await startNetifd();
+    },
     async stop() {
       ubus.close();
       await netifd.stop();

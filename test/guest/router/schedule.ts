@@ -36,6 +36,7 @@ const troubles = [
   "ubus refuse",
   "ubus slow",
   "ubus restart",
+  "netifd killed",
   "fw4 reload",
   "flush ruleset",
   "flush table",

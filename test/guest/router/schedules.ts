@@ -89,7 +89,8 @@ class Run {
       const { running } = (await this.router.call("lab", "interface", { name: IFACE })) as {
         running: boolean;
       };
-      if (!running) return;
+      // One whose netifd was killed is nobody's.
+      if (!running && handlerPids().length === 0) return;
       if (Date.now() > deadline) throw new Error("the handler does not end");
       await sleep(30);
     }
@@ -160,6 +161,13 @@ class Run {
     }
   }
 
+  /** Its handler lives on, and the next netifd sets up what is configured. */
+  private async killNetifd(): Promise<void> {
+    await this.router.restart();
+    await this.configure();
+    await setLink(this.router, { of: this.prefix });
+  }
+
   /** What lies ready for the handler to meet. */
   private async prepare(trouble: Part["trouble"]): Promise<void> {
     const [what = "", how = ""] = trouble.split(" ");
@@ -170,8 +178,10 @@ class Run {
     if (trouble === "no room for the state") attempt(["dd", "if=/dev/zero", `of=${FILLER}`, "bs=4096"]);
   }
 
-  private strike(trouble: Part["trouble"]): void {
+  private async strike(trouble: Part["trouble"]): Promise<void> {
     switch (trouble) {
+      case "netifd killed":
+        return this.killNetifd();
       case "handler killed":
         this.kill("KILL");
         return;
@@ -223,9 +233,12 @@ class Run {
     const from = Date.now();
     const byTable = this.carriedByTable();
     await this.prepare(trouble);
-    const acting = this.act(action);
+    const acting = this.act(action).catch((error: unknown) => {
+      // What it was asked for is lost with it, and the next one knows no interface before it is told.
+      if (trouble !== "netifd killed") throw error;
+    });
     await sleep(afterMs);
-    this.strike(trouble);
+    await this.strike(trouble);
     await acting;
     await this.settled();
     const status = await this.answered();

@@ -52,3 +52,30 @@ mapmin_watch() {
 		[ -z "$silent" ] || mapmin_tell "$1" HANDLER_ENDED
 	) >/dev/null 2>&1 &
 }
+
+# One handler at a time on the interface $1: it holds a lock (descriptor 9) until it ends, and removes the file. netifd starts
+# no second one, but a handler outlives a netifd that crashed. After $2 seconds a handler that waits goes on all the same, or
+# one that hangs would keep the interface as it is for ever.
+mapmin_take_turn() {
+	mapmin_lock=${MAPMIN_RUN:-/var/run/mapmin}/$1.lock
+	mapmin_left=$2
+	[ -d "${mapmin_lock%/*}" ] || mkdir -p "${mapmin_lock%/*}" || return 0
+	while [ "$mapmin_left" -gt 0 ]; do
+		mapmin_left=$((mapmin_left - 1))
+		# To open a FIFO for one of both would be to wait. Without `command` the shell ends where there is no room for a file.
+		command exec 9<>"$mapmin_lock" || return 0
+		mapmin_code=0
+		flock -n 9 || mapmin_code=$?
+		case $mapmin_code in
+		0)
+			# The handler before may have removed what we opened.
+			# shellcheck disable=SC3013
+			[ ! "$mapmin_lock" -ef /proc/self/fd/9 ] || return 0
+			;;
+		1) sleep 1 ;;
+		# There is no flock.
+		*) return 0 ;;
+		esac
+	done
+	echo "mapmin: $1: another handler has not ended after $2 s: we go on beside it" >&2
+}
