@@ -18,19 +18,24 @@ const LIMITS = { handler: 110 * 1024, tools: 200 * 1024, all: 240 * 1024 };
 
 const ENTRIES = ["src/handler.ts", "src/tools.ts"];
 const HANDLERS = ["src/cli/proto.ts", "src/cli/hook.ts"];
+const EXPLAIN = "src/cli/explain.ts";
+const isHandler = (path) => HANDLERS.includes(path);
 const isEntry = (path) => ENTRIES.includes(path);
 const isEngine = (path) => path.startsWith("src/system/");
 
 /**
  * The parts that programs share; a module goes to the first that takes it. A program that loads one of them loads all above it,
- * except where one stands alone. `base` is there before a program is chosen, and what engines need; `plans` is what the handler has
- * of the rest, and `commands` what is left: shared by commands for people.
+ * except where one stands alone, and except what is for people where it is the handler. `base` is there before a program is chosen,
+ * and what engines need. `ce` and `texts` are all that `explain` needs, because QuickJS reads a part at 0.2 ms a kilobyte: from an
+ * option to the customer edge, and to what a person reads. `plans` is what the handler has of the rest, and `commands` what is left.
  */
 const SHARED = [
   // QuickJS has no node:fs: nobody else may load it.
   { part: "node", takes: (path) => path.startsWith("src/system/node/"), alone: true },
   { part: "base", takes: (_, users) => users.some((user) => isEntry(user) || isEngine(user)) },
-  { part: "plans", takes: (_, users) => users.some((user) => HANDLERS.includes(user)) },
+  { part: "ce", takes: (_, users) => users.includes(EXPLAIN) && users.some(isHandler) },
+  { part: "texts", takes: (_, users) => users.includes(EXPLAIN), people: true },
+  { part: "plans", takes: (_, users) => users.some(isHandler) },
   { part: "commands", takes: () => true },
 ];
 
@@ -93,7 +98,12 @@ function share({ inputs, outputs }) {
   const loads = new Map(
     programs.map((program) => {
       const last = SHARED.findLastIndex(({ part }) => uses(program, part));
-      return [program, SHARED.slice(0, last + 1).flatMap(({ part, alone }) => (alone ? [] : part))];
+      return [
+        program,
+        SHARED.slice(0, last + 1).flatMap(({ part, alone, people }) =>
+          alone || (people && isHandler(program)) ? [] : part,
+        ),
+      ];
     }),
   );
   return { modules, loads };
@@ -158,10 +168,10 @@ function asScript(text, nameOfFile) {
 }
 
 /**
- * A file that others load. On QuickJS, which has no `require`, it hands its function to `mapminPart`. All of it is in a function:
- * what is global is slower to reach on QuickJS.
+ * A file that others load. On QuickJS, which has no `require`, it hands its function to the global `part`: there `this` is what is
+ * global, on Node it is the module's exports. All of it is in a function: what is global is slower to reach on QuickJS.
  */
-const partOf = (code) => `(globalThis.mapminPart??(f=>f(require,module)))((require,module)=>{${code}});`;
+const partOf = (code) => `(this.part??(f=>f(require,module)))((require,module)=>{${code}});`;
 
 /** A file that is started: a script to Node, as which it starts 20 ms sooner than as an ES module, and to QuickJS. It exports `ended`. */
 const entryOf = (code) => `(async()=>{
@@ -169,13 +179,13 @@ let load;
 if(typeof require==="function")load=require;
 else{
 const known={os:await import("os"),std:await import("std")},folder=scriptArgs[0].replace(/[^/]*$/,"");
-let part;
-globalThis.mapminPart=f=>{part=f};
+let given;
+globalThis.part=f=>{given=f};
 load=name=>{
 if(known[name])return known[name];
 known.std.loadScript(folder+name.slice(2));
 const module={exports:{}};
-part(load,module);
+given(load,module);
 return known[name]=module.exports;
 };
 }
@@ -201,7 +211,7 @@ async function minified(text) {
     },
     format: { comments: false },
   });
-  return `${code}\n`;
+  return code;
 }
 
 const { metafile } = await build({ ...options, plugins: [iniThatReads] });

@@ -34,7 +34,7 @@ interface Stage {
 const world = globalThis as unknown as {
   require: unknown;
   scriptArgs: readonly string[];
-  mapminPart: unknown;
+  part: unknown;
 };
 
 /** Node's own module system loads the parts. */
@@ -79,7 +79,7 @@ async function onQuickjs(): Promise<Stage> {
   };
   const parts = new Map<string, unknown>();
   let part: (load: unknown, module: { exports: unknown }) => void;
-  world.mapminPart = (found: typeof part) => {
+  world.part = (found: typeof part) => {
     part = found;
   };
   return {
