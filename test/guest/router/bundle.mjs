@@ -12,7 +12,7 @@ await build({
     netifd: "test/guest/router/netifd-service.ts",
     lease: "test/guest/router/lease.ts",
     upnpd: "test/guest/router/upnpd.ts",
-    ubus: "test/engines/ubus-command.ts",
+    ubus: "test/guest/router/ubus-service.ts",
   },
   outdir: `${cache}/lab`,
   outExtension: { ".js": ".mjs" },

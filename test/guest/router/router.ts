@@ -7,6 +7,7 @@ import { PATIENCE_MS, run, start, until, within } from "./command.ts";
 const project = "/lab/project";
 const MODULE = "/lab/cache/lab/mapmint.ko";
 const NETIFD_LOG = "/run/lab/netifd.log";
+const UBUS_LOG = "/run/lab/ubus.log";
 
 /** ubus's status for a connection that is lost. */
 const CONNECTION_FAILED = 10;
@@ -47,11 +48,6 @@ export function isEngine(word: string): word is Engine {
 /** In the guests alone: the machine's own files are not written. */
 export const QJS = "/usr/bin/qjs";
 
-function writeProgram(path: string, command: string): void {
-  writeFileSync(path, `#!/bin/sh\nexec ${command} "$@"\n`);
-  chmodSync(path, 0o755);
-}
-
 let engine: Engine = "node";
 
 /** What installRouterFiles has our programs run on. */
@@ -79,7 +75,8 @@ export function installRouterFiles(): void {
     readFileSync("/lab/cache/quickjs/qjs", "utf8").replace(/\$\{0%.*\}/, "/lab/cache/quickjs"),
   );
   chmodSync(QJS, 0o755);
-  writeProgram("/usr/bin/ubus", `${process.execPath} /lab/cache/lab/ubus.mjs`);
+  copyFileSync("/lab/cache/lab/ubus", "/usr/bin/ubus");
+  chmodSync("/usr/bin/ubus", 0o755);
   writeEngine();
 }
 
@@ -103,6 +100,10 @@ export async function startRouter(environment: NodeJS.ProcessEnv = {}): Promise<
     return started;
   };
   let netifd = await startNetifd();
+  const commands = start([process.execPath, "/lab/cache/lab/ubus.mjs"], UBUS_LOG);
+  await until("the service behind ubus", PATIENCE_MS, () =>
+    readFileSync(UBUS_LOG, "utf8").includes("ubus: ready") ? true : undefined,
+  );
   const ubus = await UbusClient.connect({ reconnect: true });
   const once = async (object: string, method: string, args: object) => {
     const [answer] = await ubus.call(object, method, args as Record<string, never>, {
@@ -148,6 +149,7 @@ export async function startRouter(environment: NodeJS.ProcessEnv = {}): Promise<
     async stop() {
       ubus.close();
       await netifd.stop();
+      await commands.stop();
     },
   };
 }
