@@ -47,10 +47,11 @@ export function makeFiles(calls: Syscalls, now: () => number): Files {
     }
   };
 
+  /** Ours alone: whoever can open what is in them, or they themselves, can lock it. */
   const makeDirectories = (path: string): void => {
     if (path === "" || calls.stat(path) !== undefined) return;
     makeDirectories(directoryOf(path));
-    unless("file exists", () => calls.makeDirectory(path, 0o755));
+    unless("file exists", () => calls.makeDirectory(path, 0o700));
   };
 
   /** Our own user: who else owns a file in a directory that everybody may write may be up to something. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type Jsonfilter,
@@ -213,6 +213,8 @@ exit 1
   test("a link that goes down is forgotten, and looked at when it is back", () => {
     world(failed);
     event(update);
+    // Ours alone: another user who could open it could lock it.
+    expect(statSync(sandbox.path("run")).mode & 0o777).toBe(0o700);
     writeFileSync(sandbox.path("run/wan6.lease"), "");
     writeFileSync(sandbox.path("run/wan_map.state"), "");
     expect(event({ ACTION: "ifdown" })).toEqual([]);

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { makeSandbox, repositoryFile, type Sandbox, shells, UNTOUCHED } from "../../support/shell-sandbox.ts";
 
@@ -54,6 +54,8 @@ echo >>'${log}'
       `node|handler.cjs|hook|wan6|bound|${OPTION}|${LEASE.PREFIXES}||wan6_4|`,
     ]);
     expect(readdirSync(sandbox.path("run"))).toEqual(["wan6.lease", "wan6.look", "wan6.turn"]);
+    // Another user who could open it could hold the lock of the hooks.
+    expect(statSync(sandbox.path("run")).mode & 0o777).toBe(0o700);
   });
 
   test("the same lease again starts nothing at all", () => {

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -71,6 +72,8 @@ describe.each(shells)("one handler at a time in %s", (_name, [shell = "", ...arg
     expect(await Promise.all(all)).toEqual(["", "", ""]);
     expect(told()).toEqual(Array(3).fill(["begin wan_map", "end wan_map"]).flat());
     expect(existsSync(lock())).toBe(false);
+    // Another user who could open it could hold its lock.
+    expect(statSync(path("run")).mode & 0o777).toBe(0o700);
   });
 
   test("one of another interface does not wait", async () => {

@@ -60,7 +60,7 @@ describe("a state file", () => {
       process.umask(before);
     }
     expect((statSync(path).mode & 0o7777).toString(8)).toBe("600");
-    expect((statSync(join(directory, "run/mapmin")).mode & 0o7777).toString(8)).toBe("755");
+    expect((statSync(join(directory, "run/mapmin")).mode & 0o7777).toString(8)).toBe("700");
     expect(readFileSync(path, "utf8")).toBe("state=up\n");
     // One that somebody made readable is not so any more.
     chmodSync(path, 0o644);

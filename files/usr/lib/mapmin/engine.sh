@@ -33,7 +33,7 @@ mapmin_tell() {
 # has a second shell of its own: the file says which setup is the newest.
 mapmin_watch() {
 	mapmin_newest=${MAPMIN_RUN:-/var/run/mapmin}/$1.setup
-	[ -d "${mapmin_newest%/*}" ] || mkdir -p "${mapmin_newest%/*}" || :
+	[ -d "${mapmin_newest%/*}" ] || mkdir -p -m 700 "${mapmin_newest%/*}" || :
 	# To open a FIFO would be to wait.
 	[ -e "$mapmin_newest" ] && [ ! -f "$mapmin_newest" ] || { echo $$ >"$mapmin_newest"; } 2>/dev/null || :
 	(
@@ -59,7 +59,8 @@ mapmin_watch() {
 mapmin_take_turn() {
 	mapmin_lock=${MAPMIN_RUN:-/var/run/mapmin}/$1.lock
 	mapmin_left=$2
-	[ -d "${mapmin_lock%/*}" ] || mkdir -p "${mapmin_lock%/*}" || return 0
+	# Ours alone: whoever can open a file or a directory can lock it, and everybody would wait.
+	[ -d "${mapmin_lock%/*}" ] || mkdir -p -m 700 "${mapmin_lock%/*}" || return 0
 	while [ "$mapmin_left" -gt 0 ]; do
 		mapmin_left=$((mapmin_left - 1))
 		# To open a FIFO for one of both would be to wait. Without `command` the shell ends where there is no room for a file.

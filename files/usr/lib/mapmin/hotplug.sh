@@ -109,7 +109,7 @@
 	done
 
 	[ -n "$looked" ] || exit 0
-	[ -d "$run" ] || mkdir -p "$run"
+	[ -d "$run" ] || mkdir -p -m 700 "$run"
 	printf '%s\n' "$facts" >"$file.$$"
 	mv -f "$file.$$" "$file"
 )
