@@ -33,6 +33,8 @@ mapmin_tell() {
 # has a second shell of its own: the file says which setup is the newest.
 mapmin_watch() {
 	mapmin_newest=${MAPMIN_RUN:-/var/run/mapmin}/$1.setup
+	# The directory above is there.
+	# shellcheck disable=SC2174
 	[ -d "${mapmin_newest%/*}" ] || mkdir -p -m 700 "${mapmin_newest%/*}" || :
 	# To open a FIFO would be to wait.
 	[ -e "$mapmin_newest" ] && [ ! -f "$mapmin_newest" ] || { echo $$ >"$mapmin_newest"; } 2>/dev/null || :
@@ -60,6 +62,7 @@ mapmin_take_turn() {
 	mapmin_lock=${MAPMIN_RUN:-/var/run/mapmin}/$1.lock
 	mapmin_left=$2
 	# Ours alone: whoever can open a file or a directory can lock it, and everybody would wait.
+	# shellcheck disable=SC2174
 	[ -d "${mapmin_lock%/*}" ] || mkdir -p -m 700 "${mapmin_lock%/*}" || return 0
 	while [ "$mapmin_left" -gt 0 ]; do
 		mapmin_left=$((mapmin_left - 1))
