@@ -25,9 +25,13 @@ const isEngine = (path) => path.startsWith("src/system/");
 
 /**
  * The parts that programs share; a module goes to the first that takes it. A program that loads one of them loads all above it,
- * except where one stands alone, and except what is for people where it is the handler. `base` is there before a program is chosen,
- * and what engines need. `ce` and `texts` are all that `explain` needs, because QuickJS reads a part at 0.2 ms a kilobyte: from an
- * option to the customer edge, and to what a person reads. `plans` is what the handler has of the rest, and `commands` what is left.
+ * except those that stand `alone`; the handler loads none that is for `people`.
+ *
+ *   base      what is loaded before a program is chosen, and what engines need
+ *   ce        from an option to the customer edge, for the handler and for people
+ *   texts     what else `explain` needs. QuickJS reads a part at 0.2 ms a kilobyte, and `explain` shall be quick
+ *   plans     what else the handler needs
+ *   commands  what else several commands need
  */
 const SHARED = [
   // QuickJS has no node:fs: nobody else may load it.

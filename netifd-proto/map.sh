@@ -43,7 +43,7 @@ setup | teardown | renew)
 	# Without an engine nobody else tells netifd; the interface would stay pending without an error.
 	if [ -n "$iface" ]; then
 		mapmin_tell "$iface" NO_ENGINE
-		rm -f "${mapmin_lock-}" || :
+		rm -f "${mapmin_run:?}/$iface.lock" || :
 	fi
 	exit "$code"
 	;;

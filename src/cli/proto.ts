@@ -39,12 +39,12 @@ async function handle(
   }
 }
 
-/** Removes the lock that map.sh holds for us. A handler that waits for it sees that it is gone, and makes one of its own. */
+/** Removes the file of the lock that map.sh took for us. A handler that waits sees that it is gone, and makes a new one. */
 function removeLock(iface: InterfaceName, { files }: System): void {
   try {
     files.removeFile(`${STATE_DIRECTORY}/${iface}.lock`);
   } catch {
-    // The lock itself ends with us. The file harms nobody.
+    // The lock ends with our process. A file that stays harms nobody.
   }
 }
 

@@ -47,7 +47,7 @@ export function makeFiles(calls: Syscalls, now: () => number): Files {
     }
   };
 
-  /** Ours alone: whoever can open what is in them, or they themselves, can lock it. */
+  /** Makes a directory, and those above it, which only our own user may enter: whoever can open a file can lock it. */
   const makeDirectories = (path: string): void => {
     if (path === "" || calls.stat(path) !== undefined) return;
     makeDirectories(directoryOf(path));

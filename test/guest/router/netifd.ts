@@ -559,7 +559,7 @@ export class Netifd {
     const words = ["-6", "tunnel", "add", device, "mode", "ipip6", "local", text(tunnel["local"])];
     words.push("remote", text(tunnel["remote"]), "dev", link, "ttl", String(tunnel["ttl"] ?? 64));
     words.push("encaplimit", limit === "ignore" || limit === "" ? "none" : limit);
-    // One of that name that a netifd before us left is removed, as netifd does.
+    // As netifd does: a netifd that was killed may have left one of that name.
     this.#take(["link", "del", device]);
     this.#ip(entry, words, ["link", "del", device]);
     this.#ip(entry, ["link", "set", device, "mtu", String(tunnel["mtu"] ?? 1280), "up"]);

@@ -89,7 +89,7 @@ class Run {
       const { running } = (await this.router.call("lab", "interface", { name: IFACE })) as {
         running: boolean;
       };
-      // One whose netifd was killed is nobody's.
+      // The handler of a netifd that was killed still runs, and no netifd knows of it.
       if (!running && handlerPids().length === 0) return;
       if (Date.now() > deadline) throw new Error("the handler does not end");
       await sleep(30);
@@ -234,7 +234,7 @@ class Run {
     const byTable = this.carriedByTable();
     await this.prepare(trouble);
     const acting = this.act(action).catch((error: unknown) => {
-      // What it was asked for is lost with it, and the next one knows no interface before it is told.
+      // netifd is gone with what it was asked for, and the next one knows no interface before `configure`.
       if (trouble !== "netifd killed") throw error;
     });
     await sleep(afterMs);

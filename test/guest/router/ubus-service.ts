@@ -1,9 +1,9 @@
 /**
- * What does the work of the router's `ubus` (ubus.c) in the lab. A guest needs half a second of its processor to start Node, and
- * a handler on QuickJS starts `ubus` for every call: so a small program hands its arguments over, and this one calls.
+ * Does the work of the lab's command `ubus`. A handler on QuickJS runs that command for every call, and to start Node costs a
+ * guest half a second of its processor. So the command is a small program (ubus.c) that sends its arguments here.
  *
- * On a connection come the arguments, each with a NUL behind it, until its writer's end; back go the exit code, a line of its
- * own, and what ubus prints.
+ * A connection carries the arguments, each followed by a NUL, until the command has shut down its side. The answer is a line with the
+ * exit code, and then what ubus prints.
  */
 
 import { rmSync } from "node:fs";

@@ -1,4 +1,4 @@
-/* The router's `ubus` in the lab: hands its arguments to ubus-service.ts, prints the answer, ends with the code that it is given. */
+/* The lab's command `ubus`: sends its arguments to ubus-service.ts, prints the answer, and ends with the exit code in it. */
 
 #include <stdio.h>
 #include <stdlib.h>

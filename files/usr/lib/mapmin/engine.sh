@@ -6,6 +6,7 @@
 # Nothing is started to find it.
 
 mapmin_lib=${MAPMIN_LIB:-/usr/lib/mapmin}
+mapmin_run=${MAPMIN_RUN:-/var/run/mapmin}
 
 mapmin_exec() {
 	mapmin_bundle=$mapmin_lib/$1.cjs
@@ -28,14 +29,19 @@ mapmin_tell() {
 	ubus -S call network.interface notify_proto "{\"interface\":\"$1\",\"action\":3,\"error\":[\"$2\"]}" || :
 }
 
+# Only root may enter the directory: whoever can open a file can lock it, and handlers and hooks would wait.
+mapmin_make_run() {
+	# The mode is meant for this directory alone.
+	# shellcheck disable=SC2174
+	[ -d "$mapmin_run" ] || mkdir -p -m 700 "$mapmin_run"
+}
+
 # An engine that is killed (the router is short of memory) or does not start tells netifd nothing, and the interface $1 would
 # wait without an error for ever. So a second shell looks, once the process that is to become the engine has ended. A later setup
 # has a second shell of its own: the file says which setup is the newest.
 mapmin_watch() {
-	mapmin_newest=${MAPMIN_RUN:-/var/run/mapmin}/$1.setup
-	# The directory above is there.
-	# shellcheck disable=SC2174
-	[ -d "${mapmin_newest%/*}" ] || mkdir -p -m 700 "${mapmin_newest%/*}" || :
+	mapmin_newest=$mapmin_run/$1.setup
+	mapmin_make_run || :
 	# To open a FIFO would be to wait.
 	[ -e "$mapmin_newest" ] && [ ! -f "$mapmin_newest" ] || { echo $$ >"$mapmin_newest"; } 2>/dev/null || :
 	(
@@ -55,24 +61,23 @@ mapmin_watch() {
 	) >/dev/null 2>&1 &
 }
 
-# One handler at a time on the interface $1: it holds a lock (descriptor 9) until it ends, and removes the file. netifd starts
-# no second one, but a handler outlives a netifd that crashed. After $2 seconds a handler that waits goes on all the same, or
-# one that hangs would keep the interface as it is for ever.
+# Waits until no other handler acts on the interface $1, and takes the lock (descriptor 9). The engine holds it until it ends,
+# and removes the file. A netifd never starts two handlers at once, but when it crashes its handler lives on, and the next netifd
+# starts another. After $2 seconds we wait no longer: a handler that hangs must not keep the interface as it is for ever.
 mapmin_take_turn() {
-	mapmin_lock=${MAPMIN_RUN:-/var/run/mapmin}/$1.lock
+	mapmin_lock=$mapmin_run/$1.lock
 	mapmin_left=$2
-	# Ours alone: whoever can open a file or a directory can lock it, and everybody would wait.
-	# shellcheck disable=SC2174
-	[ -d "${mapmin_lock%/*}" ] || mkdir -p -m 700 "${mapmin_lock%/*}" || return 0
+	mapmin_make_run || return 0
 	while [ "$mapmin_left" -gt 0 ]; do
 		mapmin_left=$((mapmin_left - 1))
-		# To open a FIFO for one of both would be to wait. Without `command` the shell ends where there is no room for a file.
+		# For reading and writing: opened for one of them alone, a FIFO would keep us waiting. Without `command` the shell would
+		# end when the file cannot be made.
 		command exec 9<>"$mapmin_lock" || return 0
 		mapmin_code=0
 		flock -n 9 || mapmin_code=$?
 		case $mapmin_code in
 		0)
-			# The handler before may have removed what we opened.
+			# Is this still the file? The handler before us may have removed it after we opened it.
 			# shellcheck disable=SC3013
 			[ ! "$mapmin_lock" -ef /proc/self/fd/9 ] || return 0
 			;;

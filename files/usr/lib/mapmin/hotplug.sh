@@ -109,6 +109,7 @@
 	done
 
 	[ -n "$looked" ] || exit 0
+	# Only root may enter it: whoever can open a file can lock it.
 	# shellcheck disable=SC2174
 	[ -d "$run" ] || mkdir -p -m 700 "$run"
 	printf '%s\n' "$facts" >"$file.$$"

@@ -39,6 +39,7 @@
 	# One hook at a time. The engine holds the lock as well: when odhcp6c ends a hook, its engine goes on, and the next
 	# hook waits for it. Without a directory, or room in it, a hook acts all the same: the lease counts, not its record.
 	take_turn() {
+		# Only root may enter it: whoever can open a file can lock it.
 		# shellcheck disable=SC2174
 		[ -d "$run" ] || mkdir -p -m 700 "$run" || return 0
 		printf '%s\n' "$1" >"$turn" || :
