@@ -97,6 +97,6 @@ export function snapshot(): Snapshot {
 /** What is there now and was not before; the log is meant to stay. Waits for the shells that wait. */
 export async function leftSince(before: Snapshot): Promise<readonly string[]> {
   const end = Date.now() + WATCHER_LIMIT_MS;
-  while (shells().length > 0 && Date.now() < end) await sleep(50);
+  while (shells().length > 0 && Date.now() < end) await sleep(200);
   return [...snapshot()].filter((line) => !before.has(line) && !line.startsWith("file /tmp/map.log"));
 }
