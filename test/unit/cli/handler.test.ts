@@ -16,6 +16,10 @@ interface World {
   /** What ubus answers; nothing is found without it. */
   readonly reply?: unknown;
   readonly states?: Readonly<Record<string, string>>;
+  /** Interfaces with the file of a lock, which has no text. */
+  readonly locks?: readonly string[];
+  /** Files cannot be removed. */
+  readonly stuck?: boolean;
   /** Files that are there. */
   readonly configured?: readonly string[];
 }
@@ -26,11 +30,20 @@ const NETWORK = "/etc/config/network";
 async function run(
   program: (argv: readonly string[], system: System) => Promise<number>,
   argv: readonly string[],
-  { environment = {}, programs = {}, reply, states = {}, configured = [] }: World = {},
+  {
+    environment = {},
+    programs = {},
+    reply,
+    states = {},
+    locks = [],
+    stuck = false,
+    configured = [],
+  }: World = {},
 ) {
   const terminal = makeTerminal();
   const done: string[] = [];
   const disk = new Map(Object.entries(states).map(([name, text]) => [`/var/run/mapmin/${name}.state`, text]));
+  for (const name of locks) disk.set(`/var/run/mapmin/${name}.lock`, "");
   let open = 0;
   const end = await program(argv, {
     ...terminal,
@@ -39,7 +52,10 @@ async function run(
       ...terminal.files,
       readText: (path) => (configured.includes(path) ? "config" : disk.get(path)),
       replaceFile: (path, text) => void disk.set(path, text),
-      removeFile: (path) => void disk.delete(path),
+      removeFile: (path) => {
+        if (stuck) throw new EffectError(path, "Read-only file system");
+        disk.delete(path);
+      },
       appendBounded: (_path, record) => void done.push(`log ${record.trimEnd()}`),
     },
     async run(file, words) {
@@ -161,6 +177,31 @@ describe("proto", () => {
       states: [],
       open: 0,
     });
+  });
+
+  test.each(["setup", "teardown", "renew"])(
+    "removes the file of its lock when %s has ended",
+    async (action) => {
+      const done = run(runProto, ["map", action, "wan_map", "{}"], { locks: ["wan_map", "wan_two"] });
+      const locks = (await done).states.filter((path) => path.endsWith(".lock"));
+      expect(locks).toEqual(["/var/run/mapmin/wan_two.lock"]);
+    },
+  );
+
+  test("removes it, too, when the call cannot be read", async () => {
+    const { end, states } = await run(runProto, ["map", "setup", "wan_map"], { locks: ["wan_map"] });
+    expect({ end, states }).toEqual({ end: 1, states: [] });
+  });
+
+  test("ends as it would have when the file cannot be removed", async () => {
+    const stuck = { locks: ["wan_map"], stuck: true };
+    expect((await run(runProto, ["map", "setup", "wan_map"], stuck)).end).toBe(1);
+  });
+
+  test("has no lock for an interface whose name is not valid", async () => {
+    const locks = ["undefined"];
+    const { states } = await run(runProto, ["map", "setup", "a/b", "{}"], { locks });
+    expect(states).toEqual(["/var/run/mapmin/undefined.lock"]);
   });
 
   test("tells the log alone of an interface whose name is not valid", async () => {
