@@ -84,7 +84,7 @@ class Run {
     this.carrier = carrier;
   }
 
-  /** Looks at an even pace: a schedule waits for many handlers, and most of them end soon. */
+  /** Waits until no handler runs. `until` looks less and less often; here most handlers end soon, and there are many. */
   private async settled(): Promise<void> {
     const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
