@@ -3,7 +3,7 @@
  * file descriptors, actions, host dependencies, no back-off, add_dynamic. Addresses, routes and tunnels are set by `ip`.
  */
 
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 
 type Json = { readonly [key: string]: unknown };
 
@@ -40,6 +40,12 @@ interface Dump {
   readonly config: readonly (readonly [string, number])[];
   readonly "no-proto-task"?: boolean;
   readonly "renew-handler"?: boolean;
+}
+
+/** A line of `ip -batch`. */
+interface Line {
+  readonly words: readonly string[];
+  readonly mayFail?: true;
 }
 
 type Phase = "down" | "setup" | "up" | "teardown";
@@ -277,16 +283,28 @@ export class Netifd {
     return entry;
   }
 
-  #ip(entry: Interface, argv: string[], undo?: string[]): void {
-    execFileSync("ip", argv, { stdio: ["ignore", "ignore", "pipe"] });
-    if (undo !== undefined) entry.undo.unshift(undo);
-  }
-
-  #take(argv: readonly string[]): void {
-    try {
-      execFileSync("ip", argv, { stdio: "ignore" });
-    } catch {
-      // The device may have gone with its handler, and its addresses and routes with it.
+  /**
+   * Runs lines of `ip` in one program: to start one costs a guest more than what it does. What only takes away may fail: the
+   * device may have gone with its handler, and its addresses and routes with it. @throws Error with the first other failure
+   */
+  #ip(lines: readonly Line[]): void {
+    if (lines.length === 0) return;
+    const { stderr, error } = spawnSync("ip", ["-force", "-batch", "-"], {
+      encoding: "utf8",
+      input: `${lines.map(({ words }) => words.join(" ")).join("\n")}\n`,
+    });
+    if (error !== undefined) throw error;
+    // Each failure is said in a line or more, and then `Command failed -:LINE`.
+    let said: string[] = [];
+    for (const text of stderr.split("\n")) {
+      const failed = /^Command failed -:([0-9]+)$/.exec(text);
+      if (failed === null) {
+        said.push(text);
+        continue;
+      }
+      const line = lines[Number(failed[1]) - 1];
+      if (line?.mayFail !== true) throw new Error(`ip ${line?.words.join(" ")}: ${said.join(" ")}`);
+      said = [];
     }
   }
 
@@ -324,7 +342,8 @@ export class Netifd {
     const device = this.#interfaces.get(text(entry.config["ifname"]).replace(/^@/, ""))?.device ?? "";
     for (const address of list(entry.config["ip6addr"])) {
       const words = [`${address}/128`, "dev", device];
-      this.#ip(entry, ["-6", "address", "replace", ...words, "nodad"], ["-6", "address", "del", ...words]);
+      this.#ip([{ words: ["address", "replace", ...words, "nodad"] }]);
+      entry.undo.unshift(["address", "del", ...words]);
     }
     entry.device = device;
     entry.phase = "up";
@@ -421,7 +440,7 @@ export class Netifd {
   }
 
   #clear(entry: Interface): void {
-    for (const argv of [...entry.settings.values(), ...entry.undo]) this.#take(argv);
+    this.#ip([...entry.settings.values(), ...entry.undo].map((words) => ({ words, mayFail: true })));
     entry.undo = [];
     entry.settings = new Map();
     entry.tunnel = "";
@@ -509,59 +528,53 @@ export class Netifd {
   #update(entry: Interface, args: Json): void {
     const device = text(args["ifname"]);
     const tunnel = args["tunnel"] as Json | undefined;
-    if (tunnel === undefined) this.#ip(entry, ["link", "set", device, "up"]);
+    const lines: Line[] = [];
+    if (tunnel === undefined) lines.push({ words: ["link", "set", device, "up"] });
     else if (JSON.stringify(tunnel) !== entry.tunnel) {
-      if (entry.tunnel !== "") this.#take(["link", "del", device]);
-      entry.undo = entry.undo.filter(([word]) => word !== "link");
-      this.#tunnel(entry, device, tunnel);
-      entry.tunnel = JSON.stringify(tunnel);
+      entry.undo = [["link", "del", device], ...entry.undo.filter(([word]) => word !== "link")];
+      // As netifd does: a netifd that was killed may have left one of that name.
+      lines.push({ words: ["link", "del", device], mayFail: true }, ...this.#tunnel(device, tunnel));
     }
     const before = entry.settings;
     const now = new Map<string, string[]>();
-    const set = (words: string[], taken: string[]) => {
+    const wanted: Line[] = [];
+    const want = (words: string[], taken: string[]) => {
       const key = words.join(" ");
-      if (!before.has(key)) this.#ip(entry, words);
+      if (!before.has(key)) wanted.push({ words });
       now.set(key, taken);
     };
-    const wanted: (() => void)[] = [];
     entry.addresses = [];
     for (const { ipaddr, mask } of list(args["ipaddr"])) {
-      const words = ["address", "replace", `${ipaddr}/${text(mask) || "32"}`, "dev", device];
-      wanted.push(() => set(words, ["address", "del", ...words.slice(2)]));
+      const words = [`${ipaddr}/${text(mask) || "32"}`, "dev", device];
+      want(["address", "replace", ...words], ["address", "del", ...words]);
       entry.addresses.push({ address: ipaddr, mask: Number(text(mask) || "32") });
-      now.set(words.join(" "), []);
     }
     entry.routes = [];
-    for (const [family, name] of [
-      ["-4", "routes"],
-      ["-6", "routes6"],
-    ] as const) {
+    for (const name of ["routes", "routes6"]) {
       for (const { target, netmask, mtu, metric } of list(args[name])) {
-        const words = [family, "route", "replace", `${target}/${text(netmask)}`, "dev", device];
-        if (typeof mtu === "number") words.push("mtu", String(mtu));
-        if (typeof metric === "number") words.push("metric", String(metric));
-        wanted.push(() => set(words, [family, "route", "del", `${target}/${text(netmask)}`, "dev", device]));
+        const words = [`${target}/${text(netmask)}`, "dev", device];
+        const more: string[] = [];
+        if (typeof mtu === "number") more.push("mtu", String(mtu));
+        if (typeof metric === "number") more.push("metric", String(metric));
+        want(["route", "replace", ...words, ...more], ["route", "del", ...words]);
         entry.routes.push({ target, mask: Number(text(netmask)) });
-        now.set(words.join(" "), []);
       }
     }
-    for (const [key, taken] of before) if (!now.has(key)) this.#take(taken);
-    for (const one of wanted) one();
+    for (const [key, words] of before) if (!now.has(key)) lines.push({ words, mayFail: true });
+    this.#ip([...lines, ...wanted]);
+    if (tunnel !== undefined) entry.tunnel = JSON.stringify(tunnel);
     entry.settings = now;
     entry.device = device;
     entry.data = (args["data"] as Json | undefined) ?? {};
     entry.phase = "up";
   }
 
-  #tunnel(entry: Interface, device: string, tunnel: Json): void {
+  #tunnel(device: string, tunnel: Json): Line[] {
     const link = this.#interfaces.get(text(tunnel["link"]))?.device ?? "";
     const limit = text((tunnel["data"] as Json | undefined)?.["encaplimit"]);
-    const words = ["-6", "tunnel", "add", device, "mode", "ipip6", "local", text(tunnel["local"])];
+    const words = ["link", "add", device, "type", "ip6tnl", "mode", "ipip6", "local", text(tunnel["local"])];
     words.push("remote", text(tunnel["remote"]), "dev", link, "ttl", String(tunnel["ttl"] ?? 64));
     words.push("encaplimit", limit === "ignore" || limit === "" ? "none" : limit);
-    // As netifd does: a netifd that was killed may have left one of that name.
-    this.#take(["link", "del", device]);
-    this.#ip(entry, words, ["link", "del", device]);
-    this.#ip(entry, ["link", "set", device, "mtu", String(tunnel["mtu"] ?? 1280), "up"]);
+    return [{ words }, { words: ["link", "set", device, "mtu", String(tunnel["mtu"] ?? 1280), "up"] }];
   }
 }
