@@ -207,6 +207,9 @@ async function minified(text) {
     ecma: 2020,
     compress: {
       passes: 6,
+      // Functions of one expression alone: what is inlined beyond that takes more room than its call.
+      inline: 1,
+      unsafe_proto: true,
       hoist_funs: true,
       unsafe: true,
       unsafe_arrows: true,

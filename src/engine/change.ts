@@ -3,14 +3,14 @@
 import { formatIpv4Prefix } from "../ip/text.ts";
 import type { Plan } from "../map/plan.ts";
 import type { Provisioned } from "../provision/choose.ts";
-import { addressInterfaces, restartRequest } from "../render/netifd.ts";
+import { addressInterfaces } from "../render/netifd.ts";
 import { explained } from "./failure.ts";
 import type { Host } from "./host.ts";
-import { carrierOf, inForce, printOf, printsOf, rulesOf, stateOf, summary, tablePrint } from "./record.ts";
+import { inForce, printOf, printsOf, rulesOf, stateOf, summary, tablePrint } from "./record.ts";
 import { formatState, type SavedState } from "./state.ts";
 import { type Claim, claimFrom, claimOf, type Step, type StepKey, sessionSteps } from "./steps.ts";
 import { untilUsable } from "./waits.ts";
-import { attempt, closedMeanwhile, notify, ontoNewDevice, run, walkOver, walkUp } from "./walk.ts";
+import { attempt, closedMeanwhile, ontoNewDevice, walkOver, walkUp } from "./walk.ts";
 
 /**
  * The claim of a plan that takes the place of another: the MAP address keeps netifd's interface where it is the same, and
@@ -89,11 +89,6 @@ function removeAddresses(claim: Claim, host: Host): Promise<boolean> {
 /** Puts a plan in the place of the one that is in force. What is equal is not touched, so that flows go on. */
 export async function change(provisioned: Provisioned, saved: SavedState, host: Host): Promise<void> {
   const { plan } = provisioned;
-  if (saved.carrier !== carrierOf(plan)) {
-    // A device of netifd's has the name that the module's is to have, or the other way round.
-    await run("have netifd start anew", notify(restartRequest(plan.iface)), host);
-    return;
-  }
   const claim = nextClaim(plan, saved);
   const steps = sessionSteps(claim, plan);
   const due = await dueSteps(steps, plan, saved, host);

@@ -126,6 +126,9 @@ export async function perform(effect: Effect, host: Host): Promise<Performed> {
     case "device": {
       const { device, rules } = effect;
       const present = linesOf(control(host), device);
+      // A netifd that ended without a teardown leaves its tunnel. As the next netifd would, we put ours in its place.
+      if (present === undefined && (await host.deleteTunnel(device)))
+        host.log("remove the tunnel that netifd left", "ok", device);
       host.writeControl(replaceLines(device, present, rules));
       const restore: Effect =
         present === undefined

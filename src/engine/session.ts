@@ -9,17 +9,23 @@ import { deviceName, tableName } from "../map/plan.ts";
 import { type Provisioned, provision } from "../provision/choose.ts";
 import { decodeLink, decodeNeighbours, decodeOffered } from "../provision/network.ts";
 import type { HandlerRequest, InterfaceConfig } from "../provision/request.ts";
-import { addressInterfaces, errorRequest, hostDependencyRequest, NETWORK } from "../render/netifd.ts";
+import {
+  addressInterfaces,
+  errorRequest,
+  hostDependencyRequest,
+  NETWORK,
+  restartRequest,
+} from "../render/netifd.ts";
 import { MapminError, messageOf, SetupError } from "../wire/errors.ts";
 import { change } from "./change.ts";
 import { type Effect, isNotFound } from "./effect.ts";
 import { explained, forLog } from "./failure.ts";
 import type { Host } from "./host.ts";
 import { presenceOf } from "./presence.ts";
-import { inForce, printsOf, savedState, stateOf, summary, tablePrint } from "./record.ts";
+import { carrierOf, inForce, printsOf, savedState, stateOf, summary, tablePrint } from "./record.ts";
 import { rulesText } from "./rules-file.ts";
 import { formatState, relayPath, type SavedState } from "./state.ts";
-import { claimFrom, claimOf, type Step, type StepKey, sessionSteps } from "./steps.ts";
+import { claimFrom, claimOf, type Step, type StepKey, sessionSteps, type Undo } from "./steps.ts";
 import { untilAbsent } from "./waits.ts";
 import {
   attempt,
@@ -28,6 +34,7 @@ import {
   insist,
   notify,
   ontoNewDevice,
+  run,
   undosOf,
   walkDown,
   walkUp,
@@ -122,8 +129,8 @@ async function refuse(iface: InterfaceName, error: unknown, host: Host): Promise
   const { code, text } = explained(error);
   const since = host.now().toISOString();
   try {
-    // What netifd was asked for and did not say no to may be there: a teardown has to look for it.
-    const { address_interfaces } = savedState(iface, host) ?? {};
+    // What netifd was asked for and did not say no to may be there, and what could not be taken back: others have to look for it.
+    const { carrier, table, forwards, address_interfaces } = savedState(iface, host) ?? {};
     host.writeState(
       iface,
       formatState({
@@ -131,6 +138,10 @@ async function refuse(iface: InterfaceName, error: unknown, host: Host): Promise
         state: "failed",
         since,
         error: `${code}: ${text}`,
+        carrier,
+        table,
+        // Their names are those of forwards that are loaded.
+        forwards: forwards === undefined ? undefined : "",
         address_interfaces: address_interfaces || undefined,
       }),
     );
@@ -146,6 +157,8 @@ async function refuse(iface: InterfaceName, error: unknown, host: Host): Promise
 /**
  * Takes away what an earlier session left and no step replaces. netifd's interface for the MAP address may have the other name, or
  * this name and another address. Gives the names of those that may be there still.
+ *
+ * @throws SetupError where a table stays: what the module's device sends would have to pass it
  */
 async function removeLeft(
   iface: InterfaceName,
@@ -156,8 +169,19 @@ async function removeLeft(
   const replaced = (key: StepKey) =>
     key !== "address" && steps.some((step) => step.key === key && step.do !== undefined);
   const claim = claimFrom(iface, saved);
-  const left = sessionSteps(claim).filter(({ key }) => !replaced(key));
-  return (await walkUp(undosOf(left), host)) ? [] : claim.addressInterfaces;
+  const left = undosOf(sessionSteps(claim).filter(({ key }) => !replaced(key)));
+  const isOfNetifd = ({ do: { kind } }: Undo) => kind === "ubus";
+  const clean = await walkUp(
+    left.filter((undo) => !isOfNetifd(undo)),
+    host,
+  );
+  // A state that names no carrier does not tell whether there is a table.
+  if (!clean && saved.carrier !== undefined)
+    throw new SetupError(
+      "SETUP_FAILED",
+      "what an earlier setup left cannot be removed: /tmp/map.log says why",
+    );
+  return (await walkUp(left.filter(isOfNetifd), host)) ? [] : claim.addressInterfaces;
 }
 
 /**
@@ -245,6 +269,11 @@ export async function renew(request: HandlerRequest, host: Host): Promise<number
   let provisioned: Provisioned;
   try {
     provisioned = await provisionFor(host, iface, config);
+    if (saved?.carrier !== undefined && saved.carrier !== carrierOf(provisioned.plan)) {
+      // A device of netifd's has the name that the module's is to have, or the other way round.
+      await run("have netifd start anew", notify(restartRequest(iface)), host);
+      return 0;
+    }
     if (saved?.state === "up") {
       await change(provisioned, saved, host);
       return 0;

@@ -7,15 +7,13 @@
 import { contains4, contains6, type Ipv4Prefix, type Ipv6Prefix } from "./prefix.ts";
 import { formatIpv4Prefix, formatIpv6Prefix, parseIpv4Prefix, parseIpv6Prefix } from "./text.ts";
 
-/** `never`: refused whatever is configured. `unless-allowed`: some providers use it, so `allow_private` lets it pass. */
-export type Refusal = "never" | "unless-allowed";
-
 interface Special {
   /** What it is for, as a noun: "10.0.0.1 is in 10.0.0.0/8, private" is how it is said. */
   readonly use: string;
   /** The document and clause that say so. */
   readonly clause: string;
-  readonly refused: Refusal;
+  /** Some providers use it, so `allow_private` lets it pass; all else is refused whatever is configured. */
+  readonly allowable: boolean;
 }
 
 export type SpecialIpv4 = Special & { readonly prefix: Ipv4Prefix };
@@ -23,11 +21,11 @@ export type SpecialIpv6 = Special & { readonly prefix: Ipv6Prefix };
 
 /** Makes a row; `parse` reads its prefix. */
 function rowBy<P>(parse: (prefix: string) => P) {
-  return (prefix: string, use: string, clause: string, refused: Refusal = "never") => ({
+  return (prefix: string, use: string, clause: string, allowable = false) => ({
     prefix: parse(prefix),
     use,
     clause,
-    refused,
+    allowable,
   });
 }
 
@@ -42,10 +40,10 @@ export const specialIpv4: readonly SpecialIpv4[] = [
   ipv4("224.0.0.0/4", "multicast", "RFC 5771 s3"),
   ipv4("255.255.255.255/32", "the broadcast address", "RFC 919 s7"),
   ipv4("240.0.0.0/4", "reserved", "RFC 1112 s4"),
-  ipv4("10.0.0.0/8", "private", "RFC 1918 s3", "unless-allowed"),
-  ipv4("172.16.0.0/12", "private", "RFC 1918 s3", "unless-allowed"),
-  ipv4("192.168.0.0/16", "private", "RFC 1918 s3", "unless-allowed"),
-  ipv4("100.64.0.0/10", "shared address space", "RFC 6598 s7", "unless-allowed"),
+  ...["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"].map((prefix) =>
+    ipv4(prefix, "private", "RFC 1918 s3", true),
+  ),
+  ipv4("100.64.0.0/10", "shared address space", "RFC 6598 s7", true),
 ];
 
 /** No two overlap. */
@@ -54,7 +52,7 @@ export const specialIpv6: readonly SpecialIpv6[] = [
   ipv6("::1/128", "loopback", "RFC 4291 s2.5.3"),
   ipv6("fe80::/10", "link-local", "RFC 4291 s2.5.6"),
   ipv6("ff00::/8", "multicast", "RFC 4291 s2.7"),
-  ipv6("fc00::/7", "unique local", "RFC 4193 s3.1", "unless-allowed"),
+  ipv6("fc00::/7", "unique local", "RFC 4193 s3.1", true),
 ];
 
 /** The option that lets private prefixes pass. */
@@ -77,12 +75,13 @@ function refuse<P>(
   allowPrivate: boolean,
   whole: boolean,
 ): string | undefined {
-  for (const { prefix: special, use, clause, refused } of rows) {
-    if (allowPrivate && refused === "unless-allowed") continue;
+  for (const { prefix: special, use, clause, allowable } of rows) {
+    if (allowPrivate && allowable) continue;
     const inside = contains(special, prefix);
     if (!inside && !(whole && contains(prefix, special))) continue;
-    const remedy =
-      refused === "never" ? "" : `; \`option ${ALLOW_PRIVATE} '1'\` accepts it from a provider that uses it`;
+    const remedy = allowable
+      ? `; \`option ${ALLOW_PRIVATE} '1'\` accepts it from a provider that uses it`
+      : "";
     return `${format(prefix)} ${inside ? "is in" : "holds"} ${format(special)}, ${use} (${clause})${remedy}`;
   }
   return undefined;

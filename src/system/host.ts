@@ -20,6 +20,11 @@ const LIMITS = {
 /** Of a device's flags: it is up (linux/if.h). */
 const IFF_UP = 1;
 const IFA_F_TENTATIVE = 0x40;
+/** A device's type: a tunnel over IPv6 (ARPHRD_TUNNEL6 of linux/if_arp.h). */
+const TUNNEL6 = "769";
+
+/** The file in which the kernel shows one attribute of a device. */
+const attribute = (device: string, name: string) => `/sys/class/net/${device}/${name}`;
 
 /** What a session needs, ubus among it. Close it, or the process may never end. */
 export interface ConnectedHost extends Host {
@@ -63,14 +68,19 @@ export function openHost(
     readControl: () => (files.readText(MODULE_MARK) === undefined ? undefined : files.readText(CONTROL_PATH)),
     writeControl: (lines) => files.writeOnce(CONTROL_PATH, `${lines.join("\n")}\n`),
     deviceMtu(device) {
-      const mtu = Number(files.readText(`/sys/class/net/${device}/mtu`));
+      const mtu = Number(files.readText(attribute(device, "mtu")));
       return Number.isInteger(mtu) && mtu > 0 ? mtu : undefined;
     },
-    setDeviceMtu: (device, mtu) => files.writeOnce(`/sys/class/net/${device}/mtu`, `${mtu}\n`),
+    setDeviceMtu: (device, mtu) => files.writeOnce(attribute(device, "mtu"), `${mtu}\n`),
     shutDevice(device) {
-      const path = `/sys/class/net/${device}/flags`;
+      const path = attribute(device, "flags");
       const flags = Number(files.readText(path));
       files.writeOnce(path, `0x${(flags & ~IFF_UP).toString(16)}\n`);
+    },
+    async deleteTunnel(device) {
+      if (files.readText(attribute(device, "type"))?.trim() !== TUNNEL6) return false;
+      await system.run("ip", ["link", "del", device], { limitMs: programMs });
+      return true;
     },
     usesAddress(address) {
       // Each line: address, index, prefix length, scope, flags, device.

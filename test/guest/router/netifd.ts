@@ -128,6 +128,7 @@ export class Netifd {
 
   /** A link of another protocol, whose state the lab sets. */
   setLink(name: string, state: LinkState): void {
+    if (!this.#interfaces.has(name)) this.#clearDevice(state.device);
     const known = this.#interfaces.get(name) ?? this.#add(name, { proto: "dhcpv6" }, false);
     const was = known.phase === "up";
     known.link = state;
@@ -306,6 +307,18 @@ export class Netifd {
       if (line?.mayFail !== true) throw new Error(`ip ${line?.words.join(" ")}: ${said.join(" ")}`);
       said = [];
     }
+  }
+
+  /**
+   * netifd takes all addresses from a device that it meets for the first time. Of those of a link in the lab, what has a prefix
+   * of 128 bits was set by a netifd before this one.
+   */
+  #clearDevice(device: string): void {
+    const shown = execFileSync("ip", ["-6", "-o", "address", "show", "dev", device, "scope", "global"], {
+      encoding: "utf8",
+    });
+    const left = Array.from(shown.matchAll(/ inet6 (\S+\/128) /g), ([, address = ""]) => address);
+    this.#ip(left.map((address) => ({ words: ["address", "del", address, "dev", device], mayFail: true })));
   }
 
   async #takeDown(entry: Interface): Promise<void> {

@@ -75,6 +75,30 @@ describe("an effect tells whether it did something, and what brings back what wa
     });
   });
 
+  test("a device that takes the place of a tunnel that nobody runs", async () => {
+    const world = makeWorld();
+    world.devices.set(device, 1460);
+    world.tunnels.add(device);
+    expect(await perform({ kind: "device", device, rules }, world)).toEqual({
+      did: true,
+      restore: { kind: "remove device", device },
+    });
+    expect(world.done.slice(0, 2)).toEqual([
+      "delete map-wan",
+      "log ok remove the tunnel that netifd left map-wan",
+    ]);
+    expect(world.done[2]).toMatch(/^control add map-wan/);
+  });
+
+  test("a tunnel that cannot be deleted is why there is no device", async () => {
+    const world = makeWorld({
+      failing: new Map([["delete tunnel", new EffectError("ip", "not permitted")]]),
+    });
+    world.tunnels.add(device);
+    await expect(perform({ kind: "device", device, rules }, world)).rejects.toThrow("ip: not permitted");
+    expect(effects(world)).toEqual(["delete map-wan"]);
+  });
+
   test("a device without the module: what to install", async () => {
     const world = makeWorld({ withoutModule: true });
     const failure = await perform({ kind: "device", device, rules }, world).catch((error: unknown) => error);

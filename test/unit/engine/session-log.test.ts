@@ -312,6 +312,37 @@ describe("the log of a renewal", () => {
     ]);
   });
 
+  test("the module came after a change had failed: netifd starts anew, because it has its tunnel still", async () => {
+    const failing = new Map<string, Error>();
+    const world = makeWorld({ withoutModule: true, failing });
+    await setup({ action: "setup", iface, config: mapE }, world);
+    failing.set("notify 0", new Refusal(7));
+    expect(await renew({ action: "renew", iface, config: { ...mapE, mtu: 1400 } }, world)).toBe(1);
+    expect(world.states.get("wan_map")).toContain("state=failed\n");
+    failing.clear();
+    log(world);
+    world.control = "";
+    expect(await renew({ action: "renew", iface, config: mapE }, world)).toBe(0);
+    expect(log(world)).toEqual([
+      'ok have netifd start anew ubus call network.interface notify_proto {"interface":"wan_map","action":7...',
+    ]);
+  });
+
+  test("netifd was killed and left its tunnel, and the module came: the next setup takes the tunnel's place", async () => {
+    const world = makeWorld({ withoutModule: true });
+    await setup({ action: "setup", iface, config: mapE }, world);
+    log(world);
+    world.tunnels.add("map-wan_map");
+    world.control = "";
+    expect(await setup({ action: "setup", iface, config: mapE }, world)).toBe(0);
+    const lines = log(world);
+    const closed = lines.findIndex((line) => line.startsWith("ok remove the NAT "));
+    const gone = lines.indexOf("ok remove the tunnel that netifd left map-wan_map");
+    expect([closed >= 0, gone > closed]).toEqual([true, true]);
+    expect(lines.at(-1)).toMatch(/^ok setup /);
+    expect(world.states.get("wan_map")).toContain("carrier=module\n");
+  });
+
   test("after a setup that failed: the setup", async () => {
     const failing = new Map<string, Error>([["notify 0", new Refusal(6)]]);
     const world = makeWorld({ failing });

@@ -272,7 +272,7 @@ describe("setup", () => {
     world.devices.set("map-wan_map", 1460);
     world.done.length = 0;
     expect(await teardown(wanMap, world)).toBe(0);
-    expect(effects(world).slice(0, 3)).toEqual(["nft delete", "shut map-wan_map", "nft delete"]);
+    expect(effects(world).slice(0, 2)).toEqual(["shut map-wan_map", "nft delete"]);
     expect(world.tables.size).toBe(0);
   });
 

@@ -168,6 +168,8 @@ test("the state file of a setup that failed has the error's code and text", asyn
     "state=failed",
     "since=2026-01-02T03:04:05.000Z",
     "error=SETUP_FAILED: mtu: no such device",
+    // What could not be taken back is found by it.
+    "carrier=module",
   ]);
 });
 

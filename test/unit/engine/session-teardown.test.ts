@@ -152,12 +152,42 @@ describe("teardown", () => {
     failing.clear();
     world.control = "";
     world.devices.delete("map-wan_map");
-    for (const again of [renew, setup]) {
-      expect(await again(request(mapE), world)).toBe(0);
-      expect([world.tables.size, world.control === ""]).toEqual([0, false]);
-    }
+    // netifd may have its tunnel by now: it is to take that away.
+    expect(await renew(request(mapE), world)).toBe(0);
+    expect(effects(world).at(-1)).toContain('"action":7');
+    expect([world.tables.size, world.control]).toEqual([1, ""]);
+    expect(await setup(request(mapE), world)).toBe(0);
+    expect([world.tables.size, world.control === ""]).toEqual([0, false]);
     expect(await teardown(wanMap, world)).toBe(0);
     expect([world.tables.size, world.control]).toEqual([0, ""]);
+  });
+
+  test("tables that cannot be deleted keep the module's device from coming up, until they can", async () => {
+    const config = { ...mapE, offset: 4, forward: ["tcp 4928 192.168.1.10:80"] };
+    const failing = new Map<string, Error>();
+    const world = makeWorld({ withoutModule: true, failing });
+    expect(await setup(request(config), world)).toBe(0);
+    expect(world.tables.size).toBe(2);
+    failing.set("delete", new EffectError("nft", "broken"));
+    failing.set("close", new EffectError("nft", "broken"));
+    expect(await teardown(wanMap, world)).toBe(1);
+    world.devices.delete("map-wan_map");
+    world.control = "";
+    for (const again of [setup, setup]) {
+      expect(await again(request(mapE), world)).toBe(1);
+      expect([world.tables.size, world.control]).toEqual([2, ""]);
+      expect(world.states.get("wan_map")).toContain("what an earlier setup left cannot be removed");
+    }
+    failing.clear();
+    expect(await setup(request(mapE), world)).toBe(0);
+    expect([world.tables.size, world.control === ""]).toEqual([0, false]);
+  });
+
+  test("a state that does not tell of a table is no reason to wait for nft", async () => {
+    const world = makeWorld({ failing: new Map([["delete", new EffectError("nft", "not installed")]]) });
+    world.states.set("wan_map", "interface=wan_map\nstate=failed\nsince=x\n");
+    expect(await setup(request(mapE), world)).toBe(0);
+    expect(world.states.get("wan_map")).toContain("carrier=module\n");
   });
 
   test("a teardown that was killed leaves the MAP address under its second name: the next setup takes it away first", async () => {

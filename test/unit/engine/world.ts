@@ -16,6 +16,8 @@ export interface World extends Host {
   readonly tables: Map<string, string>;
   /** Devices and their MTUs. */
   readonly devices: Map<string, number>;
+  /** Those of them that are tunnels of netifd's. */
+  readonly tunnels: Set<string>;
   control: string | undefined;
   /** What netifd says of the link, and of any interface whose status is asked for. */
   status: unknown;
@@ -32,7 +34,7 @@ export interface WorldOptions {
   readonly dump?: { readonly interface: readonly unknown[] };
   /**
    * Steps that fail: a ubus `object method`, `notify ACTION`, `nft`, `delete` (of a table), `close`, `list`, `control`,
-   * `read control`, `mtu`, `shut`, `flush`, and of state files `state`, `read state`, `remove state`.
+   * `read control`, `mtu`, `shut`, `delete tunnel`, `flush`, and of state files `state`, `read state`, `remove state`.
    */
   readonly failing?: ReadonlyMap<string, Error>;
   /** Addresses that the kernel does not use yet: an entry for each look at which it does not. */
@@ -83,6 +85,7 @@ export function makeWorld({
   };
   const tables = new Map<string, string>();
   const devices = new Map([["eth1", 1500]]);
+  const tunnels = new Set<string>();
   const world: World = {
     done,
     asked,
@@ -91,6 +94,7 @@ export function makeWorld({
     scripts,
     tables,
     devices,
+    tunnels,
     status,
     control: withoutModule ? undefined : "",
     async call(object, method, args) {
@@ -151,6 +155,7 @@ export function makeWorld({
         const [verb, device = "", ...words] = line.split(" ");
         const own = (other: string) => other.split(" ")[1] === device;
         if (verb === "add" && held.includes(line)) throw new EffectError("control", `EEXIST ${device}`);
+        if (verb === "add" && tunnels.has(device)) throw new EffectError("control", "File exists");
         if (verb === "add") devices.set(device, 1500);
         if (verb === "del") {
           held = held.filter((other) => !own(other));
@@ -174,6 +179,13 @@ export function makeWorld({
       done.push(`mtu ${device} ${mtu}`);
       fail("mtu");
       devices.set(device, mtu);
+    },
+    async deleteTunnel(device) {
+      if (!tunnels.has(device)) return false;
+      done.push(`delete ${device}`);
+      fail("delete tunnel");
+      tunnels.delete(device);
+      return devices.delete(device);
     },
     usesAddress(address) {
       return (tentative[formatIpv6(address)] ?? []).shift() === undefined;

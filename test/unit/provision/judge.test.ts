@@ -261,12 +261,12 @@ describe("codes that LuCI has words for", () => {
 
 test("docs/router.md has every row of the table", () => {
   const page = readFileSync(new URL("../../../docs/router.md", import.meta.url), "utf8");
-  for (const { prefix, use, clause, refused } of specialIpv4) {
-    const when = refused === "never" ? "always" : "unless `allow_private`";
+  for (const { prefix, use, clause, allowable } of specialIpv4) {
+    const when = allowable ? "unless `allow_private`" : "always";
     expect(page).toContain(`| ${formatIpv4Prefix(prefix)} | ${use} | ${clause} | ${when} |`);
   }
-  for (const { prefix, use, clause, refused } of specialIpv6) {
-    const when = refused === "never" ? "always" : "unless `allow_private`";
+  for (const { prefix, use, clause, allowable } of specialIpv6) {
+    const when = allowable ? "unless `allow_private`" : "always";
     expect(page).toContain(`| ${formatIpv6Prefix(prefix)} | ${use} | ${clause} | ${when} |`);
   }
 });

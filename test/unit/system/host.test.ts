@@ -243,6 +243,25 @@ fe800000000000000000c00002130034 0a 40 20 80      wan
     expect(() => host.setDeviceMtu("gone", 1280)).toThrow("No such file or directory");
     expect(() => host.shutDevice("gone")).toThrow(EffectError);
   });
+
+  test("a tunnel is told by its device's type, and is deleted by ip", async () => {
+    const { system, disk } = makeSystem();
+    const runs: unknown[] = [];
+    const run: System["run"] = async (...words) => `${runs.push(words)}`;
+    const host = openHost({ ...system, run }, "wan", "teardown");
+    disk.set("/sys/class/net/map-wan/type", "769\n");
+    // The module's own device, and a tunnel over IPv4.
+    disk.set("/sys/class/net/map-lan/type", "65534\n");
+    disk.set("/sys/class/net/map-dmz/type", "768\n");
+    const names = ["map-wan", "map-lan", "map-dmz", "gone"];
+    expect(await Promise.all(names.map((name) => host.deleteTunnel(name)))).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect(runs).toEqual([["ip", ["link", "del", "map-wan"], { limitMs: 4_000 }]]);
+  });
 });
 
 test("state files are under /var/run/mapmin, by interface; the log is of the interface; the time is the system's", () => {
