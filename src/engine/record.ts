@@ -6,6 +6,7 @@ import { type Plan, tableName } from "../map/plan.ts";
 import type { Provisioned } from "../provision/choose.ts";
 import { formatPorts } from "../provision/reserved-ports.ts";
 import { linesOf, rulesPrint } from "../render/control.ts";
+import { withoutTimeouts } from "../render/nft-script.ts";
 import { EffectError, MapminError } from "../wire/errors.ts";
 import { fingerprint } from "../wire/fingerprint.ts";
 import type { Host } from "./host.ts";
@@ -37,16 +38,21 @@ function lasting(key: string, value: unknown): unknown {
   return key === "packets" || key === "bytes" ? 0 : value;
 }
 
+/** How many rules of ours a script has, or what nft prints of a table: each has a comment that begins so. */
+const rulesIn = (text: string) => text.split('"mapmin ').length;
+
 /**
- * The fingerprint of a table as the kernel has it; undefined where there is none. It is another one once somebody has taken a rule
- * from the table. It is made of JSON, because nft needs a system call for each element of a map where it writes text.
+ * The fingerprint of a table as the kernel has it; undefined where there is none, or where it has fewer rules than the script that
+ * loaded it. It is another one once somebody has taken a rule from the table. It is made of JSON, because nft needs a system call
+ * for each element of a map where it writes text.
  *
  * @throws EffectError where nft does not tell
  */
-export async function tablePrint(table: string, host: Host): Promise<string | undefined> {
+export async function tablePrint(table: string, host: Host, script = ""): Promise<string | undefined> {
   const text = await host.listTable(table, "json");
+  if (text === undefined || rulesIn(text) < rulesIn(withoutTimeouts(script) ?? script)) return undefined;
   try {
-    return text && fingerprint(JSON.stringify(JSON.parse(text), lasting));
+    return fingerprint(JSON.stringify(JSON.parse(text), lasting));
   } catch {
     throw new EffectError("nft", "what it printed is not JSON");
   }
@@ -122,8 +128,10 @@ export async function inForce(
   const tables: string[] = [];
   for (const { key, do: effect } of done) {
     if (effect?.kind !== "nft") continue;
-    // What nft does not tell is no reason to fail once all is done: the next renewal loads such a table again.
-    tables.push(`${key}=${await tablePrint(effect.table, host).catch(() => "")}`);
+    // Somebody may have flushed it since. That, and what nft does not tell, is no reason to fail once all is done: the next renewal
+    // loads such a table again.
+    const print = await tablePrint(effect.table, host, effect.script).catch(() => undefined);
+    tables.push(`${key}=${print ?? ""}`);
   }
   return {
     steps: done.map((step) => `${step.key}=${printOf(step)}`).join(" "),

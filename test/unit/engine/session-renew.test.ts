@@ -238,6 +238,33 @@ describe("renew", () => {
     expect([...world.tables.values()].join()).toContain("chain guard");
   });
 
+  test.each<[string, (tables: Map<string, string>) => void]>([
+    ["all tables", (tables) => tables.clear()],
+    [
+      "the rules of the NAT",
+      (tables) => {
+        for (const [name, text] of tables) tables.set(name, withoutRules(text));
+      },
+    ],
+  ])("somebody flushed %s before the setup had ended: the next renewal loads it", async (_title, flush) => {
+    const world = makeWorld({ withoutModule: true });
+    const { call } = world;
+    world.call = async (object, method, args) => {
+      if ((args as { action?: number }).action === 0) flush(world.tables);
+      return call(object, method, args);
+    };
+    expect(await setup(request(mapE), world)).toBe(0);
+    expect(world.states.get("wan_map")).toContain('tables="nat="\n');
+    world.call = call;
+    world.done.length = 0;
+    expect(await renew(request(mapE), world)).toBe(0);
+    expect(effects(world).at(-1)).toBe("nft load");
+    expect([...world.tables.values()].join()).toContain("snat to");
+    world.done.length = 0;
+    expect(await renew(request(mapE), world)).toBe(0);
+    expect(effects(world)).toEqual([]);
+  });
+
   test("what the counters of a table say is no change of it", async () => {
     const world = makeWorld({ withoutModule: true });
     const { listTable } = world;
