@@ -290,6 +290,29 @@ export async function openwrtWalk(
     await steady.answered();
     return "up";
   });
+  if (carrier === "nftables") {
+    const type = () => attempt(within("ce", ["cat", "/sys/class/net/map-wan_map/type"])).stdout.trim();
+    const tunnel = type();
+    await checking(
+      name("the module loaded before netifd is killed: it takes the tunnel's place"),
+      async () => {
+        insertModule();
+        await openwrt.restartNetifd("SIGKILL");
+        await waitFor(openwrt, "wan_map", "to come up", up());
+        await steady.answered();
+        demand(type() !== tunnel, `the device has the type ${type()} as before`);
+        return `a device of type ${type()} instead of ${tunnel}`;
+      },
+    );
+    await checking(name("the module unloaded: a tunnel takes its place by one renewal"), async () => {
+      run(["rmmod", "mapmint"]);
+      openwrt.ubus("call", "network.interface.wan_map", "renew");
+      await until("the tunnel", PATIENCE_MS, () => (type() === tunnel ? true : undefined));
+      await waitFor(openwrt, "wan_map", "to come up", up());
+      await steady.answered();
+      return `a device of type ${type()}`;
+    });
+  }
   await checking(name("a setup that is killed is an error, and the next one comes up"), async () => {
     await killSetup(openwrt);
     openwrt.ubus("call", "network.interface.wan_map", "down");
