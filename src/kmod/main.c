@@ -25,12 +25,11 @@ static int __net_init mm_net_init(struct net *net)
 {
 	INIT_LIST_HEAD(&mm_pernet(net)->devices);
 	INIT_LIST_HEAD(&mm_pernet(net)->nats);
-	return mm_control_init(net);
+	return 0;
 }
 
 static void __net_exit mm_net_exit(struct net *net)
 {
-	mm_control_exit(net);
 	mm_hooks_unregister(net);
 }
 
@@ -39,6 +38,12 @@ static struct pernet_operations mm_net_ops = {
 	.exit = mm_net_exit,
 	.id = &mm_net_id,
 	.size = sizeof(struct mm_net),
+};
+
+/* Apart from the above: the files come last, and go in every namespace before any device does. */
+static struct pernet_operations mm_control_net_ops = {
+	.init = mm_control_init,
+	.exit = mm_control_exit,
 };
 
 /* The original's parameter: the interface "mapmint", up, with one address. */
@@ -89,13 +94,18 @@ static int __init mm_init(void)
 	error = mm_link_register();
 	if (error)
 		goto err_nat;
+	error = register_pernet_subsys(&mm_control_net_ops);
+	if (error)
+		goto err_link;
 	if (ipv4_address) {
 		error = mm_create_first();
 		if (error)
-			goto err_link;
+			goto err_control;
 	}
 	return 0;
 
+err_control:
+	unregister_pernet_subsys(&mm_control_net_ops);
 err_link:
 	mm_link_unregister();
 err_nat:
@@ -107,6 +117,8 @@ err_pernet:
 
 static void __exit mm_exit(void)
 {
+	/* Who writes now would make a device, and hooks, that outlive the module's text. */
+	unregister_pernet_subsys(&mm_control_net_ops);
 	/* Takes every device of the kind with it, in every namespace. */
 	mm_link_unregister();
 	mm_nat_exit();

@@ -229,14 +229,15 @@ export async function boot(guest: Guest): Promise<number> {
 
 /**
  * A guest that freezes is booted once more, and `onFrozen` is told why: not seen since the stacks of tasks are out of
- * vmalloc's reach (config.fragment). With our module on a stack it is a failure like any other.
+ * vmalloc's reach (config.fragment). With our module on a stack, or at an address that no symbol tells of, as where a module was,
+ * it is a failure like any other.
  * @throws as `boot` does, the second time also Frozen
  */
 export async function bootOnceMoreIfFrozen(guest: Guest, onFrozen: (why: string) => void): Promise<number> {
   try {
     return await boot(guest);
   } catch (error) {
-    if (!(error instanceof Frozen) || error.message.includes("[mapmint]")) throw error;
+    if (!(error instanceof Frozen) || /\[mapmint\]|^#0 .* in \?\? \(\)/m.test(error.message)) throw error;
     onFrozen(error.message);
     return boot(guest);
   }

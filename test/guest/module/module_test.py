@@ -26,6 +26,8 @@ from topology import (
 )
 
 MODULE = sys.argv[1]
+# Times that the module is taken away from somebody who writes lines: each time may or may not meet one.
+UNLOADS = 30
 
 
 # --- control lines -------------------------------------------------------------------------------
@@ -493,6 +495,34 @@ def life(world):
     for thread in threads:
         thread.join()
     check("unloaded and loaded five times under traffic", good)
+    # A device that a line makes while the module goes would stay, and its hooks would lead to where the module was.
+    stop.clear()
+
+    def write():
+        while not stop.is_set():
+            try:
+                for name in ("map1", "map2", "map3"):
+                    control(world.ce, f"add {name}\nconfig {name} {LOCAL} {DEFAULT} {EDGE} nat.mode ports")
+                for name in ("map1", "map2", "map3"):
+                    control(world.ce, f"del {name}")
+            except OSError:
+                # The file is away.
+                time.sleep(0.001)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    stayed = []
+    for _ in range(UNLOADS):
+        time.sleep(0.02)
+        sh("rmmod mapmint")
+        stayed += [name for name in devices(world.ce) if name.startswith("map")]
+        sh(f"insmod {MODULE}")
+        world.edge(f"config map0 {LOCAL} {DEFAULT} {EDGE}")
+    stop.set()
+    writer.join()
+    for name in [name for name in devices(world.ce) if name in ("map1", "map2", "map3")]:
+        control(world.ce, f"del {name}")
+    check(f"unloaded {UNLOADS} times while lines are written: no device stays", not stayed, stayed)
     sock = world.lan.udp(to=(SERVER, 7))
     found = None
     for _ in range(5):
