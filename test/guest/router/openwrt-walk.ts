@@ -77,7 +77,8 @@ async function killSetup(openwrt: Openwrt): Promise<void> {
   openwrt.ubus("call", "network.interface.wan_map", "up");
   await until("the engine", PATIENCE_MS, () => {
     const [pid] = handlerPids();
-    if (pid === undefined || !readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("handler.cjs")) return;
+    // The teardown before it may run still.
+    if (pid === undefined || !readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("\0setup\0")) return;
     process.kill(pid, "SIGKILL");
     return true;
   });
