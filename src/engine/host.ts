@@ -39,7 +39,7 @@ export interface Host {
   setDeviceMtu(device: string, mtu: number): void;
   /** Takes a device down, so that nothing leaves by it. @throws EffectError */
   shutDevice(device: string): void;
-  /** Deletes a tunnel over IPv6 of the kernel's own, as netifd makes them. False where the device is none. @throws EffectError */
+  /** Deletes a tunnel over IPv6 of the kernel's own, as netifd makes them. False where the device is no such tunnel. @throws EffectError */
   deleteTunnel(device: string): Promise<boolean>;
   /**
    * True for an IPv6 address that the kernel uses: it has it, and does not ask the neighbours any more whether it is theirs

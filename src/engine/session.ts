@@ -129,7 +129,7 @@ async function refuse(iface: InterfaceName, error: unknown, host: Host): Promise
   const { code, text } = explained(error);
   const since = host.now().toISOString();
   try {
-    // What netifd was asked for and did not say no to may be there, and what could not be taken back: others have to look for it.
+    // What netifd did not refuse may be there, and so may what could not be taken back: the next setup and the teardown look for it.
     const { carrier, table, forwards, address_interfaces } = savedState(iface, host) ?? {};
     host.writeState(
       iface,
@@ -140,7 +140,7 @@ async function refuse(iface: InterfaceName, error: unknown, host: Host): Promise
         error: `${code}: ${text}`,
         carrier,
         table,
-        // Their names are those of forwards that are loaded.
+        // `status` shows the forwards that are named here as loaded. It is enough to know that there may be some.
         forwards: forwards === undefined ? undefined : "",
         address_interfaces: address_interfaces || undefined,
       }),
